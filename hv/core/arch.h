@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * All that core asks of a machine.  hv/arch/x86 implements it for the real
+ * one, tests/fake for the host; the fake is the stricter of the two.
+ */
+#ifndef CORE_ARCH_H
+#define CORE_ARCH_H
+
+#include "core/types.h"
+#include "core/xen_abi.h"
+
+/* ---- CPUs and time ---- */
+
+/* The calling CPU's number, 0 .. arch_cpu_count() - 1. */
+unsigned int arch_cpu_id(void);
+/* CPUs that are online; fixed after boot. */
+unsigned int arch_cpu_count(void);
+/* Makes 'cpu' leave guest mode or its idle loop soon.  Any context. */
+void arch_cpu_kick(unsigned int cpu);
+/* Nanoseconds since boot, monotonic and the same on every CPU. */
+uint64_t arch_time_now(void);
+/* Wall-clock time at boot in nanoseconds since 1970 (from the RTC). */
+uint64_t arch_boot_wallclock(void);
+/* Asks for a timer interrupt on this CPU at 'deadline' ns (0: none). */
+void arch_timer_program(uint64_t deadline);
+/* Spin-loop hint. */
+void arch_pause(void);
+/* TSC frequency in kHz. */
+uint64_t arch_tsc_khz(void);
+
+/* Stops the machine: how is SHUTDOWN_poweroff, _reboot or _crash. */
+void arch_machine_shutdown(unsigned int how) __attribute__((noreturn));
+void arch_panic_halt(void) __attribute__((noreturn));
+
+/* ---- memory ---- */
+
+/* The hypervisor's mapping of frame 'm', always valid for RAM. */
+void *arch_frame_map(mfn_t m);
+mfn_t arch_virt_to_mfn(const void *va);
+
+/*
+ * Copies between the hypervisor and the current vcpu's address space.  0 or
+ * -EFAULT (nothing useful was copied).  The caller holds no lock.
+ */
+int guest_read(void *dst, struct guest_ptr src, size_t size);
+int guest_write(struct guest_ptr dst, const void *src, size_t size);
+
+/* ---- the p2m's table format: one 64-bit entry, any level ---- */
+
+/*
+ * Every domain's p2m is a 4-level radix tree of 512-entry pages, level 4 at
+ * the root, level 1 mapping 4 KiB.  p2m.c owns the walk; these encode and
+ * decode entries.  'type' is an enum p2m_type.
+ */
+uint64_t arch_p2m_leaf(mfn_t m, unsigned int level, unsigned int type);
+uint64_t arch_p2m_table(mfn_t m);
+bool arch_p2m_is_present(uint64_t entry);
+bool arch_p2m_is_leaf(uint64_t entry, unsigned int level);
+mfn_t arch_p2m_mfn(uint64_t entry);
+unsigned int arch_p2m_type(uint64_t entry);
+/* Largest leaf level the machine supports: 1, 2 (2 MiB) or 3 (1 GiB). */
+unsigned int arch_p2m_max_leaf(void);
+/*
+ * Waits until no CPU runs 'd' with translations older than this call.  May
+ * be called with locks held: a CPU in hypervisor mode needs no wait.
+ */
+void arch_p2m_flush(struct domain *d);
+
+/* ---- domains and vcpus ---- */
+
+int arch_domain_create(struct domain *d,
+                       const struct xen_domctl_createdomain *config);
+/* The domain never ran or never runs again.  Accepts half-made ones. */
+void arch_domain_destroy(struct domain *d);
+int arch_vcpu_create(struct vcpu *v);
+void arch_vcpu_destroy(struct vcpu *v);
+/* 'v' leaves / enters this CPU: FPU, debug registers, MSRs, timers. */
+void arch_vcpu_switch_from(struct vcpu *v);
+void arch_vcpu_switch_to(struct vcpu *v);
+/* Sets the registers from VCPU_HVM_CONTEXT-like data: DOMCTL_setvcpucontext. */
+int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
+/* Fills 'c' for DOMCTL_getvcpucontext; 'v' is paused. */
+void arch_vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c);
+/* An event channel upcall is pending for 'v': inject it (vector in arch). */
+void arch_vcpu_upcall(struct vcpu *v);
+/* May an interrupt be delivered to a blocked 'v', so that it must run? */
+bool arch_vcpu_has_pending(struct vcpu *v);
+/* HVMOP_set_evtchn_upcall_vector: 0 or -EINVAL (vector below 16). */
+int arch_vcpu_set_upcall_vector(struct vcpu *v, unsigned int vector);
+/* HVM_PARAM_CALLBACK_IRQ changed: 0 or -EINVAL. */
+int arch_domain_set_callback(struct domain *d, uint64_t via);
+/* Fills the TSC half of 'v's time record from now. */
+void arch_time_info(struct vcpu *v, struct vcpu_time_info *t);
+/* Domain memory map (XENMEM_memory_map, set_memory_map): arch owns it. */
+struct e820_entry_abi { uint64_t addr, size; uint32_t type; }
+    __attribute__((packed));
+
+/* The register holding hypercall argument 'n' (0-5) of the current vcpu. */
+uint64_t arch_hypercall_arg(struct vcpu *v, unsigned int n);
+void arch_hypercall_set_arg(struct vcpu *v, unsigned int n, uint64_t val);
+
+/* Barriers and atomics beyond the compiler's are in lib/atomic.h. */
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A domain: a guest's memory, vcpus, grants and event channels.
+ *
+ *   create --> BUILDING --unpause--> RUNNING --kill--> DYING --last ref--> gone
+ *      |          |                     |                ^
+ *      '- -E      '---------------------+--domain_kill()-'
+ *   shutdown (by the guest) sets is_shut_down in RUNNING; the toolstack then
+ *   kills it.  domain_kill() relinquishes in bounded steps (-ERESTART).
+ *
+ * Locks: see core/lock.h.  Member tags:
+ *   [I] immutable after create  [d] d->lock  [a] atomic  [o] owner CPU only
+ *   [m] owned by the named module, which locks it
+ */
+#ifndef CORE_DOMAIN_H
+#define CORE_DOMAIN_H
+
+#include "core/types.h"
+#include "core/xen_abi.h"
+#include "lib/list.h"
+#include "lib/spinlock.h"
+
+enum domain_state { DOMAIN_BUILDING, DOMAIN_RUNNING, DOMAIN_DYING,
+                    DOMAIN_DEAD };
+
+#define DOMAIN_HVM_PARAMS HVM_NR_PARAMS
+
+struct domain {
+    domid_t id;                     /* [I] */
+    bool is_privileged;             /* [I] dom0: all of core/xsm says yes */
+    bool is_direct_mapped;          /* [I] gfn == mfn for its RAM */
+    uint32_t refs;                  /* [a] see domain_get() */
+    struct list_node all_link;      /* domain list lock */
+
+    spinlock_t lock;                /* LOCK_RANK_DOMAIN */
+    uint32_t state;                 /* [a] enum domain_state, writes by [d] */
+    bool is_shut_down;              /* [d] the guest stopped itself */
+    uint8_t shutdown_code;          /* [d] SHUTDOWN_* */
+    uint32_t pause_count;           /* [a] vcpus run only when 0 */
+    uint32_t controller_pauses;     /* [d] pauses by the toolstack, <= 255 */
+    bool controller_paused;         /* [d] created paused or domctl pause */
+    uint8_t handle[16];             /* [d] the toolstack's UUID */
+    uint32_t ssidref;               /* [d] */
+    uint32_t create_flags;          /* [I] XEN_DOMCTL_CDF_* */
+    struct xen_domctl_createdomain config; /* [I] as given */
+
+    unsigned int max_vcpus;         /* [I] */
+    struct vcpu **vcpu;             /* [I] max_vcpus slots, each set once */
+
+    /* Memory accounts, in frames; page_alloc and p2m keep them. */
+    uint64_t max_pages;             /* [d] limit for tot_pages */
+    uint64_t tot_pages;             /* [a] frames owned and allocated */
+    uint64_t outstanding_pages;     /* [a] claimed, not yet allocated */
+    struct list_node frame_list;    /* page_alloc: frames that it owns */
+    spinlock_t frame_lock;          /* guards frame_list, PAGE_ALLOC rank */
+
+    shared_info_t *shared_info;     /* [I] a frame that core owns */
+    uint32_t wc_version;            /* wallclock seqlock owner: time.c */
+    int64_t time_offset_seconds;    /* [d] guest wall clock offset */
+    uint64_t vm_assist;             /* [d] */
+    uint64_t hvm_params[DOMAIN_HVM_PARAMS]; /* [d] hvm_op */
+
+    struct p2m *p2m;                /* [m] */
+    struct grant_table *grant;      /* [m] */
+    struct evtchn_table *evtchn;    /* [m] */
+    struct sched_domain *sched;     /* [m] weight and cap */
+    struct domain_console *console; /* [m] console_io line buffer */
+    struct arch_domain *arch;       /* [m] machine part */
+    struct e820_map *e820;          /* [m] physmap_op: guest's memory map */
+};
+
+/* The boot domain; NULL before it is created.  [I] */
+extern struct domain *dom0;
+
+/*
+ * Makes a domain with 'id' (or DOMID_INVALID: the next free) from the
+ * toolstack's 'config'; vcpus are made later by vcpu_create().  Returns 0
+ * and a reference in '*out', or -EINVAL, -EEXIST, -ENOMEM.
+ */
+int domain_create(domid_t id, const struct xen_domctl_createdomain *config,
+                  bool privileged, struct domain **out);
+
+/* A counted reference by domid, or NULL; DOMID_SELF is not accepted. */
+struct domain *domain_get_by_id(domid_t id);
+/* The same, where DOMID_SELF means the current domain. */
+struct domain *domain_get_any(domid_t id);
+/* The first live domain with id >= 'id', referenced, or NULL. */
+struct domain *domain_get_next(domid_t id);
+void domain_get(struct domain *d);
+/* Accepts NULL.  The last put of a dead domain frees it. */
+void domain_put(struct domain *d);
+
+/* Makes vcpu_is_runnable() false for all and waits until none runs. */
+void domain_pause(struct domain *d);
+/* The same, but does not wait: for use by the domain's own vcpu. */
+void domain_pause_nosync(struct domain *d);
+void domain_unpause(struct domain *d);
+/* Pause counted for the toolstack (XEN_DOMCTL_pausedomain): 0 or -E. */
+int domain_pause_by_controller(struct domain *d);
+int domain_unpause_by_controller(struct domain *d);
+
+/* The guest stops itself with a SHUTDOWN_* code; tells VIRQ_DOM_EXC. */
+void domain_shutdown(struct domain *d, uint8_t code);
+/* A guest did what cannot be answered: log once, SHUTDOWN_crash. */
+void domain_crash(struct domain *d, const char *why);
+
+/*
+ * Takes the domain down.  0 when all is given back, -ERESTART to be called
+ * again (bounded work per call), -EINVAL for dom0.
+ */
+int domain_kill(struct domain *d);
+
+static inline bool domain_is_dying(const struct domain *d)
+{
+    return __atomic_load_n(&d->state, __ATOMIC_ACQUIRE) >= DOMAIN_DYING;
+}
+
+#endif

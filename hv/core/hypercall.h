@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Dispatch of hypercalls: the table is hypercall_table.h. */
+#ifndef CORE_HYPERCALL_H
+#define CORE_HYPERCALL_H
+
+#include "core/types.h"
+
+/*
+ * Runs the hypercall 'nr' of the current vcpu with its register arguments.
+ * The value for rax is in '*ret'.  Returns true if the instruction is done,
+ * false if it must be executed again (preempted: -ERESTART inside).
+ */
+bool hypercall(struct vcpu *v, uint64_t nr, uint64_t *ret);
+
+/* One entry: a[] are the raw register arguments. */
+typedef long (*hypercall_fn)(struct vcpu *v, const uint64_t a[6]);
+
+long memory_op(unsigned long cmd, struct guest_ptr arg);       /* physmap_op.c */
+long sched_op(unsigned int cmd, struct guest_ptr arg);
+long vcpu_op(unsigned int cmd, unsigned int vcpuid, struct guest_ptr arg);
+long version_op(unsigned int cmd, struct guest_ptr arg);
+long console_op(unsigned int cmd, unsigned int count, struct guest_ptr buf);
+long hvm_op(unsigned long cmd, struct guest_ptr arg);
+long domctl(struct guest_ptr arg);
+long sysctl(struct guest_ptr arg);
+long platform_op(struct guest_ptr arg);
+long physdev_op(unsigned int cmd, struct guest_ptr arg);
+long vm_assist(unsigned int cmd, unsigned int type);
+long xsm_op(struct guest_ptr arg);
+
+#endif

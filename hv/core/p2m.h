@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * gfn -> mfn of one domain: the nested page table.
+ *
+ *  1. Tables are freed only with the domain, so lookups take no lock.
+ *  2. Each present leaf of a counted type holds one reference on its frame
+ *     (ram: the allocation reference; foreign, grant: a frame_get()).
+ *  3. An entry that is removed or narrowed is flushed (arch_p2m_flush)
+ *     before the reference is dropped.
+ */
+#ifndef CORE_P2M_H
+#define CORE_P2M_H
+
+#include "core/frame.h"
+#include "core/types.h"
+
+enum p2m_type {
+    P2M_INVALID,                    /* nothing there */
+    P2M_RAM_RW,                     /* owned RAM */
+    P2M_RAM_RO,
+    P2M_SHARED,                     /* shared_info, grant frames: no ref */
+    P2M_MMIO,                       /* identity, dom0's devices: no ref */
+    P2M_FOREIGN,                    /* another domain's frame, referenced */
+    P2M_FOREIGN_RO,
+    P2M_GRANT_RW,                   /* a mapped grant, referenced */
+    P2M_GRANT_RO,
+    P2M_TYPE_COUNT
+};
+
+struct p2m;
+
+int p2m_create(struct domain *d);
+/* Bounded teardown: 0 or -ERESTART.  Drops every reference it holds. */
+int p2m_relinquish(struct domain *d);
+void p2m_destroy(struct domain *d);
+/* The root table, for the machine. */
+mfn_t p2m_root(const struct domain *d);
+uint32_t p2m_flush_generation(const struct domain *d);
+
+/* The frame and type at 'g'; mfn_invalid() and P2M_INVALID if none. */
+mfn_t p2m_lookup(struct domain *d, gfn_t g, enum p2m_type *type);
+/* The same with a reference on the frame (any owner); NULL if none or MMIO. */
+struct frame *p2m_get_frame(struct domain *d, gfn_t g, enum p2m_type *type);
+/* Only RAM that 'd' owns and (if 'write') may write; referenced or NULL. */
+struct frame *p2m_get_ram(struct domain *d, gfn_t g, bool write);
+
+/*
+ * Sets 2^order entries at 'g'.  What stood there is removed by the same
+ * rules as p2m_remove().  The caller holds the references of counted types and
+ * gives them to the entry.  0, -ENOMEM (nothing changed), -EINVAL, -EBUSY.
+ */
+int p2m_set(struct domain *d, gfn_t g, mfn_t m, unsigned int order,
+            enum p2m_type type);
+/*
+ * Removes 2^order entries; flushes; drops the references (for owned RAM the
+ * allocation reference).  Missing ones are fine.
+ */
+int p2m_remove(struct domain *d, gfn_t g, unsigned int order);
+/* A grant mapping only: removes if 'g' maps 'm' with a grant type: 0/-E. */
+int p2m_remove_grant(struct domain *d, gfn_t g, mfn_t m);
+/* Highest gfn ever mapped: XENMEM_maximum_gpfn. */
+uint64_t p2m_max_gfn(const struct domain *d);
+
+/*
+ * A domain's guest-physical access, for emulation and core: 'size' bytes at
+ * 'gpa' of RAM.  0 or -EFAULT.
+ */
+int p2m_read(struct domain *d, void *dst, uint64_t gpa, size_t size);
+int p2m_write(struct domain *d, uint64_t gpa, const void *src, size_t size);
+
+#endif

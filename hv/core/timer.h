@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One-shot timers, a heap per CPU; functions run on that CPU, no lock held. */
+#ifndef CORE_TIMER_H
+#define CORE_TIMER_H
+
+#include "core/types.h"
+
+struct timer {
+    uint64_t expires;               /* ns of arch_time_now() */
+    void (*fn)(void *arg);          /* [I] */
+    void *arg;                      /* [I] */
+    unsigned int cpu;               /* heap it is in */
+    unsigned int slot;              /* place in the heap, 0: not armed */
+};
+
+void timer_init(struct timer *t, void (*fn)(void *), void *arg);
+/* Arms 't' on this CPU (moves it if armed elsewhere).  Past times fire soon. */
+void timer_set(struct timer *t, uint64_t expires);
+/* After it returns 'fn' does not run and will not; may spin for it. */
+void timer_stop(struct timer *t);
+bool timer_is_armed(const struct timer *t);
+/* Runs what is due on this CPU and programs the next: from the CPU loop. */
+void timer_run(void);
+
+#endif

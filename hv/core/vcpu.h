@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A virtual CPU and its life cycle.
+ *
+ *   create --> DOWN --VCPUOP_up / SIPI / build--> RUNNABLE <--> BLOCKED
+ *                ^------- VCPUOP_down / INIT --------'
+ *   Whether it runs: not down, not blocked, no pause counts (its own and its
+ *   domain's).  vcpu_wake() and vcpu_sleep_nosync() tell the scheduler.
+ */
+#ifndef CORE_VCPU_H
+#define CORE_VCPU_H
+
+#include "core/sched.h"
+#include "core/timer.h"
+#include "core/types.h"
+#include "core/xen_abi.h"
+
+#define VCPU_VIRQS NR_VIRQS
+
+struct vcpu {
+    unsigned int id;                /* [I] */
+    struct domain *domain;          /* [I] borrowed: the domain owns us */
+
+    /* Why it may not run. */
+    bool is_down;                   /* [a] VPF_down: not yet or no more up */
+    bool is_blocked;                /* [a] waits for an event */
+    uint32_t pause_count;           /* [a] */
+    bool is_initialised;            /* [d] has registers */
+    /* A poll in progress: port > 0 one port, < 0 any of many. */
+    int poll_port;                  /* [a] 0: does not poll */
+
+    struct sched_vcpu sched;        /* [m] run queue membership, credit */
+    struct vcpu_runstate_info runstate; /* [m] sched: under the rq lock */
+    struct guest_ptr runstate_guest;    /* [o] VCPUOP_register_runstate */
+
+    /* The guest's record: in shared_info, or in a registered page. */
+    vcpu_info_t *info;              /* [a] never NULL after create */
+    struct frame *info_frame;       /* [d] referenced when registered */
+
+    struct timer singleshot;        /* VCPUOP_set_singleshot_timer */
+    struct timer periodic;          /* VCPUOP_set_periodic_timer */
+    uint64_t periodic_ns;           /* [o] 0: none */
+    struct timer poll_timer;        /* SCHEDOP_poll time-out */
+
+    uint16_t virq_port[VCPU_VIRQS]; /* evtchn: LOCK_RANK_EVTCHN, 0 unbound */
+    struct evtchn_fifo_vcpu *fifo;  /* [m] */
+
+    /* The hypercall in progress; set by the dispatcher.  [o] */
+    bool hypercall_restart;
+    /* Counters for xentop and tools. [o] */
+    uint64_t exits, hypercalls;
+
+    struct arch_vcpu *arch;         /* [m] */
+};
+
+/* The vcpu that runs on this CPU, or its idle vcpu's NULL. */
+struct vcpu *vcpu_current(void);
+
+/* Makes vcpu 'id' of 'd': DOWN, with a time record.  0, -EINVAL, -EEXIST, -ENOMEM. */
+int vcpu_create(struct domain *d, unsigned int id);
+/* Frees it; the domain is dying and nothing runs.  Accepts NULL. */
+void vcpu_destroy(struct vcpu *v);
+
+bool vcpu_is_runnable(const struct vcpu *v);
+/* An event or a state change may have made 'v' runnable. */
+void vcpu_wake(struct vcpu *v);
+/* Clears is_blocked and any poll, then wakes: the event path. */
+void vcpu_unblock(struct vcpu *v);
+/* Blocks the current vcpu unless an event is pending. */
+void vcpu_block(struct vcpu *v);
+/* Makes 'v' come up / go down (VCPUOP_up, SIPI, VCPUOP_down, INIT). */
+int vcpu_up(struct vcpu *v);
+void vcpu_down(struct vcpu *v);
+/* Pauses 'v' and waits until it does not run. */
+void vcpu_pause(struct vcpu *v);
+void vcpu_pause_nosync(struct vcpu *v);
+void vcpu_unpause(struct vcpu *v);
+
+#endif
