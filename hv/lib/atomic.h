@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Single reads and writes of shared words, barriers, pause. */
+#ifndef LIB_ATOMIC_H
+#define LIB_ATOMIC_H
+
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
+
+/* Keeps the compiler from moving memory accesses across it. */
+static inline void barrier(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
+/* Full barrier, for both loads and stores. */
+static inline void memory_barrier(void)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Tells the CPU that this is a wait loop. */
+static inline void cpu_relax(void)
+{
+    __asm__ volatile("pause" ::: "memory");
+}
+
+#endif
