@@ -1,1 +1,56 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# The hypervisor: hv/gantry.elf is the 64-bit image with symbols,
+# hv/gantry the same as a 32-bit ELF, which Multiboot loaders want.
+# Sources are listed by file, one a line, sorted: add yours to its list.
+
+hv_lib_sources = \
+	hv/lib/bitmap.c \
+	hv/lib/printf.c \
+	hv/lib/spinlock.c
+
+# A host build has libc's.
+hv_lib_freestanding_sources = \
+	hv/lib/string.c
+
+hv_core_sources = \
+	hv/core/console.c
+
+hv_arch_sources = \
+	hv/arch/x86/boot/head.S \
+	hv/arch/x86/boot/start.c
+
+# Headers of the Xen ABI and of the compiler, nothing else of the host's.
+XEN_INCLUDE_DIR = /usr/include/xen
+hv/abi/xen:
+	$(AM_V_GEN)$(MKDIR_P) hv/abi && rm -f $@ && \
+	ln -s $(XEN_INCLUDE_DIR) $@
+BUILT_SOURCES += hv/abi/xen
+CLEANFILES += hv/abi/xen
+
+hv_cppflags = -nostdinc -isystem `$(CC) -print-file-name=include` \
+	-idirafter hv/abi -I$(top_srcdir)/hv -I$(top_srcdir)/hv/arch/x86
+HV_DEBUG_CPPFLAGS = -DHV_DEBUG
+hv_cflags = $(WARN_CFLAGS) -std=gnu11 -O2 -g -ffreestanding -fno-pic \
+	-mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+	-fno-stack-protector -fno-strict-aliasing -fno-common \
+	-fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
+	-fcf-protection=none
+
+noinst_PROGRAMS += hv/gantry.elf
+hv_gantry_elf_SOURCES = $(hv_lib_sources) $(hv_lib_freestanding_sources) \
+	$(hv_core_sources) $(hv_arch_sources)
+hv_gantry_elf_CPPFLAGS = $(hv_cppflags) $(HV_DEBUG_CPPFLAGS)
+hv_gantry_elf_CFLAGS = $(hv_cflags)
+hv_gantry_elf_CCASFLAGS = -g -fno-pic
+hv_gantry_elf_LDFLAGS = -nostdlib -static -no-pie \
+	-Wl,-T,$(srcdir)/hv/arch/x86/gantry.lds -Wl,-z,noexecstack \
+	-Wl,-z,max-page-size=4096 -Wl,--build-id=none \
+	-Wl,--no-warn-rwx-segments
+EXTRA_hv_gantry_elf_DEPENDENCIES = $(srcdir)/hv/arch/x86/gantry.lds
+EXTRA_DIST += hv/arch/x86/gantry.lds
+
+hv/gantry: hv/gantry.elf
+	$(AM_V_GEN)$(OBJCOPY) --strip-debug -O elf32-i386 hv/gantry.elf $@.tmp \
+	&& mv $@.tmp $@
+all_local += hv/gantry
+CLEANFILES += hv/gantry

@@ -8,21 +8,21 @@
 
 #include "lib/minmax.h"
 
-struct list {
-    struct list *next;
-    struct list *prev;
+struct list_node {
+    struct list_node *next;
+    struct list_node *prev;
 };
 
 #define LIST_INIT(name) { &(name), &(name) }
 
-static inline void list_init(struct list *node)
+static inline void list_init(struct list_node *node)
 {
     node->next = node;
     node->prev = node;
 }
 
-static inline void list_insert_between(struct list *node, struct list *prev,
-                                       struct list *next)
+static inline void list_insert_between(struct list_node *node, struct list_node *prev,
+                                       struct list_node *next)
 {
     node->prev = prev;
     node->next = next;
@@ -31,26 +31,26 @@ static inline void list_insert_between(struct list *node, struct list *prev,
 }
 
 /* Adds node at the front of head's list. */
-static inline void list_add(struct list *node, struct list *head)
+static inline void list_add(struct list_node *node, struct list_node *head)
 {
     list_insert_between(node, head, head->next);
 }
 
 /* Adds node at the end of head's list; before head if head is a member. */
-static inline void list_add_tail(struct list *node, struct list *head)
+static inline void list_add_tail(struct list_node *node, struct list_node *head)
 {
     list_insert_between(node, head->prev, head);
 }
 
 /* Takes node out and leaves it an empty list of its own. */
-static inline void list_del(struct list *node)
+static inline void list_del(struct list_node *node)
 {
     node->prev->next = node->next;
     node->next->prev = node->prev;
     list_init(node);
 }
 
-static inline bool list_is_empty(const struct list *head)
+static inline bool list_is_empty(const struct list_node *head)
 {
     return head->next == head;
 }
