@@ -99,6 +99,41 @@ struct e820_entry_abi { uint64_t addr, size; uint32_t type; }
 uint64_t arch_hypercall_arg(struct vcpu *v, unsigned int n);
 void arch_hypercall_set_arg(struct vcpu *v, unsigned int n, uint64_t val);
 
+/* ---- what the toolstack reads and sets: domctl, sysctl ---- */
+
+enum cpu_policy_kind { CPU_POLICY_HOST, CPU_POLICY_HVM_MAX,
+                       CPU_POLICY_HVM_DEFAULT };
+
+/* The most leaves that any policy has. */
+#define CPU_POLICY_MAX_LEAVES 128u
+
+/*
+ * Serialises a policy, sorted by leaf and subleaf (XEN_CPUID_NO_SUBLEAF where
+ * there is none), as sysctl get_cpu_policy wants it.  The count, at most
+ * CPU_POLICY_MAX_LEAVES.
+ */
+unsigned int arch_cpu_policy(enum cpu_policy_kind kind,
+                             xen_cpuid_leaf_t *out);
+unsigned int arch_domain_cpu_policy(struct domain *d, xen_cpuid_leaf_t *out);
+/* Takes over leaves before the first entry: 0 or -EINVAL. */
+int arch_domain_set_cpu_policy(struct domain *d, const xen_cpuid_leaf_t *leaf,
+                               unsigned int count);
+
+/*
+ * The HVM save records of 'd' (hvm/save.h: header, CPU, MTRR, end).  With
+ * 'buf' NULL only '*used' is set.  0 or -ENOSPC, -EINVAL.  'd' is paused.
+ */
+int arch_hvm_context_save(struct domain *d, void *buf, size_t size,
+                          size_t *used);
+int arch_hvm_context_load(struct domain *d, const void *buf, size_t size);
+
+/* APIC id of an online CPU, for XENPF_get_cpuinfo and topology. */
+uint32_t arch_cpu_apic_id(unsigned int cpu);
+/* First frame number above all RAM. */
+uint64_t arch_max_mfn(void);
+/* Where the boot options stand, for the version hypercall. */
+const char *arch_command_line(void);
+
 /* Barriers and atomics beyond the compiler's are in lib/atomic.h. */
 
 #endif

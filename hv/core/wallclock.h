@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* PV time: the wall clock in shared_info, the record in each vcpu_info. */
+#ifndef CORE_WALLCLOCK_H
+#define CORE_WALLCLOCK_H
+
+#include "core/types.h"
+
+/* Writes the wall clock of 'd' (its time offset included). */
+void wallclock_update(struct domain *d);
+/* Dom0 set the time: 'sec', 'nsec' at 'system_time' ns since boot. */
+void wallclock_set(uint64_t sec, uint32_t nsec, uint64_t system_time);
+/* Refreshes v's time record under its version lock. */
+void wallclock_update_vcpu(struct vcpu *v);
+
+#endif
