@@ -31,5 +31,9 @@ long evtchn_op(unsigned int cmd, struct guest_ptr arg);
 
 /* Toolstack: highest usable port of 'd' (DOMCTL create max_evtchn_port). */
 int evtchn_set_max_port(struct domain *d, uint32_t max_port);
+/* Who gets a global virq instead of dom0 (DOMCTL set_virq_handler): 0/-E. */
+int evtchn_set_virq_handler(struct domain *d, uint32_t virq);
+/* A domain goes away: its global virqs are dom0's again. */
+void evtchn_clear_virq_handlers(struct domain *d);
 
 #endif

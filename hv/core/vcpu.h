@@ -15,8 +15,6 @@
 #include "core/types.h"
 #include "core/xen_abi.h"
 
-#define VCPU_VIRQS NR_VIRQS
-
 struct vcpu {
     unsigned int id;                /* [I] */
     struct domain *domain;          /* [I] borrowed: the domain owns us */
@@ -42,11 +40,10 @@ struct vcpu {
     uint64_t periodic_ns;           /* [o] 0: none */
     struct timer poll_timer;        /* SCHEDOP_poll time-out */
 
-    uint16_t virq_port[VCPU_VIRQS]; /* evtchn: LOCK_RANK_EVTCHN, 0 unbound */
-    struct evtchn_fifo_vcpu *fifo;  /* [m] */
+    struct evtchn_vcpu *evtchn;     /* [m] virq bindings, FIFO queues */
 
-    /* The hypercall in progress; set by the dispatcher.  [o] */
-    bool hypercall_restart;
+    /* The entry that runs, when inside a multicall.  hypercall.c [o] */
+    struct multicall_entry *multicall;
     /* Counters for xentop and tools. [o] */
     uint64_t exits, hypercalls;
 
