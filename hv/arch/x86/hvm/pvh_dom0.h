@@ -5,17 +5,14 @@
 
 #include "core/types.h"
 
-struct e820;
-
 /*
- * Before page_alloc_add(): 'free' is the RAM without the image and the
- * hypervisor's own boot allocations; takes dom0's memory (from 0 upwards)
- * and, moved to its end, the modules out of it.  What is left in 'free' is
- * for page_alloc_add().  Needs the direct map; reads and updates boot_info.
+ * After boot_memory_move_modules(), before boot_memory_give(): chooses
+ * dom0's memory (from 0 upwards, boot_options.dom0_mem of it) and
+ * boot_memory_reserve()s it, so that no hypervisor allocation lies in it.
  */
-void pvh_dom0_reserve(struct e820 *free);
+void pvh_dom0_reserve(void);
 /*
- * Makes dom0 from boot_info's modules: memory, kernel, initrd, ACPI, vcpus.
+ * Makes dom0 from boot_info's modules, which it copies: memory, kernel, initrd, ACPI, vcpus.
  * Vcpu 0 is ready to run, the domain not yet unpaused.  Panics with one line that says what is wrong.
  */
 struct domain *pvh_dom0_create(void);
