@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# For scripts in dom0 (bash): guests, results, facts. Source it.
+
+logs=/var/log/xen/console
+
+uptime_s() { cut -d' ' -f1 /proc/uptime; }
+stage() { echo "GANTRY-STAGE $*"; }
+fact() { echo "GANTRY-FACT $*"; }
+pass() { echo "GANTRY-RESULT pass $1${2:+ - $2}"; }
+fail() { echo "GANTRY-RESULT fail $1${2:+ - $2}"; }
+
+# check NAME COMMAND...: a case that passes when the command does.
+check() {
+    local name=$1 output
+    shift
+    if output=$("$@" 2>&1); then
+        pass "$name"
+    else
+        fail "$name" "$(tail -n 3 <<< "$output" | tr '\r\n' '  ')"
+        return 1
+    fi
+}
+
+# until_true SECONDS COMMAND...: wait for a condition, looking 10 times a second.
+until_true() {
+    local end=$(($(date +%s) + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$(date +%s)" -lt "$end" ] || return 1
+        sleep 0.1
+    done
+}
+
+# guest_config NAME VIF [KEY=VALUE...]: writes /root/NAME.cfg. Settings:
+# ip= memory= vcpus= kernel=(amd64|cloud-amd64) mtu= iperf=1 extra= lines=
+guest_config() {
+    local name=$1 vif=$2 ip='' memory=192 vcpus=1 kernel=cloud-amd64
+    local mtu='' iperf='' extra='' lines='' setting
+    shift 2
+    for setting; do
+        local "${setting%%=*}"
+        printf -v "${setting%%=*}" %s "${setting#*=}"
+    done
+    mkdir -p /root
+    cat > "/root/$name.cfg" <<CFG
+name = "$name"
+type = "pvh"
+kernel = "/gantry/guest/vmlinux-$kernel"
+ramdisk = "/gantry/guest/guest-$kernel.cpio"
+extra = "console=hvc0 quiet mitigations=off nokaslr gantry.name=$name${ip:+ gantry.ip=$ip}${mtu:+ gantry.mtu=$mtu}${iperf:+ gantry.iperf=1}${extra:+ $extra}"
+memory = $memory
+vcpus = $vcpus
+${vif:+vif = [ '$vif' ]}
+$lines
+CFG
+}
+
+# guest_create NAME: xl create with the time it took as a fact.
+guest_create() {
+    local begin end
+    begin=$(uptime_s)
+    rm -f "$logs/guest-$1.log"
+    xl create "/root/$1.cfg" || return
+    end=$(uptime_s)
+    fact "create_$1_s" "$(awk "BEGIN { print $end - $begin }")"
+}
+
+# guest_wait NAME userland|network|ready [SECONDS]
+guest_wait() {
+    until_true "${3:-90}" grep -aq "GANTRY-GUEST $1 $2" "$logs/guest-$1.log"
+}
+
+guest_serial=0
+# guest_run NAME SECONDS COMMAND: in the guest's shell, through its console;
+# prints what it printed, returns its status.
+guest_run() {
+    local name=$1 seconds=$2 id tty log=$logs/guest-$1.log rc
+    shift 2
+    guest_serial=$((guest_serial + 1))
+    id=$$.$guest_serial.$RANDOM
+    tty=$(xenstore-read "/local/domain/$(xl domid "$name")/console/tty") ||
+        return 125
+    echo "gx $id $*" > "$tty"
+    if ! until_true "$seconds" grep -aq "GX-END $id rc=" "$log"; then
+        echo "guest_run: $name did not answer in $seconds s: $*"
+        return 124
+    fi
+    tr -d '\r' < "$log" | sed -n "/^GX-BEGIN $id\$/,/^GX-END $id rc=/p" |
+        sed '1d;$d'
+    rc=$(tr -d '\r' < "$log" | sed -n "s/^.*GX-END $id rc=//p" | tail -n 1)
+    return "${rc:-126}"
+}
+
+# kernel_ovs: stock ovsdb-server and ovs-vswitchd with the kernel datapath.
+ovsdb_start() {
+    mkdir -p /etc/openvswitch /run/openvswitch /var/log/openvswitch
+    [ -e /etc/openvswitch/conf.db ] || ovsdb-tool create \
+        /etc/openvswitch/conf.db /usr/share/openvswitch/vswitch.ovsschema
+    ovsdb-server /etc/openvswitch/conf.db \
+        --remote=punix:/run/openvswitch/db.sock --pidfile --detach \
+        --log-file=/var/log/openvswitch/ovsdb-server.log -vconsole:off
+    ovs-vsctl --no-wait init
+}
+
+kernel_ovs() {
+    modprobe openvswitch
+    ovsdb_start
+    /usr/lib/openvswitch-switch/ovs-vswitchd --pidfile --detach \
+        --log-file=/var/log/openvswitch/ovs-vswitchd.log -vconsole:off ||
+        ovs-vswitchd --pidfile --detach -vconsole:off \
+            --log-file=/var/log/openvswitch/ovs-vswitchd.log
+}
+
+# dpdk_ovs [MODE]: stock ovs-vswitchd-dpdk; MODE hugepages (default) or none.
+dpdk_ovs() {
+    ovsdb_start
+    ovs-vsctl --no-wait set Open_vSwitch . other_config:dpdk-init=true \
+        other_config:dpdk-lcore-mask=0x1 other_config:pmd-maxsleep=500 \
+        other_config:pmd-cpu-mask="${PMD_MASK:-0x2}"
+    if [ "${1:-hugepages}" = hugepages ]; then
+        ovs-vsctl --no-wait set Open_vSwitch . \
+            other_config:dpdk-extra="--no-pci --in-memory"
+    else
+        ovs-vsctl --no-wait set Open_vSwitch . \
+            other_config:dpdk-extra="--no-pci --no-huge --legacy-mem -m 256" \
+            other_config:per-port-memory=true
+    fi
+    dpdk_vswitchd
+}
+
+dpdk_vswitchd() {
+    ovs-vswitchd-dpdk unix:/run/openvswitch/db.sock --pidfile --detach \
+        --unixctl=/run/openvswitch/vswitchd.ctl -vconsole:off \
+        --log-file=/var/log/openvswitch/ovs-vswitchd.log
+}
