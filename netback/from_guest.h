@@ -30,16 +30,20 @@
 #define FROM_GUEST_HEADER 256u      /* L2-L4 headers: bytes in span 0 */
 #define FROM_GUEST_SIZE_MIN 14u     /* an Ethernet header */
 
-/* More fragments than these: the packet is dropped; the ring is broken. */
-#define FROM_GUEST_SLOTS_DROP XEN_NETIF_NR_SLOTS_MIN
-#define FROM_GUEST_SLOTS_FATAL 20u
+/*
+ * Slots chained to the first one: with more than CHAIN_MAX the packet is
+ * dropped, with more than CHAIN_FATAL the ring is broken.  The limits are
+ * those of Linux's netback, so frontends know them.
+ */
+#define FROM_GUEST_CHAIN_MAX XEN_NETIF_NR_SLOTS_MIN
+#define FROM_GUEST_CHAIN_FATAL 20u
 #define FROM_GUEST_EXTRAS_MAX (XEN_NETIF_EXTRA_TYPE_MAX - 1)
 
 enum from_guest_fault {
     FROM_GUEST_OK,
     FROM_GUEST_INDEX,           /* more requests than the ring has slots */
     FROM_GUEST_TRUNCATED,       /* a chain runs past the producer index */
-    FROM_GUEST_TOO_LONG,        /* a chain of over 20 fragments */
+    FROM_GUEST_TOO_LONG,        /* over 20 slots chained to one */
     FROM_GUEST_CROSS_PAGE,      /* offset + size passes the page's end */
     FROM_GUEST_EXTRA_TYPE,      /* unknown or repeated extra info */
     FROM_GUEST_GSO,             /* size 0 or a type not offered */
@@ -54,7 +58,7 @@ enum from_guest_kind {
 /* Why a packet carries an error status; for the counters. */
 enum from_guest_drop {
     FROM_GUEST_KEEP,
-    FROM_GUEST_DROP_SLOTS,      /* 19 or 20 fragments */
+    FROM_GUEST_DROP_SLOTS,      /* 19 or 20 slots chained to one */
     FROM_GUEST_DROP_SIZE,       /* fragments and total disagree */
     FROM_GUEST_DROP_RUNT,       /* under 14 bytes */
     FROM_GUEST_DROP_COPY,       /* the guest's grant failed */
@@ -115,6 +119,8 @@ struct from_guest {
 struct from_guest_burst {
     uint8_t offered_gso;        /* bit n: XEN_NETIF_GSO_TYPE n is offered */
     enum from_guest_fault fault;
+    bool more;                  /* the ring held more than we took */
+    uint16_t budget;            /* packets */
     uint16_t slot_count;
     uint16_t packet_count;
     uint16_t fragment_count;
@@ -132,8 +138,9 @@ struct from_guest_burst {
 int from_guest_init(struct from_guest *q, netif_tx_sring_t *ring);
 
 /*
- * Copy the slots of up to budget whole packets (at most FROM_GUEST_BURST).
- * Returns the number of slots, 0 when idle, or -EPROTO.
+ * Copy slots for up to budget packets (at most FROM_GUEST_BURST).  Those of
+ * a packet that the budget cuts are left to the next take.  Returns the
+ * number of slots, 0 when idle, or -EPROTO.
  */
 int from_guest_take(struct from_guest *q, struct from_guest_burst *burst,
                     unsigned int budget);
@@ -155,7 +162,10 @@ int from_guest_parse(struct from_guest_burst *burst);
 int from_guest_plan(struct from_guest_burst *burst, unsigned int i,
                     const struct from_guest_span *spans, unsigned int count);
 
-/* Keep the first count packets; the others stay in the ring. */
+/*
+ * Keep the first count packets; the others, none of them planned yet, stay
+ * in the ring.
+ */
 void from_guest_trim(struct from_guest_burst *burst, unsigned int count);
 
 /* Mark a packet as dropped for a reason. */

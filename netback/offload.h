@@ -18,6 +18,7 @@ enum offload_l4 { OFFLOAD_L4_NONE, OFFLOAD_L4_TCP, OFFLOAD_L4_UDP };
 
 #define OFFLOAD_VLANS_MAX 2         /* 802.1ad over 802.1Q */
 #define OFFLOAD_IPV6_EXTS_MAX 8
+#define OFFLOAD_GSO_SIZE_MIN 64u    /* bytes; smaller ones are an attack */
 
 /* Where a packet's headers are; all lengths in bytes. */
 struct offload_headers {

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Packets from a guest: netif TX requests to packet descriptors and back to
+ * responses.  Talks to ring.h only; the copies are made by an access.
+ *
+ * Invariants:
+ *  1. A slot is read from the ring only in take, each word once, into
+ *     burst->slots; parse and everything after sees only that copy.
+ *  2. req_cons moves only in respond, so a burst that is given up has not
+ *     happened, and every consumed slot has exactly one response.
+ *  3. Every fragment lies in one page: offset + size <= 4096, size > 0.
+ *  4. The sizes of a packet's fragments add up to its size.
+ *  5. rsp_prod is stored once a burst, always at a packet's end.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "from_guest.h"
+#include "ring.h"
+
+/* The longest chain that is not fatal, so one packet always fits a take. */
+#define CHAIN_SLOTS (1 + FROM_GUEST_EXTRAS_MAX + FROM_GUEST_CHAIN_FATAL + 1)
+
+_Static_assert(sizeof(union netif_tx_sring_entry) == 12, "netif TX slot");
+_Static_assert(sizeof(union from_guest_slot) == 12, "private TX slot");
+
+static union netif_tx_sring_entry *ring_entry(const struct from_guest *q,
+                                              RING_IDX index)
+{
+    /* The ABI declares ring[1]; the array has FROM_GUEST_RING_SIZE. */
+    union netif_tx_sring_entry *entries = q->ring->ring;
+
+    return entries + (index & (FROM_GUEST_RING_SIZE - 1));
+}
+
+int from_guest_init(struct from_guest *q, netif_tx_sring_t *ring)
+{
+    RING_IDX rsp_prod = ring_load(&ring->rsp_prod);
+    RING_IDX req_prod = ring_load(&ring->req_prod);
+
+    *q = (struct from_guest){ .ring = ring, .req_cons = rsp_prod };
+    if ((RING_IDX)(req_prod - rsp_prod) > FROM_GUEST_RING_SIZE) {
+        q->fault = FROM_GUEST_INDEX;
+        return -EPROTO;
+    }
+    return 0;
+}
+
+int from_guest_take(struct from_guest *q, struct from_guest_burst *burst,
+                    unsigned int budget)
+{
+    RING_IDX ready = ring_load(&q->ring->req_prod) - q->req_cons;
+    unsigned int count, limit;
+
+    burst->fault = FROM_GUEST_OK;
+    burst->slot_count = 0;
+    burst->packet_count = 0;
+    burst->fragment_count = 0;
+    burst->copy_count = 0;
+
+    if (q->fault == FROM_GUEST_OK && ready > FROM_GUEST_RING_SIZE) {
+        q->fault = FROM_GUEST_INDEX;
+    }
+    if (q->fault != FROM_GUEST_OK) {
+        return -EPROTO;
+    }
+    burst->budget = budget < FROM_GUEST_BURST ? budget : FROM_GUEST_BURST;
+    limit = burst->budget + CHAIN_SLOTS;
+    count = ready < limit ? ready : limit;
+    burst->more = count < ready;
+    for (unsigned int i = 0; i < count; i++) {
+        ring_copy_out(burst->slots[i].word, ring_entry(q, q->req_cons + i),
+                      sizeof(burst->slots[i]) / sizeof(uint32_t));
+    }
+    burst->slot_count = count;
+    return count;
+}
+
+/* Where parse stands in the burst's slots. */
+struct cursor {
+    const union from_guest_slot *slots;
+    unsigned int next;
+    unsigned int end;
+};
+
+static const union from_guest_slot *next_slot(struct cursor *at)
+{
+    return at->next < at->end ? &at->slots[at->next++] : NULL;
+}
+
+static enum from_guest_fault parse_gso(const struct from_guest_burst *burst,
+                                       struct from_guest_packet *packet,
+                                       const netif_extra_info_t *extra)
+{
+    uint8_t type = extra->u.gso.type;
+
+    if (extra->u.gso.size == 0 || type == XEN_NETIF_GSO_TYPE_NONE ||
+        type > XEN_NETIF_GSO_TYPE_TCPV6 ||
+        (burst->offered_gso & (1u << type)) == 0) {
+        return FROM_GUEST_GSO;
+    }
+    packet->gso_type = type;
+    packet->gso_size = extra->u.gso.size;
+    return FROM_GUEST_OK;
+}
+
+static enum from_guest_fault parse_extra(const struct from_guest_burst *burst,
+                                         struct from_guest_packet *packet,
+                                         const netif_extra_info_t *extra)
+{
+    switch (extra->type) {
+    case XEN_NETIF_EXTRA_TYPE_GSO:
+        return parse_gso(burst, packet, extra);
+    case XEN_NETIF_EXTRA_TYPE_MCAST_ADD:
+    case XEN_NETIF_EXTRA_TYPE_MCAST_DEL:
+        packet->kind = extra->type == XEN_NETIF_EXTRA_TYPE_MCAST_ADD ?
+                       FROM_GUEST_MCAST_ADD : FROM_GUEST_MCAST_DEL;
+        memcpy(packet->mcast, extra->u.mcast.addr, sizeof(packet->mcast));
+        return FROM_GUEST_OK;
+    case XEN_NETIF_EXTRA_TYPE_HASH:
+        packet->has_hash = true;
+        packet->hash_type = extra->u.hash.type;
+        memcpy(&packet->hash, extra->u.hash.value, sizeof(packet->hash));
+        return FROM_GUEST_OK;
+    default:
+        return FROM_GUEST_EXTRA_TYPE;
+    }
+}
+
+static enum from_guest_fault parse_extras(const struct from_guest_burst *burst,
+                                          struct from_guest_packet *packet,
+                                          struct cursor *at)
+{
+    unsigned int seen = 0;
+    const union from_guest_slot *slot;
+
+    /* Each type once: so at most FROM_GUEST_EXTRAS_MAX rounds. */
+    do {
+        enum from_guest_fault fault;
+
+        slot = next_slot(at);
+        if (slot == NULL) {
+            return FROM_GUEST_TRUNCATED;
+        }
+        if (slot->extra.type >= XEN_NETIF_EXTRA_TYPE_MAX ||
+            (seen & (1u << slot->extra.type)) != 0) {
+            return FROM_GUEST_EXTRA_TYPE;
+        }
+        seen |= 1u << slot->extra.type;
+        fault = parse_extra(burst, packet, &slot->extra);
+        if (fault != FROM_GUEST_OK) {
+            return fault;
+        }
+        packet->extra_count++;
+    } while ((slot->extra.flags & XEN_NETIF_EXTRA_FLAG_MORE) != 0);
+    return FROM_GUEST_OK;
+}
+
+static void mark_drop(struct from_guest_packet *packet,
+                      enum from_guest_drop why)
+{
+    if (packet->drop == FROM_GUEST_KEEP) {
+        packet->drop = why;
+        packet->status = NETIF_RSP_ERROR;
+    }
+}
+
+/* The caller has checked that it lies in its page. */
+static void add_fragment(struct from_guest_burst *burst,
+                         struct from_guest_packet *packet,
+                         const netif_tx_request_t *request, uint32_t size)
+{
+    struct from_guest_fragment *fragment;
+
+    if (size == 0) {
+        return;
+    }
+    fragment = &burst->fragments[burst->fragment_count++];
+    fragment->ref = request->gref;
+    fragment->offset = request->offset;
+    fragment->size = size;
+    packet->fragment_count++;
+}
+
+/*
+ * The slots chained to the first one.  *rest starts as the packet's size
+ * and ends as what is left for the first slot, whose fragment has been
+ * reserved in front of the others.
+ */
+static enum from_guest_fault parse_chain(struct from_guest_burst *burst,
+                                         struct from_guest_packet *packet,
+                                         struct cursor *at, uint32_t *rest)
+{
+    const union from_guest_slot *slot;
+    unsigned int chained = 0;
+
+    do {
+        const netif_tx_request_t *request;
+
+        slot = next_slot(at);
+        if (slot == NULL) {
+            return FROM_GUEST_TRUNCATED;
+        }
+        if (++chained > FROM_GUEST_CHAIN_FATAL) {
+            return FROM_GUEST_TOO_LONG;
+        }
+        if (chained > FROM_GUEST_CHAIN_MAX) {
+            mark_drop(packet, FROM_GUEST_DROP_SLOTS);
+        }
+        request = &slot->request;
+        if (request->offset > ACCESS_PAGE_SIZE ||
+            request->size > ACCESS_PAGE_SIZE - request->offset) {
+            return FROM_GUEST_CROSS_PAGE;
+        }
+        /* A guest's packet of 64 KiB and more wraps here: not fatal. */
+        if (request->size > *rest) {
+            mark_drop(packet, FROM_GUEST_DROP_SIZE);
+        }
+        if (packet->drop == FROM_GUEST_KEEP) {
+            *rest -= request->size;
+            add_fragment(burst, packet, request, request->size);
+        }
+    } while ((slot->request.flags & NETTXF_more_data) != 0);
+    return FROM_GUEST_OK;
+}
+
+/* The first slot's fragment, once the others' sizes are known. */
+static enum from_guest_fault finish_first(struct from_guest_burst *burst,
+                                          struct from_guest_packet *packet,
+                                          const netif_tx_request_t *request,
+                                          uint32_t size)
+{
+    struct from_guest_fragment *first = &burst->fragments[packet->fragment];
+
+    if (packet->drop != FROM_GUEST_KEEP) {
+        return FROM_GUEST_OK;
+    }
+    if (request->offset > ACCESS_PAGE_SIZE ||
+        size > ACCESS_PAGE_SIZE - request->offset) {
+        return FROM_GUEST_CROSS_PAGE;
+    }
+    if (packet->size < FROM_GUEST_SIZE_MIN &&
+        packet->kind == FROM_GUEST_DATA) {
+        mark_drop(packet, FROM_GUEST_DROP_RUNT);
+    }
+    if (size == 0) {
+        packet->fragment++;
+        return FROM_GUEST_OK;
+    }
+    first->ref = request->gref;
+    first->offset = request->offset;
+    first->size = size;
+    packet->fragment_count++;
+    return FROM_GUEST_OK;
+}
+
+static enum from_guest_fault parse_packet(struct from_guest_burst *burst,
+                                          struct from_guest_packet *packet,
+                                          struct cursor *at)
+{
+    const netif_tx_request_t *request = &at->slots[at->next].request;
+    enum from_guest_fault fault = FROM_GUEST_OK;
+    uint32_t rest = request->size;
+
+    *packet = (struct from_guest_packet){
+        .size = request->size,
+        .slot = at->next++,
+        .fragment = burst->fragment_count++,
+        .flags = request->flags,
+        .status = NETIF_RSP_OKAY,
+    };
+    if ((request->flags & NETTXF_extra_info) != 0) {
+        fault = parse_extras(burst, packet, at);
+    }
+    if (fault == FROM_GUEST_OK && (request->flags & NETTXF_more_data) != 0) {
+        fault = parse_chain(burst, packet, at, &rest);
+    }
+    if (fault == FROM_GUEST_OK) {
+        fault = finish_first(burst, packet, request, rest);
+    }
+    packet->slot_count = at->next - packet->slot;
+    return fault;
+}
+
+int from_guest_parse(struct from_guest_burst *burst)
+{
+    struct cursor at = { .slots = burst->slots, .end = burst->slot_count };
+
+    while (burst->packet_count < burst->budget && at.next < at.end) {
+        struct from_guest_packet *packet =
+            &burst->packets[burst->packet_count];
+        enum from_guest_fault fault = parse_packet(burst, packet, &at);
+
+        if (fault == FROM_GUEST_TRUNCATED && burst->more &&
+            burst->packet_count != 0) {
+            burst->fragment_count = packet->fragment;
+            break;
+        }
+        if (fault != FROM_GUEST_OK) {
+            burst->fault = fault;
+            burst->packet_count = 0;
+            return -EPROTO;
+        }
+        burst->packet_count++;
+    }
+    return burst->packet_count;
+}
+
+/* Copies of one packet into spans whose total has been checked. */
+static int plan_copies(struct from_guest_burst *burst, unsigned int i,
+                       const struct from_guest_span *span)
+{
+    const struct from_guest_packet *packet = &burst->packets[i];
+    const struct from_guest_fragment *fragment =
+        &burst->fragments[packet->fragment];
+    uint32_t filled = 0;
+
+    for (unsigned int f = 0; f < packet->fragment_count; f++, fragment++) {
+        uint32_t done = 0;
+
+        while (done < fragment->size) {
+            uint32_t part = fragment->size - done;
+
+            if (filled == span->size) {
+                span++;
+                filled = 0;
+                continue;
+            }
+            if (part > span->size - filled) {
+                part = span->size - filled;
+            }
+            if (burst->copy_count == FROM_GUEST_COPIES) {
+                return -ENOSPC;
+            }
+            burst->copies[burst->copy_count++] = (struct access_copy){
+                .ref = fragment->ref,
+                .offset = fragment->offset + done,
+                .size = part,
+                .status = GNTST_general_error,
+                .owner = i,
+                .host = span->data + filled,
+            };
+            done += part;
+            filled += part;
+        }
+    }
+    return 0;
+}
+
+int from_guest_plan(struct from_guest_burst *burst, unsigned int i,
+                    const struct from_guest_span *spans, unsigned int count)
+{
+    uint32_t size = burst->packets[i].size;
+    uint32_t head = size < FROM_GUEST_HEADER ? size : FROM_GUEST_HEADER;
+    uint16_t copy_count = burst->copy_count;
+    uint32_t room = 0;
+
+    for (unsigned int s = 0; s < count && room < size; s++) {
+        room += spans[s].size < size ? spans[s].size : size;
+    }
+    if (room < size || spans[0].size < head ||
+        plan_copies(burst, i, spans) != 0) {
+        burst->copy_count = copy_count;
+        mark_drop(&burst->packets[i], FROM_GUEST_DROP_BUFFER);
+        return -ENOSPC;
+    }
+    return 0;
+}
+
+void from_guest_trim(struct from_guest_burst *burst, unsigned int count)
+{
+    if (count < burst->packet_count) {
+        burst->packet_count = count;
+    }
+}
+
+void from_guest_drop(struct from_guest_burst *burst, unsigned int i,
+                     enum from_guest_drop why)
+{
+    mark_drop(&burst->packets[i], why);
+}
+
+void from_guest_settle(struct from_guest_burst *burst)
+{
+    for (unsigned int i = 0; i < burst->copy_count; i++) {
+        const struct access_copy *copy = &burst->copies[i];
+
+        if (copy->status != GNTST_okay) {
+            mark_drop(&burst->packets[copy->owner], FROM_GUEST_DROP_COPY);
+        }
+    }
+}
+
+/* Responses of one packet; returns the index after them. */
+static RING_IDX answer_packet(struct from_guest *q,
+                              const struct from_guest_burst *burst,
+                              const struct from_guest_packet *packet,
+                              RING_IDX index)
+{
+    const union from_guest_slot *slot = &burst->slots[packet->slot];
+
+    for (unsigned int s = 0; s < packet->slot_count; s++, slot++, index++) {
+        netif_tx_response_t *response = &ring_entry(q, index)->rsp;
+        bool is_extra = s != 0 && s <= packet->extra_count;
+
+        response->id = is_extra ? 0 : slot->request.id;
+        response->status = is_extra ? NETIF_RSP_NULL : packet->status;
+    }
+    return index;
+}
+
+bool from_guest_respond(struct from_guest *q, struct from_guest_burst *burst)
+{
+    RING_IDX old = q->req_cons;
+    RING_IDX index = old;
+
+    for (unsigned int i = 0; i < burst->packet_count; i++) {
+        index = answer_packet(q, burst, &burst->packets[i], index);
+    }
+    burst->packet_count = 0;
+    if (index == old) {
+        return false;
+    }
+    q->req_cons = index;
+    return ring_push(&q->ring->rsp_prod, &q->ring->rsp_event, old, index);
+}
+
+bool from_guest_arm(struct from_guest *q)
+{
+    ring_publish(&q->ring->req_event, q->req_cons + 1);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return ring_load(&q->ring->req_prod) != q->req_cons;
+}
+
+const char *from_guest_fault_text(enum from_guest_fault fault)
+{
+    switch (fault) {
+    case FROM_GUEST_OK:
+        return "no fault";
+    case FROM_GUEST_INDEX:
+        return "the producer index is more than the ring's size ahead";
+    case FROM_GUEST_TRUNCATED:
+        return "a packet's slots run past the producer index";
+    case FROM_GUEST_TOO_LONG:
+        return "a packet has more than 20 chained slots";
+    case FROM_GUEST_CROSS_PAGE:
+        return "a fragment crosses the end of its page";
+    case FROM_GUEST_EXTRA_TYPE:
+        return "an extra info is unknown or repeated";
+    case FROM_GUEST_GSO:
+        return "a segmentation size is 0 or its type was not offered";
+    }
+    return "unknown fault";
+}

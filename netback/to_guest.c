@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Packets to a guest: the buffers a guest gives on its netif RX ring, the
+ * copies into them, and the responses.  Talks to ring.h only; the copies
+ * are made by an access.
+ *
+ * Invariants:
+ *  1. A request is read from the ring only in take, each word once.
+ *  2. req_cons moves only in respond, and a consumed slot has one response.
+ *  3. A packet is planned whole or not at all; nothing is kept between
+ *     bursts, so a stalled guest holds no memory of ours.
+ *  4. Every word of a response is written from a zeroed slot, and into a
+ *     granted page go the packet's bytes and nothing else.
+ *  5. rsp_prod is stored once a burst, always at a packet's end.
+ */
+#include <errno.h>
+
+#include "ring.h"
+#include "to_guest.h"
+
+_Static_assert(sizeof(union netif_rx_sring_entry) == 8, "netif RX slot");
+_Static_assert(sizeof(union to_guest_slot) == 8, "private RX slot");
+
+static union netif_rx_sring_entry *ring_entry(const struct to_guest *q,
+                                              RING_IDX index)
+{
+    /* The ABI declares ring[1]; the array has TO_GUEST_RING_SIZE. */
+    union netif_rx_sring_entry *entries = q->ring->ring;
+
+    return entries + (index & (TO_GUEST_RING_SIZE - 1));
+}
+
+int to_guest_init(struct to_guest *q, netif_rx_sring_t *ring)
+{
+    RING_IDX rsp_prod = ring_load(&ring->rsp_prod);
+    RING_IDX req_prod = ring_load(&ring->req_prod);
+
+    *q = (struct to_guest){ .ring = ring, .req_cons = rsp_prod };
+    if ((RING_IDX)(req_prod - rsp_prod) > TO_GUEST_RING_SIZE) {
+        q->fault = TO_GUEST_INDEX;
+        return -EPROTO;
+    }
+    return 0;
+}
+
+int to_guest_room(struct to_guest *q)
+{
+    RING_IDX ready = ring_load(&q->ring->req_prod) - q->req_cons;
+
+    if (ready > TO_GUEST_RING_SIZE) {
+        q->fault = TO_GUEST_INDEX;
+    }
+    return q->fault == TO_GUEST_OK ? (int)ready : -EPROTO;
+}
+
+/* Bytes of a packet, saturated above what any guest takes. */
+static uint32_t packet_size(const struct to_guest_packet *packet)
+{
+    uint32_t size = 0;
+
+    for (unsigned int i = 0; i < packet->span_count; i++) {
+        uint32_t part = packet->spans[i].size;
+
+        if (part > TO_GUEST_SIZE_MAX - size) {
+            return TO_GUEST_SIZE_MAX + 1;
+        }
+        size += part;
+    }
+    return size;
+}
+
+/* Take one request; its id goes to the response, its grant is returned. */
+static grant_ref_t take_slot(const struct to_guest *q,
+                             struct to_guest_burst *burst,
+                             union to_guest_slot **slot)
+{
+    union to_guest_slot request;
+
+    ring_copy_out(request.word, ring_entry(q, q->req_cons +
+                                           burst->slot_count),
+                  sizeof(request) / sizeof(uint32_t));
+    *slot = &burst->slots[burst->slot_count++];
+    **slot = (union to_guest_slot){ .word = { 0, 0 } };
+    (*slot)->response.id = request.request.id;
+    return request.request.gref;
+}
+
+static void put_gso(const struct to_guest *q, struct to_guest_burst *burst,
+                    const struct to_guest_packet *packet)
+{
+    union to_guest_slot *slot;
+
+    take_slot(q, burst, &slot);
+    *slot = (union to_guest_slot){ .word = { 0, 0 } };
+    slot->extra.type = XEN_NETIF_EXTRA_TYPE_GSO;
+    slot->extra.u.gso.type = packet->gso_type;
+    slot->extra.u.gso.size = packet->gso_size;
+}
+
+/* Where the source of a packet's copies stands. */
+struct cursor {
+    const struct to_guest_span *span;
+    uint32_t used;              /* bytes of *span */
+};
+
+/* Plan size bytes into one granted page. */
+static void plan_page(struct to_guest_burst *burst, struct cursor *from,
+                      grant_ref_t ref, uint32_t size)
+{
+    uint32_t done = 0;
+
+    while (done < size) {
+        uint32_t part = from->span->size - from->used;
+
+        if (part == 0) {
+            from->span++;
+            from->used = 0;
+            continue;
+        }
+        if (part > size - done) {
+            part = size - done;
+        }
+        burst->copies[burst->copy_count++] = (struct access_copy){
+            .ref = ref,
+            .offset = done,
+            .size = part,
+            .status = GNTST_general_error,
+            .owner = burst->packet_count,
+            .host = from->span->data + from->used,
+        };
+        done += part;
+        from->used += part;
+    }
+}
+
+/* The caller has made sure of slots and copies. */
+static void plan_packet(const struct to_guest *q,
+                        struct to_guest_burst *burst,
+                        const struct to_guest_packet *packet, uint32_t size)
+{
+    struct cursor from = { .span = packet->spans };
+    uint16_t flags = packet->flags &
+                     (NETRXF_csum_blank | NETRXF_data_validated);
+    bool has_gso = packet->gso_size != 0;
+
+    if (has_gso) {
+        flags |= NETRXF_extra_info;
+    }
+    while (size != 0) {
+        uint32_t part = size < ACCESS_PAGE_SIZE ? size : ACCESS_PAGE_SIZE;
+        union to_guest_slot *slot;
+        grant_ref_t ref = take_slot(q, burst, &slot);
+
+        size -= part;
+        if (size != 0) {
+            flags |= NETRXF_more_data;
+        }
+        slot->response.flags = flags;
+        slot->response.status = part;
+        plan_page(burst, &from, ref, part);
+        if (has_gso) {
+            put_gso(q, burst, packet);
+            has_gso = false;
+        }
+        flags = 0;
+    }
+}
+
+int to_guest_take(struct to_guest *q, struct to_guest_burst *burst,
+                  struct to_guest_packet *packets, unsigned int count)
+{
+    int room = to_guest_room(q);
+
+    burst->slot_count = 0;
+    burst->packet_count = 0;
+    burst->copy_count = 0;
+    burst->packets = packets;
+    if (room < 0) {
+        return room;
+    }
+    if (count > TO_GUEST_BURST) {
+        count = TO_GUEST_BURST;
+    }
+    while (burst->packet_count < count) {
+        struct to_guest_packet *packet = &packets[burst->packet_count];
+        uint32_t size = packet_size(packet);
+        unsigned int pages = (size + ACCESS_PAGE_SIZE - 1) / ACCESS_PAGE_SIZE;
+        unsigned int slots = pages + (packet->gso_size != 0);
+        /* Each span's end and each page's end cuts one copy. */
+        unsigned int copies = pages + packet->span_count;
+
+        packet->drop = TO_GUEST_KEEP;
+        burst->first[burst->packet_count] = burst->slot_count;
+        if (size == 0 || size > TO_GUEST_SIZE_MAX ||
+            copies > TO_GUEST_COPIES || (q->linear && slots > 1)) {
+            packet->drop = TO_GUEST_DROP_SIZE;
+        } else if (slots > (unsigned int)room - burst->slot_count ||
+                   copies > TO_GUEST_COPIES - burst->copy_count) {
+            break;
+        } else {
+            plan_packet(q, burst, packet, size);
+        }
+        burst->packet_count++;
+    }
+    burst->first[burst->packet_count] = burst->slot_count;
+    return burst->packet_count;
+}
+
+/* Turn a packet's data slots into errors, keeping its chain together. */
+static void fail_packet(struct to_guest_burst *burst, unsigned int i)
+{
+    unsigned int first = burst->first[i];
+
+    burst->packets[i].drop = TO_GUEST_DROP_COPY;
+    for (unsigned int s = first; s < burst->first[i + 1]; s++) {
+        if (s == first + 1 && burst->packets[i].gso_size != 0) {
+            continue;
+        }
+        burst->slots[s].response.status = NETIF_RSP_ERROR;
+    }
+}
+
+bool to_guest_respond(struct to_guest *q, struct to_guest_burst *burst)
+{
+    RING_IDX old = q->req_cons;
+
+    for (unsigned int i = 0; i < burst->copy_count; i++) {
+        const struct access_copy *copy = &burst->copies[i];
+
+        if (copy->status != GNTST_okay &&
+            burst->packets[copy->owner].drop == TO_GUEST_KEEP) {
+            fail_packet(burst, copy->owner);
+        }
+    }
+    if (burst->slot_count == 0) {
+        return false;
+    }
+    for (unsigned int s = 0; s < burst->slot_count; s++) {
+        ring_entry(q, old + s)->rsp = burst->slots[s].response;
+    }
+    q->req_cons = old + burst->slot_count;
+    burst->slot_count = 0;
+    return ring_push(&q->ring->rsp_prod, &q->ring->rsp_event, old,
+                     q->req_cons);
+}
+
+bool to_guest_arm(struct to_guest *q)
+{
+    ring_publish(&q->ring->req_event, q->req_cons + 1);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return ring_load(&q->ring->req_prod) != q->req_cons;
+}
+
+const char *to_guest_fault_text(enum to_guest_fault fault)
+{
+    switch (fault) {
+    case TO_GUEST_OK:
+        return "no fault";
+    case TO_GUEST_INDEX:
+        return "the producer index is more than the ring's size ahead";
+    }
+    return "unknown fault";
+}
