@@ -1,9 +1,46 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Unit tests and fuzzers of netback/'s pure code.
-unit_tests += tests/unit/check_from_guest
+FAKE_GUEST = tests/fake/guest.c tests/fake/guest.h netback/access.h
+FUZZ_RUNNER = tests/fuzz/runner.c tests/fuzz/fuzz.h
+
+unit_tests += tests/unit/check_from_guest tests/unit/check_to_guest \
+	tests/unit/check_offload
+fuzz_tests += tests/fuzz/fuzz_from_guest tests/fuzz/fuzz_to_guest \
+	tests/fuzz/fuzz_offload
+
 tests_unit_check_from_guest_SOURCES = tests/unit/check_from_guest.c \
-	tests/unit/unit.h tests/fake/guest.c tests/fake/guest.h \
-	netback/from_guest.c netback/from_guest.h netback/ring.h netback/access.h
+	tests/unit/unit.h $(FAKE_GUEST) \
+	netback/from_guest.c netback/from_guest.h netback/ring.h
 tests_unit_check_from_guest_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_check_from_guest_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_from_guest_LDADD = $(UNIT_LDADD)
+
+tests_unit_check_to_guest_SOURCES = tests/unit/check_to_guest.c \
+	tests/unit/unit.h $(FAKE_GUEST) \
+	netback/to_guest.c netback/to_guest.h netback/ring.h
+tests_unit_check_to_guest_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_check_to_guest_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_to_guest_LDADD = $(UNIT_LDADD)
+
+tests_unit_check_offload_SOURCES = tests/unit/check_offload.c \
+	tests/unit/unit.h netback/offload.c netback/offload.h
+tests_unit_check_offload_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_check_offload_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_offload_LDADD = $(UNIT_LDADD)
+
+tests_fuzz_fuzz_from_guest_SOURCES = tests/fuzz/fuzz_from_guest.c \
+	$(FUZZ_RUNNER) $(FAKE_GUEST) \
+	netback/from_guest.c netback/from_guest.h netback/ring.h
+tests_fuzz_fuzz_from_guest_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_fuzz_fuzz_from_guest_CFLAGS = $(UNIT_CFLAGS)
+
+tests_fuzz_fuzz_to_guest_SOURCES = tests/fuzz/fuzz_to_guest.c \
+	$(FUZZ_RUNNER) $(FAKE_GUEST) \
+	netback/to_guest.c netback/to_guest.h netback/ring.h
+tests_fuzz_fuzz_to_guest_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_fuzz_fuzz_to_guest_CFLAGS = $(UNIT_CFLAGS)
+
+tests_fuzz_fuzz_offload_SOURCES = tests/fuzz/fuzz_offload.c \
+	$(FUZZ_RUNNER) netback/offload.c netback/offload.h
+tests_fuzz_fuzz_offload_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_fuzz_fuzz_offload_CFLAGS = $(UNIT_CFLAGS)
