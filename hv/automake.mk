@@ -16,8 +16,31 @@ hv_core_sources = \
 	hv/core/console.c
 
 hv_arch_sources = \
+	hv/arch/x86/acpi.c \
+	hv/arch/x86/apic.c \
 	hv/arch/x86/boot/head.S \
-	hv/arch/x86/boot/start.c
+	hv/arch/x86/boot/memory.c \
+	hv/arch/x86/boot/multiboot.c \
+	hv/arch/x86/boot/options.c \
+	hv/arch/x86/boot/start.c \
+	hv/arch/x86/cpu.c \
+	hv/arch/x86/entry.S \
+	hv/arch/x86/irq.c \
+	hv/arch/x86/loop.c \
+	hv/arch/x86/machine.c \
+	hv/arch/x86/mmu.c \
+	hv/arch/x86/smp.c \
+	hv/arch/x86/stub.c \
+	hv/arch/x86/svm/entry.S \
+	hv/arch/x86/svm/exit.c \
+	hv/arch/x86/svm/fpu.c \
+	hv/arch/x86/svm/inject.c \
+	hv/arch/x86/svm/npt.c \
+	hv/arch/x86/svm/state.c \
+	hv/arch/x86/svm/svm.c \
+	hv/arch/x86/time.c \
+	hv/arch/x86/trap.c \
+	hv/arch/x86/uart.c
 
 # Headers of the Xen ABI and of the compiler, nothing else of the host's.
 XEN_INCLUDE_DIR = /usr/include/xen
@@ -27,7 +50,7 @@ hv/abi/xen:
 BUILT_SOURCES += hv/abi/xen
 CLEANFILES += hv/abi/xen
 
-hv_cppflags = -nostdinc -isystem `$(CC) -print-file-name=include` \
+hv_cppflags = -DGANTRY_VERSION='"$(PACKAGE_VERSION)"' -nostdinc -isystem `$(CC) -print-file-name=include` \
 	-idirafter hv/abi -I$(top_srcdir)/hv -I$(top_srcdir)/hv/arch/x86
 HV_DEBUG_CPPFLAGS = -DHV_DEBUG
 hv_cflags = $(WARN_CFLAGS) -std=gnu11 -O2 -g -ffreestanding -fno-pic \

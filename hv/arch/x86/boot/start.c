@@ -1,26 +1,66 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include <stdint.h>
-#include "core/console.h"
+/*
+ * The boot CPU's way from head.S to the CPU loop: one line per part of the
+ * machine, in the order in which they need each other.
+ */
+#include "acpi.h"
+#include "apic.h"
+#include "boot/boot.h"
 #include "core/arch.h"
-#include "lib/spinlock.h"
-#include "lib/string.h"
+#include "core/console.h"
+#include "cpu.h"
+#include "insn.h"
+#include "layout.h"
+#include "mmu.h"
+#include "smp.h"
+#include "svm/svm.h"
+#include "time.h"
+#include "trap.h"
+#include "uart.h"
 
-static struct lock_track t;
-struct lock_track *lock_track(void) { return &t; }
-unsigned int arch_cpu_id(void) { return 0; }
-uint64_t arch_time_now(void) { return 0; }
-void arch_panic_halt(void) { for (;;) { __asm__ volatile("hlt"); } }
-void arch_console_write(const char *text, size_t size)
+extern char image_start[], image_end[];
+
+static void start_console(void)
 {
-    while (size-- > 0) {
-        __asm__ volatile("outb %0, %1" :: "a" (*text++), "Nd" ((uint16_t)0x3f8));
+    if (boot_options.console_com1) {
+        uart_init(boot_options.com1_baud);
     }
+    console_log(LOG_INFO, "Gantry " GANTRY_VERSION);
+    console_log(LOG_INFO, "options: %s", boot_info.command_line);
+    boot_options_report();
 }
-void start_bsp(uint64_t info);
-void start_ap(void);
-void start_ap(void) {}
+
+static void start_memory(void)
+{
+    boot_memory_reserve(0, PAGE_SIZE);
+    boot_memory_reserve(TRAMPOLINE_BASE, PAGE_SIZE);
+    boot_memory_reserve(mmu_phys(image_start),
+                        (uint64_t)(image_end - image_start));
+    boot_memory_reserve_modules();
+    mmu_init();
+    boot_memory_move_modules();
+}
+
+_Noreturn void start_bsp(uint64_t info);
 void start_bsp(uint64_t info)
 {
-    console_log(LOG_INFO, "hello %lx", info);
-    for (;;) { __asm__ volatile("hlt"); }
+    boot_multiboot_parse(info);
+    boot_options_parse();
+    trap_init();
+    cpu_init(cpus[0]);
+    start_console();
+    start_memory();
+    if (acpi_init() != 0) {
+        panic("the machine's ACPI tables cannot be used");
+    }
+    apic_init();
+    cpus[0]->apic_id = apic_id();
+    cpus[0]->is_online = true;
+    time_init();
+    boot_memory_give();
+    svm_init();
+    svm_init_cpu(cpus[0]);
+    smp_start();
+    mmu_drop_identity();
+    cpu_loop();
 }

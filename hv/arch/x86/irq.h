@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Interrupts of the machine: vectors and who handles them. */
+#ifndef X86_IRQ_H
+#define X86_IRQ_H
+
+#include <stdint.h>
+
+#define VECTOR_DEVICE_FIRST 0x30u
+#define VECTOR_DEVICE_LAST 0xefu
+#define VECTOR_TIMER 0xf0u
+#define VECTOR_KICK 0xf1u
+#define VECTOR_APIC_ERROR 0xfeu
+#define VECTOR_SPURIOUS 0xffu
+
+/*
+ * Reserves a vector, the same on every CPU, and has it call handler(arg)
+ * before the local APIC's EOI. Returns the vector or -ENOSPC. Any CPU.
+ */
+int irq_alloc_vector(void (*handler)(void *arg), void *arg);
+/* The caller has made sure that the device sends it no more. */
+void irq_free_vector(unsigned int vector);
+/* From trap.c, with IF clear. */
+void irq_dispatch(unsigned int vector);
+/* Runs what is pending now: opens IF for one moment. IF clear on return. */
+void irq_window(void);
+
+#endif

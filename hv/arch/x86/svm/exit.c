@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What an exit code means, in the words of hvm/exit.c (APM vol. 2,
+ * appendix C).
+ * 1. A handler that returns true is done with its instruction: rip moves on
+ *    by next_rip, or by the instruction's length where the CPU has none.
+ * 2. Exits for the host's sake (interrupt, NMI, SMI) change nothing in the
+ *    guest.
+ */
+#include "core/console.h"
+#include "insn.h"
+#include "irq.h"
+#include "svm/svm.h"
+
+#define IOIO_IN 1u
+#define IOIO_STRING 4u
+#define IOIO_SIZE_SHIFT 4
+#define RFLAGS_TF 0x100
+#define EXCEPTION_DB 1
+#define EXCEPTION_AC 17
+#define EXCEPTION_MC 18
+#define DR6_SINGLE_STEP (1ull << 14)
+
+/* Instructions end at rip; an interrupt shadow ends with them. */
+static void advance_to(struct vcpu *v, uint64_t rip)
+{
+    struct vmcb *vmcb = v->arch->svm->vmcb;
+
+    if (!(vmcb->efer & 0x400)) {
+        rip &= 0xffffffff;
+    }
+    v->arch->regs.rip = rip;
+    vmcb->interrupt_shadow = 0;
+    if (v->arch->regs.rflags & RFLAGS_TF) {
+        vmcb->dr6 |= DR6_SINGLE_STEP;
+        svm_inject_exception(v, EXCEPTION_DB, HVM_NO_ERROR, 0);
+    }
+}
+
+static void advance(struct vcpu *v, unsigned int length)
+{
+    const struct vmcb *vmcb = v->arch->svm->vmcb;
+
+    advance_to(v, svm_features.has_next_rip && vmcb->next_rip != 0
+                  ? vmcb->next_rip : v->arch->regs.rip + length);
+}
+
+static void finish(struct vcpu *v, bool done, unsigned int length)
+{
+    if (done) {
+        advance(v, length);
+    }
+}
+
+/* APM 15.10.2: exit_info1 describes the access, exit_info2 is next rip. */
+static void exit_io(struct vcpu *v)
+{
+    const struct vmcb *vmcb = v->arch->svm->vmcb;
+    uint64_t info = vmcb->exit_info1;
+    uint64_t next = vmcb->exit_info2;
+
+    if (hvm_exit_io(v, (uint16_t)(info >> 16),
+                    (unsigned int)(info >> IOIO_SIZE_SHIFT & 7),
+                    info & IOIO_IN, info & IOIO_STRING)) {
+        advance_to(v, next);
+    }
+}
+
+static void exit_exception(struct vcpu *v, unsigned int vector)
+{
+    const struct vmcb *vmcb = v->arch->svm->vmcb;
+
+    switch (vector) {
+    case EXCEPTION_DB:
+        svm_inject_exception(v, vector, HVM_NO_ERROR, 0);
+        break;
+    case EXCEPTION_AC:
+        svm_inject_exception(v, vector, (int)vmcb->exit_info1, 0);
+        break;
+    case EXCEPTION_MC:
+        panic("machine check while a guest ran");
+    default:
+        hvm_exit_unknown(v, vmcb->exit_code, vmcb->exit_info1);
+        break;
+    }
+}
+
+static void exit_instruction(struct vcpu *v, uint64_t code)
+{
+    const struct vmcb *vmcb = v->arch->svm->vmcb;
+
+    switch (code) {
+    case EXIT_CPUID:
+        finish(v, hvm_exit_cpuid(v), 2);
+        break;
+    case EXIT_MSR:
+        finish(v, vmcb->exit_info1 & 1 ? hvm_exit_wrmsr(v)
+                                       : hvm_exit_rdmsr(v), 2);
+        break;
+    case EXIT_HLT:
+        finish(v, hvm_exit_hlt(v), 1);
+        break;
+    case EXIT_VMMCALL:
+        finish(v, hvm_exit_hypercall(v), 3);
+        break;
+    case EXIT_XSETBV:
+        finish(v, hvm_exit_xsetbv(v), 3);
+        break;
+    case EXIT_INVD:
+    case EXIT_WBINVD:
+        finish(v, hvm_exit_skip(v), 2);
+        break;
+    case EXIT_RDPMC:
+    case EXIT_INVLPGA:
+    case EXIT_VMRUN:
+    case EXIT_VMLOAD ... EXIT_SKINIT:
+    case EXIT_MONITOR:
+    case EXIT_MWAIT:
+    case EXIT_MWAIT_ARMED:
+        finish(v, hvm_exit_undefined(v), 3);
+        break;
+    default:
+        hvm_exit_unknown(v, code, vmcb->exit_info1);
+        break;
+    }
+}
+
+void svm_exit(struct vcpu *v)
+{
+    struct vmcb *vmcb = v->arch->svm->vmcb;
+    uint64_t code = vmcb->exit_code;
+
+    if (code >= EXIT_DR_FIRST && code <= EXIT_DR_LAST) {
+        svm_load_debug(v);
+        return;
+    }
+    if (code >= EXIT_EXCEPTION && code < EXIT_EXCEPTION + 32) {
+        exit_exception(v, (unsigned int)(code - EXIT_EXCEPTION));
+        return;
+    }
+    switch (code) {
+    case EXIT_INTR:
+        irq_window();
+        break;
+    case EXIT_NMI:
+    case EXIT_SMI:
+    case EXIT_INIT:
+        break;
+    case EXIT_VINTR:
+        svm_set_window(v, false);
+        break;
+    case EXIT_NPF:
+        hvm_exit_npf(v, vmcb->exit_info2, (uint32_t)vmcb->exit_info1);
+        break;
+    case EXIT_IOIO:
+        exit_io(v);
+        break;
+    case EXIT_SHUTDOWN:
+        hvm_exit_shutdown(v);
+        break;
+    case EXIT_INVALID:
+        console_guest_log(LOG_ERROR, v->domain, "v%u: VMRUN refused: efer "
+                          "%lx cr0 %lx cr3 %lx cr4 %lx cs %x rip %lx",
+                          v->id, vmcb->efer, vmcb->cr0, vmcb->cr3,
+                          vmcb->cr4, vmcb->cs.attr, vmcb->rip);
+        hvm_exit_unknown(v, code, 0);
+        break;
+    default:
+        exit_instruction(v, code);
+        break;
+    }
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The registers that neither VMRUN nor VMLOAD switches: FPU and vector
+ * state, XCR0, DR0-3, TSC_AUX.
+ * 1. The hypervisor itself never uses the FPU (-mgeneral-regs-only), so
+ *    between switch_to and switch_from it is the guest's.
+ * 2. If cpu->loaded == v and v ran last on this CPU, the CPU still has
+ *    what the image has.
+ * 3. DR0-3 are the guest's only after it touched one (dr_loaded); until
+ *    then accesses exit.
+ */
+#include "core/page_alloc.h"
+#include "insn.h"
+#include "lib/string.h"
+#include "svm/svm.h"
+
+#define MSR_TSC_AUX 0xc0000103
+#define FXSAVE_SIZE 512
+#define XSAVE_HEADER 512
+#define FCW_DEFAULT 0x037f
+#define MXCSR_OFFSET 24
+#define MXCSR_DEFAULT 0x1f80
+#define XSAVE_FP_SSE 3
+
+void *svm_fpu_alloc(void)
+{
+    char *image = page_alloc_core(svm_features.fpu_order);
+    uint16_t fcw = FCW_DEFAULT;
+    uint32_t mxcsr = MXCSR_DEFAULT;
+
+    if (image != NULL) {
+        memcpy(image, &fcw, sizeof(fcw));
+        memcpy(image + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+    }
+    return image;
+}
+
+void svm_fpu_free(void *image)
+{
+    if (image != NULL) {
+        page_free_core(image, svm_features.fpu_order);
+    }
+}
+
+static void save(void *image)
+{
+    if (svm_features.has_xsave) {
+        xsetbv(0, svm_features.xcr0);
+        __asm__ volatile("xsave64 (%0)" :: "r" (image), "a" (-1), "d" (-1)
+                         : "memory");
+    } else {
+        __asm__ volatile("fxsave64 (%0)" :: "r" (image) : "memory");
+    }
+}
+
+static void restore(const void *image)
+{
+    if (svm_features.has_xsave) {
+        xsetbv(0, svm_features.xcr0);
+        __asm__ volatile("xrstor64 (%0)" :: "r" (image), "a" (-1), "d" (-1)
+                         : "memory");
+    } else {
+        __asm__ volatile("fxrstor64 (%0)" :: "r" (image) : "memory");
+    }
+}
+
+static void save_debug(struct vcpu *v)
+{
+    struct svm_vcpu *s = v->arch->svm;
+
+    v->arch->dr[0] = read_dr0();
+    v->arch->dr[1] = read_dr1();
+    v->arch->dr[2] = read_dr2();
+    v->arch->dr[3] = read_dr3();
+    s->dr_loaded = false;
+    s->vmcb->intercept_dr_read = 0xffff;
+    s->vmcb->intercept_dr_write = 0xffff;
+}
+
+void svm_load_debug(struct vcpu *v)
+{
+    struct svm_vcpu *s = v->arch->svm;
+
+    write_dr0(v->arch->dr[0]);
+    write_dr1(v->arch->dr[1]);
+    write_dr2(v->arch->dr[2]);
+    write_dr3(v->arch->dr[3]);
+    s->dr_loaded = true;
+    s->vmcb->intercept_dr_read = 0;
+    s->vmcb->intercept_dr_write = 0;
+}
+
+void svm_switch_from(struct vcpu *v)
+{
+    struct cpu *cpu = this_cpu();
+
+    save(v->arch->svm->fpu);
+    cpu->loaded = v;
+    if (v->arch->svm->dr_loaded) {
+        save_debug(v);
+    }
+}
+
+void svm_switch_to(struct vcpu *v)
+{
+    struct cpu *cpu = this_cpu();
+    struct svm_vcpu *s = v->arch->svm;
+
+    if (cpu->loaded != v || s->asid_cpu != cpu) {
+        restore(s->fpu);
+        cpu->loaded = v;
+    }
+    if (svm_features.has_xsave) {
+        xsetbv(0, v->arch->xcr0 | 1);
+    }
+    if (svm_features.has_rdtscp) {
+        wrmsr(MSR_TSC_AUX, v->arch->tsc_aux);
+    }
+    /* Its breakpoints are armed: they must be there before it runs. */
+    if (s->vmcb->dr7 & 0xff) {
+        svm_load_debug(v);
+    }
+}
+
+void svm_get_fpu(struct vcpu *v, void *image)
+{
+    memcpy(image, v->arch->svm->fpu, FXSAVE_SIZE);
+}
+
+void svm_set_fpu(struct vcpu *v, const void *image)
+{
+    struct svm_vcpu *s = v->arch->svm;
+    uint64_t components = XSAVE_FP_SSE;
+    uint32_t mxcsr;
+
+    memcpy(s->fpu, image, FXSAVE_SIZE);
+    /* Reserved bits of MXCSR would make the restore fault. */
+    memcpy(&mxcsr, (char *)s->fpu + MXCSR_OFFSET, sizeof(mxcsr));
+    mxcsr &= 0xffff;
+    memcpy((char *)s->fpu + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+    if (svm_features.has_xsave) {
+        memset((char *)s->fpu + XSAVE_HEADER, 0, 64);
+        memcpy((char *)s->fpu + XSAVE_HEADER, &components,
+               sizeof(components));
+    }
+    s->asid_cpu = NULL;
+}

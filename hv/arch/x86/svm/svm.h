@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* AMD-V: what the files of svm/ share. */
+#ifndef SVM_SVM_H
+#define SVM_SVM_H
+
+#include "cpu.h"
+#include "hvm/hvm.h"
+#include "svm/vmcb.h"
+
+struct svm_vcpu {
+    struct vmcb *vmcb;          /* [I] */
+    uint64_t vmcb_phys;         /* [I] */
+    /*
+     * The ASID, good while cpu and generation are those of the CPU that
+     * it was taken on and flushed equals the p2m's flush generation.
+     */
+    struct cpu *asid_cpu;       /* [o] */
+    uint64_t asid_generation;   /* [o] */
+    uint32_t flushed;           /* [o] */
+    /* An event whose delivery an exit cut short: to be delivered again. */
+    uint32_t requeued, requeued_error; /* [o] */
+    bool nmi_blocked;           /* [o] from NMI to IRET, as far as known */
+    bool dr_loaded;             /* [o] DR0-3 are the guest's */
+    void *fpu;                  /* [I] XSAVE or FXSAVE image */
+    uint64_t counter[16];       /* [o] exits by kind, for debugging */
+};
+
+/* Features of the CPUs: CPUID 8000000a. [I] */
+struct svm_features {
+    uint32_t asids;             /* number of, 0 included */
+    bool has_next_rip;
+    bool has_xsave, has_rdtscp;
+    unsigned int fpu_order;     /* pages of an image: 1 << fpu_order */
+    uint64_t xcr0;              /* all components that we switch */
+};
+extern struct svm_features svm_features;
+
+/* Ends the boot with one line if the CPU cannot do it. Boot CPU. */
+void svm_init(void);
+/* Turns SVM on; each CPU, before its loop. */
+void svm_init_cpu(struct cpu *cpu);
+
+/* entry.S: runs the guest until its next exit; GIF set, IF clear after. */
+void svm_world_switch(uint64_t vmcb_phys, struct hvm_regs *regs,
+                      uint64_t host_vmcb_phys);
+
+/* exit.c: decodes the exit and has it handled. */
+void svm_exit(struct vcpu *v);
+
+/* state.c */
+void svm_get_state(struct vcpu *v, struct hvm_state *s);
+void svm_set_state(struct vcpu *v, const struct hvm_state *s);
+void svm_get_paging(struct vcpu *v, struct hvm_paging *p);
+int svm_get_msr(struct vcpu *v, uint32_t index, uint64_t *value);
+int svm_set_msr(struct vcpu *v, uint32_t index, uint64_t value);
+
+/* inject.c */
+void svm_inject_exception(struct vcpu *v, unsigned int vector, int error,
+                          uint64_t cr2);
+bool svm_can_inject(struct vcpu *v);
+void svm_inject_interrupt(struct vcpu *v, unsigned int vector);
+bool svm_can_inject_nmi(struct vcpu *v);
+void svm_inject_nmi(struct vcpu *v);
+void svm_set_window(struct vcpu *v, bool wanted);
+/* Takes over what the exit cut short. */
+void svm_requeue(struct vcpu *v);
+/* Hands it to the control block if nothing else is to be injected. */
+void svm_deliver_requeued(struct vcpu *v);
+
+/* fpu.c */
+void *svm_fpu_alloc(void);
+void svm_fpu_free(void *image);
+void svm_switch_from(struct vcpu *v);
+void svm_switch_to(struct vcpu *v);
+void svm_get_fpu(struct vcpu *v, void *image);
+void svm_set_fpu(struct vcpu *v, const void *image);
+/* The guest touched a debug register: gives it the real ones. */
+void svm_load_debug(struct vcpu *v);
+
+/* npt.c: readies the ASID; *flush tells to empty the TLB at entry. */
+void svm_asid_prepare(struct vcpu *v);
+
+#endif

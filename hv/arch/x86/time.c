@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Time: the TSC measured against the ACPI PM timer or the PIT, and the
+ * local APIC's timer for deadlines. Talks to apic.c, acpi.c, core/timer.
+ * 1. The TSCs of all CPUs run together (invariant, synchronised): checked
+ *    as far as CPUID says, warned about otherwise.
+ * 2. ns(tsc) = ((tsc - base) scaled by shift) * mul >> 32.
+ */
+#include "acpi.h"
+#include "apic.h"
+#include "core/arch.h"
+#include "core/console.h"
+#include "cpu.h"
+#include "insn.h"
+#include "lib/atomic.h"
+#include "lib/minmax.h"
+#include "time.h"
+
+#define PM_TIMER_HZ 3579545ull
+#define PM_TIMER_MASK 0xffffffu
+#define PIT_HZ 1193182ull
+#define SAMPLE_MS 20u
+#define SECOND 1000000000ull
+#define TIMER_MAX (3600 * SECOND) /* the loop programs it again then */
+
+static uint64_t tsc_base;
+static uint64_t tsc_hz = 2000000000ull;
+static uint64_t apic_hz;
+static uint32_t scale_mul;
+static int8_t scale_shift;
+static uint64_t boot_wallclock;
+
+static uint64_t scale(uint64_t ticks)
+{
+    if (scale_shift < 0) {
+        ticks >>= -scale_shift;
+    } else {
+        ticks <<= scale_shift;
+    }
+    return (uint64_t)((unsigned __int128)ticks * scale_mul >> 32);
+}
+
+uint64_t arch_time_now(void)
+{
+    return scale_mul == 0 ? 0 : scale(rdtsc() - tsc_base);
+}
+
+uint64_t arch_tsc_khz(void)
+{
+    return tsc_hz / 1000;
+}
+
+uint64_t arch_boot_wallclock(void)
+{
+    return boot_wallclock;
+}
+
+void time_scale(uint32_t *mul, int8_t *shift)
+{
+    *mul = scale_mul;
+    *shift = scale_shift;
+}
+
+uint64_t time_tsc_base(void)
+{
+    return tsc_base;
+}
+
+void arch_pause(void)
+{
+    cpu_relax();
+}
+
+static void set_scale(uint64_t hz)
+{
+    uint64_t mul;
+
+    scale_shift = 0;
+    while (hz > SECOND * 2) {
+        hz >>= 1;
+        scale_shift--;
+    }
+    while (hz < SECOND) {
+        hz <<= 1;
+        scale_shift++;
+    }
+    /* SECOND <= hz <= 2 * SECOND: the quotient fits in 32 bits but 1. */
+    mul = (SECOND << 32) / hz;
+    scale_mul = mul > UINT32_MAX ? UINT32_MAX : (uint32_t)mul;
+}
+
+/* Waits SAMPLE_MS by the PM timer; the ticks that really passed. */
+static uint64_t wait_pm_timer(void)
+{
+    uint32_t start = inl((uint16_t)acpi_facts.pm_timer_port);
+    uint32_t passed;
+
+    do {
+        passed = (inl((uint16_t)acpi_facts.pm_timer_port) - start) & PM_TIMER_MASK;
+    } while (passed < PM_TIMER_HZ * SAMPLE_MS / 1000);
+    return passed;
+}
+
+/* Waits SAMPLE_MS by channel 2 of the PIT, gated by port 0x61. */
+static uint64_t wait_pit(void)
+{
+    uint32_t ticks = (uint32_t)(PIT_HZ * SAMPLE_MS / 1000);
+
+    outb(0x61, (uint8_t)((inb(0x61) & ~2) | 1));
+    outb(0x43, 0xb0);
+    outb(0x42, (uint8_t)ticks);
+    outb(0x42, (uint8_t)(ticks >> 8));
+    while (!(inb(0x61) & 0x20)) {
+        cpu_relax();
+    }
+    return ticks;
+}
+
+void time_delay_us(uint32_t us)
+{
+    uint64_t end = rdtsc() + tsc_hz / 1000000 * us;
+
+    while ((int64_t)(rdtsc() - end) < 0) {
+        cpu_relax();
+    }
+}
+
+static unsigned int cmos(uint8_t reg)
+{
+    outb(0x70, reg);
+    return inb(0x71);
+}
+
+static uint64_t days_since_1970(unsigned int y, unsigned int m,
+                                unsigned int d)
+{
+    /* Years that begin in March put the leap day last. */
+    y -= m <= 2;
+    m = m <= 2 ? m + 9 : m - 3;
+    return 365ull * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5
+           + d - 1 - 719468;
+}
+
+/* The RTC (MC146818): reads until two readings agree. */
+static uint64_t read_rtc(void)
+{
+    unsigned int now[6], before[6] = { 0 };
+    static const uint8_t reg[6] = { 0, 2, 4, 7, 8, 9 };
+    bool same;
+
+    for (int tries = 0; tries < 10; tries++) {
+        same = true;
+        for (int i = 0; i < 100000 && (cmos(0x0a) & 0x80); i++) {
+            cpu_relax();
+        }
+        for (int i = 0; i < 6; i++) {
+            now[i] = cmos(reg[i]);
+            same = same && now[i] == before[i];
+            before[i] = now[i];
+        }
+        if (same) {
+            break;
+        }
+    }
+    if (!(cmos(0x0b) & 4)) {
+        for (int i = 0; i < 6; i++) {
+            now[i] = (now[i] >> 4) * 10 + (now[i] & 15);
+        }
+    }
+    return days_since_1970(2000 + now[5], now[4], now[3]) * 86400
+           + now[2] * 3600 + now[1] * 60 + now[0];
+}
+
+void time_init(void)
+{
+    uint64_t start, ticks, hz, passed;
+    uint32_t apic_end;
+
+    apic_timer_set(UINT32_MAX);
+    start = rdtsc();
+    if (acpi_facts.pm_timer_port != 0) {
+        passed = wait_pm_timer();
+        hz = PM_TIMER_HZ;
+    } else {
+        passed = wait_pit();
+        hz = PIT_HZ;
+    }
+    ticks = rdtsc() - start;
+    apic_end = apic_timer_count();
+    apic_timer_set(0);
+    tsc_hz = mul_div(ticks, hz, passed);
+    apic_hz = (UINT32_MAX - apic_end) * hz / passed;
+    set_scale(tsc_hz);
+    tsc_base = rdtsc();
+    boot_wallclock = read_rtc() * SECOND;
+    console_log(LOG_INFO, "TSC %lu kHz, APIC timer %lu kHz", tsc_hz / 1000,
+                apic_hz / 1000);
+    if (!(cpuid(0x80000007, 0).edx & 0x100)) {
+        console_log(LOG_DEBUG, "the CPU does not promise an invariant TSC");
+    }
+}
+
+void arch_timer_program(uint64_t deadline)
+{
+    struct cpu *cpu = this_cpu();
+    uint64_t now, ticks;
+
+    if (deadline == cpu->timer_deadline) {
+        return;
+    }
+    cpu->timer_deadline = deadline;
+    if (deadline == 0) {
+        apic_timer_set(0);
+        return;
+    }
+    now = arch_time_now();
+    if (deadline > now + TIMER_MAX) {
+        deadline = now + TIMER_MAX;
+    }
+    ticks = deadline <= now ? 1
+          : mul_div(deadline - now, apic_hz, SECOND) + 1;
+    apic_timer_set((uint32_t)min(ticks, (uint64_t)UINT32_MAX));
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A 16550 at COM1 (0x3f8, IRQ 4), polled for output.
+ * 1. Output waits for room at most WAIT_LIMIT reads: a dead UART costs
+ *    time, never the machine.
+ */
+#include "core/console.h"
+#include "insn.h"
+#include "lib/atomic.h"
+#include "uart.h"
+
+#define COM1 0x3f8
+#define REG_DATA 0
+#define REG_INTERRUPTS 1
+#define REG_FIFO 2
+#define REG_LINE 3
+#define REG_MODEM 4
+#define REG_STATUS 5
+#define LINE_8N1 0x03
+#define LINE_DIVISOR 0x80
+#define STATUS_DATA 0x01
+#define STATUS_ROOM 0x20
+#define FIFO_SIZE 16
+#define WAIT_LIMIT 1000000
+#define RECEIVE_LIMIT 256
+
+static bool is_used;
+
+void uart_init(uint32_t baud)
+{
+    uint16_t divisor = (uint16_t)(115200 / baud);
+
+    outb(COM1 + REG_LINE, LINE_DIVISOR | LINE_8N1);
+    outb(COM1 + REG_DATA, (uint8_t)divisor);
+    outb(COM1 + REG_INTERRUPTS, (uint8_t)(divisor >> 8));
+    outb(COM1 + REG_LINE, LINE_8N1);
+    outb(COM1 + REG_FIFO, 0x07);
+    outb(COM1 + REG_MODEM, 0x0b);
+    outb(COM1 + REG_INTERRUPTS, 0x01);
+    is_used = true;
+}
+
+bool uart_is_used(void)
+{
+    return is_used;
+}
+
+static void wait_for_room(void)
+{
+    for (int i = 0; i < WAIT_LIMIT; i++) {
+        if (inb(COM1 + REG_STATUS) & STATUS_ROOM) {
+            return;
+        }
+        cpu_relax();
+    }
+}
+
+void arch_console_write(const char *text, size_t size)
+{
+    unsigned int room = 0;
+
+    if (!is_used) {
+        return;
+    }
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '\n') {
+            wait_for_room();
+            outb(COM1 + REG_DATA, '\r');
+            room = FIFO_SIZE - 1;
+        }
+        if (room == 0) {
+            wait_for_room();
+            room = FIFO_SIZE;
+        }
+        outb(COM1 + REG_DATA, (uint8_t)text[i]);
+        room--;
+    }
+}
+
+bool uart_receive(void)
+{
+    bool any = false;
+
+    for (int i = 0; is_used && i < RECEIVE_LIMIT; i++) {
+        if (!(inb(COM1 + REG_STATUS) & STATUS_DATA)) {
+            break;
+        }
+        console_input((char)inb(COM1 + REG_DATA));
+        any = true;
+    }
+    return any;
+}
