@@ -225,7 +225,7 @@ static int link_update(struct rte_eth_dev *dev, int wait)
 }
 
 /* A guest's vif has no address filter: all it is sent, it gets. */
-static int accept(struct rte_eth_dev *dev)
+static int allow(struct rte_eth_dev *dev)
 {
     (void)dev;
     return 0;
@@ -251,18 +251,18 @@ static const struct eth_dev_ops pmd_ops = {
     .dev_stop = dev_stop,
     .dev_reset = dev_reset,
     .dev_close = dev_close,
-    .dev_set_link_up = accept,
-    .dev_set_link_down = accept,
+    .dev_set_link_up = allow,
+    .dev_set_link_down = allow,
     .dev_infos_get = dev_infos_get,
     .rx_queue_setup = rx_queue_setup,
     .tx_queue_setup = tx_queue_setup,
     .rx_queue_release = rx_queue_release,
     .tx_queue_release = tx_queue_release,
     .link_update = link_update,
-    .promiscuous_enable = accept,
-    .promiscuous_disable = accept,
-    .allmulticast_enable = accept,
-    .allmulticast_disable = accept,
+    .promiscuous_enable = allow,
+    .promiscuous_disable = allow,
+    .allmulticast_enable = allow,
+    .allmulticast_disable = allow,
     .mtu_set = mtu_set,
     .mac_addr_set = mac_addr_set,
     .stats_get = pmd_stats_get,

@@ -227,7 +227,7 @@ static int read_queue_count(struct vif *vif, struct xs_handle *xs,
 int vif_queues_connect(struct vif *vif, struct xs_handle *xs,
                        const char **why)
 {
-    char dir[VIF_PATH_MAX + 16];
+    char dir[VIF_PATH_MAX + 32];
     unsigned long count = 0;
     int error = read_queue_count(vif, xs, &count, why);
 
