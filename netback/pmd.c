@@ -141,8 +141,7 @@ static int dev_infos_get(struct rte_eth_dev *dev,
     info->min_rx_bufsize = 0;
     info->max_rx_queues = queues != 0 ? queues : 1;
     info->max_tx_queues = TX_QUEUES_MAX;
-    info->rx_offload_capa = RTE_ETH_RX_OFFLOAD_TCP_CKSUM |
-                            RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+    info->rx_offload_capa = RTE_ETH_RX_OFFLOAD_CHECKSUM;
     info->tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
     info->speed_capa = RTE_ETH_LINK_SPEED_10G;
     return 0;
@@ -367,8 +366,7 @@ static int create_port(struct rte_vdev_device *vdev,
     memset(pmd->mac.addr_bytes, 0xff, sizeof(pmd->mac.addr_bytes));
     pmd->mac.addr_bytes[0] = 0xfe;
     dev->data->mac_addrs = &pmd->mac;
-    dev->data->dev_flags = RTE_ETH_DEV_INTR_LSC |
-                           RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS;
+    dev->data->dev_flags = RTE_ETH_DEV_INTR_LSC;
     dev->dev_ops = &pmd_ops;
     dev->rx_pkt_burst = rx_burst;
     dev->tx_pkt_burst = tx_burst;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Counters of a port: one table, each with its cause as its name.
+ * Counters of a port: one table, each with its cause as its name.  OVS shows
+ * those whose names end in _dropped or _errors.
  *
  * Counters live in the queues, written by packet threads alone; here they
  * are read and added up.  A reset remembers a base instead of writing them.
@@ -23,25 +24,25 @@ static const struct counter {
 } counters[] = {
     { "from_guest_packets", FROM(packets) },
     { "from_guest_bytes", FROM(bytes) },
-    { "from_guest_drop_slots", FROM(drops[FROM_GUEST_DROP_SLOTS]) },
-    { "from_guest_drop_size", FROM(drops[FROM_GUEST_DROP_SIZE]) },
-    { "from_guest_drop_runt", FROM(drops[FROM_GUEST_DROP_RUNT]) },
-    { "from_guest_drop_copy", FROM(drops[FROM_GUEST_DROP_COPY]) },
-    { "from_guest_drop_offload", FROM(drops[FROM_GUEST_DROP_OFFLOAD]) },
-    { "from_guest_drop_too_large", FROM(drops[FROM_GUEST_DROP_BUFFER]) },
-    { "from_guest_no_mbuf", FROM(no_mbuf) },
+    { "from_guest_slots_dropped", FROM(drops[FROM_GUEST_DROP_SLOTS]) },
+    { "from_guest_size_dropped", FROM(drops[FROM_GUEST_DROP_SIZE]) },
+    { "from_guest_runt_dropped", FROM(drops[FROM_GUEST_DROP_RUNT]) },
+    { "from_guest_copy_dropped", FROM(drops[FROM_GUEST_DROP_COPY]) },
+    { "from_guest_headers_dropped", FROM(drops[FROM_GUEST_DROP_OFFLOAD]) },
+    { "from_guest_too_large_dropped", FROM(drops[FROM_GUEST_DROP_BUFFER]) },
+    { "from_guest_no_mbuf_errors", FROM(no_mbuf) },
+    { "from_guest_ring_errors", FROM(ring_errors) },
     { "from_guest_checksums_completed", FROM(completed) },
     { "from_guest_events", FROM(events) },
-    { "from_guest_ring_errors", FROM(ring_errors) },
     { "to_guest_packets", TO(packets) },
     { "to_guest_bytes", TO(bytes) },
-    { "to_guest_drop_size", TO(drops[TO_GUEST_DROP_SIZE]) },
-    { "to_guest_drop_copy", TO(drops[TO_GUEST_DROP_COPY]) },
-    { "to_guest_drop_too_scattered", TO(too_scattered) },
-    { "to_guest_drop_not_connected", TO(closed) },
-    { "to_guest_no_buffer", TO(no_buffer) },
-    { "to_guest_events", TO(events) },
+    { "to_guest_size_dropped", TO(drops[TO_GUEST_DROP_SIZE]) },
+    { "to_guest_copy_dropped", TO(drops[TO_GUEST_DROP_COPY]) },
+    { "to_guest_scattered_dropped", TO(too_scattered) },
+    { "to_guest_not_connected_dropped", TO(closed) },
+    { "to_guest_no_buffer_errors", TO(no_buffer) },
     { "to_guest_ring_errors", TO(ring_errors) },
+    { "to_guest_events", TO(events) },
 };
 
 enum { COUNTERS = RTE_DIM(counters) };
