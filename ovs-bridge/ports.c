@@ -12,6 +12,7 @@
  *                                 '--committed, removed a port--> settling
  *     settling --ovs-vswitchd caught up (cur_cfg >= next_cfg),
  *                or PORTS_SETTLE_MS are over--> idle
+ *     failed: idle again when the database changed or after PORTS_RETRY_MS
  *
  * Invariants:
  *
@@ -33,6 +34,7 @@
 #include "ports.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +50,7 @@ VLOG_DEFINE_THIS_MODULE(ports);
 
 #define PORTS_OWNER_KEY "gantry-owner"
 #define PORTS_SETTLE_MS 5000
+#define PORTS_RETRY_MS 1000
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 10);
 
@@ -57,6 +60,8 @@ static bool txn_removes;                /* 'txn' removes a port. */
 static char *owner;
 static int64_t settle_cfg;              /* cur_cfg to wait for. */
 static long long int settle_until;      /* time_msec(), or LLONG_MIN. */
+static unsigned int retry_seqno;        /* Of the picture that failed. */
+static long long int retry_at;          /* time_msec(), or LLONG_MIN. */
 
 static void
 monitor_columns(void)
@@ -99,6 +104,7 @@ ports_init(const char *remote, const char *owner_)
 {
     owner = xstrdup(owner_);
     settle_until = LLONG_MIN;
+    retry_at = LLONG_MIN;
     idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, true);
     monitor_columns();
     ovsdb_idl_set_lock(idl, "gantry_bridge");
@@ -107,8 +113,10 @@ ports_init(const char *remote, const char *owner_)
 void
 ports_destroy(void)
 {
-    ovsdb_idl_txn_destroy(txn);
-    txn = NULL;
+    if (txn) {
+        ovsdb_idl_txn_destroy(txn);
+        txn = NULL;
+    }
     ovsdb_idl_destroy(idl);
     idl = NULL;
     free(owner);
@@ -128,17 +136,34 @@ run_txn(void)
     if (status == TXN_INCOMPLETE) {
         return;
     }
-    if (status == TXN_SUCCESS && txn_removes) {
-        settle_cfg = ovsdb_idl_txn_get_increment_new_value(txn);
-        settle_until = time_msec() + PORTS_SETTLE_MS;
-    } else if (status == TXN_ERROR || status == TXN_NOT_LOCKED) {
-        VLOG_WARN_RL(&rl, "the database refused a change: %s",
-                     ovsdb_idl_txn_get_error(txn));
+    if (status == TXN_SUCCESS) {
+        if (txn_removes) {
+            settle_cfg = ovsdb_idl_txn_get_increment_new_value(txn);
+            settle_until = time_msec() + PORTS_SETTLE_MS;
+        }
+    } else if (status != TXN_UNCHANGED) {
+        retry_seqno = ovsdb_idl_get_seqno(idl);
+        retry_at = time_msec() + PORTS_RETRY_MS;
+        if (status != TXN_TRY_AGAIN) {
+            VLOG_WARN_RL(&rl, "the database refused a change: %s",
+                         ovsdb_idl_txn_get_error(txn));
+        }
     }
     ovsdb_idl_txn_destroy(txn);
     txn = NULL;
-    /* The picture has changed, or the same change is tried again. */
     poll_immediate_wake();
+}
+
+/* Returns true while the present picture is known to be no good. */
+static bool
+is_stale(void)
+{
+    if (retry_at != LLONG_MIN
+        && (ovsdb_idl_get_seqno(idl) != retry_seqno
+            || time_msec() >= retry_at)) {
+        retry_at = LLONG_MIN;
+    }
+    return retry_at != LLONG_MIN;
 }
 
 static bool
@@ -177,6 +202,9 @@ ports_wait(void)
     if (settle_until != LLONG_MIN) {
         poll_timer_wait_until(settle_until);
     }
+    if (retry_at != LLONG_MIN) {
+        poll_timer_wait_until(retry_at);
+    }
 }
 
 /* Returns true if the copy of the database is current and may be changed. */
@@ -193,7 +221,7 @@ ports_is_connected(void)
 bool
 ports_is_busy(void)
 {
-    return txn || !ports_is_connected() || is_settling();
+    return txn || !ports_is_connected() || is_settling() || is_stale();
 }
 
 static void
@@ -401,7 +429,7 @@ update_port(const struct port *port)
         if (port->ids[i][0]) {
             ovsrec_interface_update_external_ids_setkey(
                 iface, port_id_keys[i], port->ids[i]);
-        } else {
+        } else if (smap_get(&iface->external_ids, port_id_keys[i])) {
             ovsrec_interface_update_external_ids_delkey(
                 iface, port_id_keys[i]);
         }
