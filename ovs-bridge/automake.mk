@@ -29,3 +29,28 @@ ovs_bridge_gantry_bridge_LDADD = \
 endif
 
 dist_man_MANS += ovs-bridge/gantry-bridge.8
+
+# What installs beside the daemon.  libxl looks for scripts only here, whatever
+# the prefix is.
+xenscriptdir = /etc/xen/scripts
+dist_xenscript_SCRIPTS = ovs-bridge/vif-gantry
+dist_pkgdata_DATA = ovs-bridge/modprobe.conf
+systemdunitdir = $(prefix)/lib/systemd/system
+nodist_systemdunit_DATA = ovs-bridge/gantry-bridge.service
+sbin_SCRIPTS = tools/host/gantry-setup
+dist_man_MANS += tools/host/gantry-setup.8
+
+bridge_subst = sed -e 's|@sbindir[@]|$(sbindir)|g' \
+	-e 's|@pkgdatadir[@]|$(pkgdatadir)|g'
+
+ovs-bridge/gantry-bridge.service: ovs-bridge/gantry-bridge.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) ovs-bridge && \
+	$(bridge_subst) $(srcdir)/ovs-bridge/gantry-bridge.service.in >$@
+
+tools/host/gantry-setup: tools/host/gantry-setup.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) tools/host && \
+	$(bridge_subst) $(srcdir)/tools/host/gantry-setup.in >$@ && chmod +x $@
+
+EXTRA_DIST += ovs-bridge/gantry-bridge.service.in \
+	tools/host/gantry-setup.in
+CLEANFILES += ovs-bridge/gantry-bridge.service tools/host/gantry-setup
