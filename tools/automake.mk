@@ -1,2 +1,1 @@
 # SPDX-License-Identifier: GPL-2.0-only
-include tools/libdom0/automake.mk

@@ -81,6 +81,11 @@ void arch_vcpu_switch_to(struct vcpu *v);
 int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
 /* Fills 'c' for DOMCTL_getvcpucontext; 'v' is paused. */
 void arch_vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c);
+/* VCPUOP_initialise of a vcpu that is down: 0, -EINVAL, -EOPNOTSUPP. */
+int arch_vcpu_set_hvm_context(struct vcpu *v,
+                              const struct vcpu_hvm_context *c);
+/* VCPUOP_send_nmi, kicking 'v': 0 or -EOPNOTSUPP. */
+int arch_vcpu_send_nmi(struct vcpu *v);
 /* An event channel upcall is pending for 'v': inject it (vector in arch). */
 void arch_vcpu_upcall(struct vcpu *v);
 /* May an interrupt be delivered to a blocked 'v', so that it must run? */

@@ -64,6 +64,7 @@ struct domain {
     struct grant_table *grant;      /* [m] */
     struct evtchn_table *evtchn;    /* [m] */
     struct sched_domain *sched;     /* [m] weight and cap */
+    struct domain_watchdog *watchdog; /* [a] sched_op; NULL: never asked */
     struct domain_console *console; /* [m] console_io line buffer */
     struct arch_domain *arch;       /* [m] machine part */
     struct e820_map *e820;          /* [m] physmap_op: guest's memory map */

@@ -19,9 +19,6 @@ bool hypercall(struct vcpu *v, uint64_t nr, uint64_t *ret);
  */
 void hypercall_set_arg(unsigned int n, uint64_t val);
 
-/* How often 'nr' was called since boot, all CPUs together. */
-uint64_t hypercall_count(unsigned int nr);
-
 /* One entry: a[] are the raw register arguments. */
 typedef long (*hypercall_fn)(struct vcpu *v, const uint64_t a[6]);
 
@@ -40,8 +37,5 @@ long xsm_op(struct guest_ptr arg);
 long mca_op(struct guest_ptr arg);
 /* HYPERVISOR_set_timer_op: absolute ns, 0 stops.  vcpu_op.c */
 long vcpu_op_set_timer(uint64_t deadline);
-/* Inits and stops the vcpu's guest timers: from vcpu_create, _destroy. */
-void vcpu_op_timers_init(struct vcpu *v);
-void vcpu_op_timers_stop(struct vcpu *v);
 
 #endif

@@ -30,6 +30,8 @@ struct vcpu {
     struct sched_vcpu sched;        /* [m] run queue membership, credit */
     struct vcpu_runstate_info runstate; /* [m] sched: under the rq lock */
     struct guest_ptr runstate_guest;    /* [o] VCPUOP_register_runstate */
+    struct guest_ptr time_guest;    /* [o] VCPUOP_register_vcpu_time */
+    uint32_t time_version;          /* [o] of the record there */
 
     /* The guest's record: in shared_info, or in a registered page. */
     vcpu_info_t *info;              /* [a] never NULL after create */

@@ -11,5 +11,10 @@ void wallclock_update(struct domain *d);
 void wallclock_set(uint64_t sec, uint32_t nsec, uint64_t system_time);
 /* Refreshes v's time record under its version lock. */
 void wallclock_update_vcpu(struct vcpu *v);
+/*
+ * The same for the copy that the guest registered, if any; 'v' is current.
+ * False: the guest's address cannot be written.
+ */
+bool wallclock_show_vcpu(struct vcpu *v);
 
 #endif

@@ -9,6 +9,7 @@
 #define XEN_ERRNO(name, value) name = value,
 enum error_number {
 #include <xen/errno.h>
+    ERESTART = 85,              /* run the hypercall again; never returned */
 };
 #endif
 

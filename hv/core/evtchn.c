@@ -1,0 +1,775 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Event channels: a domain's ports, who they are bound to, and sending.
+ * evtchn_2l.c and evtchn_fifo.c tell the guest, evtchn_op.c decodes.
+ *
+ *                 .--------------- close ---------------------.
+ *                 v                                           |
+ *   FREE --alloc_unbound--> UNBOUND --peer's bind--> INTERDOMAIN
+ *    |  ^                     ^  '--close--> FREE             |
+ *    |  '--close              '---------- peer's close -------'
+ *    '--bind_virq--> VIRQ, --bind_ipi--> IPI      (port 0: RESERVED)
+ *
+ *  1. A port's state and peer change under its table's lock and its own:
+ *     whoever holds either may rely on them.  So a send takes only the lock
+ *     of the sender's port: its peer cannot go while it is held.
+ *  2. An INTERDOMAIN port's peer is INTERDOMAIN and names it back.
+ *  3. Records are freed only with the domain: a lookup takes no lock.
+ *  4. virq_port[] of a vcpu names a port in state VIRQ of that virq.
+ *  5. Two tables, and two ports, are locked in the order of their domids.
+ */
+#include "core/arch.h"
+#include "core/evtchn_table.h"
+#include "core/kmem.h"
+#include "core/lock.h"
+#include "core/xsm.h"
+#include "lib/atomic.h"
+#include "lib/bug.h"
+#include "lib/errno.h"
+#include "lib/minmax.h"
+#include "lib/nospec.h"
+
+#define CLOSES_PER_CALL 512u
+
+/* Who gets the global virqs that dom0 does not; the pointers are borrowed. */
+static struct domain *virq_handler[NR_VIRQS];
+static spinlock_t virq_handler_lock = SPINLOCK_INIT(LOCK_RANK_VIRQ);
+
+static bool virq_is_global(uint32_t virq)
+{
+    return virq != VIRQ_TIMER && virq != VIRQ_DEBUG &&
+           virq != VIRQ_XENOPROF && virq != VIRQ_XENPMU;
+}
+
+static const struct evtchn_ops *ops_of(struct domain *d)
+{
+    return __atomic_load_n(&d->evtchn->ops, __ATOMIC_ACQUIRE);
+}
+
+struct vcpu *evtchn_vcpu_of(struct domain *d, uint32_t id)
+{
+    if (id >= d->max_vcpus) {
+        return NULL;
+    }
+    return __atomic_load_n(&d->vcpu[index_nospec(id, d->max_vcpus)],
+                           __ATOMIC_ACQUIRE);
+}
+
+struct evtchn *evtchn_find(struct domain *d, uint32_t port)
+{
+    struct evtchn_table *t = d->evtchn;
+    uint32_t valid = __atomic_load_n(&t->valid_ports, __ATOMIC_ACQUIRE);
+    uint32_t bucket;
+
+    if (port >= valid) {
+        return NULL;
+    }
+    port = index_nospec(port, valid);
+    bucket = port / EVTCHN_BUCKET_PORTS;
+    return &t->group[bucket / EVTCHN_GROUP_BUCKETS]
+                ->bucket[bucket % EVTCHN_GROUP_BUCKETS]
+                        [port % EVTCHN_BUCKET_PORTS];
+}
+
+/* ---- telling a vcpu ---- */
+
+void evtchn_mark_pending(struct vcpu *v)
+{
+    vcpu_info_t *info = __atomic_load_n(&v->info, __ATOMIC_ACQUIRE);
+
+    if (__atomic_exchange_n(&info->evtchn_upcall_pending, 1,
+                            __ATOMIC_SEQ_CST) == 0) {
+        arch_vcpu_upcall(v);
+        vcpu_unblock(v);
+    }
+}
+
+void evtchn_check_pollers(struct domain *d, uint32_t port)
+{
+    unsigned long *mask = d->evtchn->poll_mask;
+    size_t id = bitmap_find_set(mask, d->max_vcpus, 0);
+
+    while (id < d->max_vcpus) {
+        struct vcpu *v = d->vcpu[id];
+        int polls = __atomic_load_n(&v->poll_port, __ATOMIC_ACQUIRE);
+
+        if ((polls < 0 || polls == (int)port) && polls != 0 &&
+            bitmap_test_and_clear(mask, id)) {
+            vcpu_unblock(v);
+        }
+        id = bitmap_find_set(mask, d->max_vcpus, id + 1);
+    }
+}
+
+static void raise_port(struct domain *d, struct evtchn *ch)
+{
+    struct vcpu *v = evtchn_vcpu_of(d, READ_ONCE(ch->notify_vcpu));
+
+    if (v != NULL) {
+        ops_of(d)->set_pending(v, ch);
+    }
+}
+
+/* ---- locks of two ---- */
+
+static void lock_tables(struct domain *a, struct domain *b)
+{
+    struct domain *first = a->id <= b->id ? a : b;
+    struct domain *second = first == a ? b : a;
+
+    spin_lock(&first->evtchn->lock);
+    if (first != second) {
+        spin_lock_nested(&second->evtchn->lock);
+    }
+}
+
+static void unlock_tables(struct domain *a, struct domain *b)
+{
+    spin_unlock(&a->evtchn->lock);
+    if (a != b) {
+        spin_unlock(&b->evtchn->lock);
+    }
+}
+
+static void lock_ports(struct domain *da, struct evtchn *a,
+                       struct domain *db, struct evtchn *b)
+{
+    bool a_first = da != db ? da->id < db->id : a->port < b->port;
+
+    if (a == b) {
+        spin_lock(&a->lock);
+        return;
+    }
+    spin_lock(a_first ? &a->lock : &b->lock);
+    spin_lock_nested(a_first ? &b->lock : &a->lock);
+}
+
+static void unlock_ports(struct evtchn *a, struct evtchn *b)
+{
+    spin_unlock(&a->lock);
+    if (a != b) {
+        spin_unlock(&b->lock);
+    }
+}
+
+/* ---- allocation ---- */
+
+/* Adds a bucket of records; the table lock is held. */
+static int grow(struct evtchn_table *t)
+{
+    uint32_t index = t->valid_ports / EVTCHN_BUCKET_PORTS;
+    struct evtchn_group **group = &t->group[index / EVTCHN_GROUP_BUCKETS];
+    struct evtchn *bucket;
+    uint32_t i;
+
+    if (*group == NULL) {
+        *group = kmem_alloc(sizeof(**group));
+        if (*group == NULL) {
+            return -ENOMEM;
+        }
+    }
+    bucket = kmem_alloc_array(EVTCHN_BUCKET_PORTS, sizeof(*bucket));
+    if (bucket == NULL) {
+        return -ENOMEM;
+    }
+    for (i = 0; i < EVTCHN_BUCKET_PORTS; i++) {
+        bucket[i].port = t->valid_ports + i;
+        bucket[i].priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
+        bucket[i].last_queue = EVTCHN_FIFO_PRIORITY_DEFAULT;
+        spin_lock_init(&bucket[i].lock, LOCK_RANK_PORT);
+    }
+    (*group)->bucket[index % EVTCHN_GROUP_BUCKETS] = bucket;
+    __atomic_store_n(&t->valid_ports, t->valid_ports + EVTCHN_BUCKET_PORTS,
+                     __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* A free record, its state unchanged; the table lock is held. */
+static int find_free(struct domain *d, struct evtchn **out)
+{
+    struct evtchn_table *t = d->evtchn;
+    uint32_t limit = min(t->max_port, t->ops->max_ports - 1);
+    uint32_t port;
+    int error;
+
+    if (domain_is_dying(d)) {
+        return -EINVAL;
+    }
+    for (port = t->free_hint; port <= limit; port++) {
+        if (port >= t->valid_ports) {
+            error = grow(t);
+            if (error != 0) {
+                return error;
+            }
+        }
+        *out = evtchn_find(d, port);
+        if ((*out)->state == PORT_FREE) {
+            if (!t->ops->is_busy(d, *out)) {
+                return 0;
+            }
+        } else if (port == t->free_hint) {
+            t->free_hint++;
+        }
+    }
+    return -ENOSPC;
+}
+
+/* The table and port locks are held. */
+static void free_port(struct domain *d, struct evtchn *ch)
+{
+    struct evtchn_table *t = d->evtchn;
+
+    t->ops->clear_pending(d, ch);
+    ch->state = PORT_FREE;
+    ch->notify_vcpu = 0;
+    ch->priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
+    t->free_hint = min(t->free_hint, ch->port);
+}
+
+int evtchn_alloc_unbound(struct domain *cur, evtchn_alloc_unbound_t *op)
+{
+    struct domain *d = domain_get_any(op->dom);
+    struct evtchn *ch;
+    int error;
+
+    if (d == NULL) {
+        return -ESRCH;
+    }
+    error = xsm_evtchn_alloc(cur, d);
+    if (error != 0) {
+        goto put;
+    }
+    spin_lock(&d->evtchn->lock);
+    error = find_free(d, &ch);
+    if (error == 0) {
+        spin_lock(&ch->lock);
+        ch->unbound_for = op->remote_dom == DOMID_SELF ? cur->id
+                                                       : op->remote_dom;
+        ch->state = PORT_UNBOUND;
+        op->port = ch->port;
+        spin_unlock(&ch->lock);
+    }
+    spin_unlock(&d->evtchn->lock);
+put:
+    domain_put(d);
+    return error;
+}
+
+/* ---- binding ---- */
+
+static void connect(struct domain *ld, struct evtchn *lch,
+                    struct domain *rd, struct evtchn *rch)
+{
+    lock_ports(ld, lch, rd, rch);
+    lch->remote.d = rd;
+    lch->remote.port = rch->port;
+    lch->state = PORT_INTERDOMAIN;
+    rch->remote.d = ld;
+    rch->remote.port = lch->port;
+    rch->state = PORT_INTERDOMAIN;
+    /* What the peer sent while we were unbound was dropped: look once. */
+    raise_port(ld, lch);
+    unlock_ports(lch, rch);
+}
+
+int evtchn_bind_interdomain(struct domain *cur, evtchn_bind_interdomain_t *op)
+{
+    struct domain *rd = domain_get_any(op->remote_dom);
+    struct evtchn *lch, *rch;
+    int error;
+
+    if (rd == NULL) {
+        return -ESRCH;
+    }
+    error = xsm_evtchn_bind(cur, rd);
+    if (error != 0) {
+        goto put;
+    }
+    lock_tables(cur, rd);
+    error = find_free(cur, &lch);
+    if (error == 0) {
+        rch = evtchn_find(rd, op->remote_port);
+        if (rch == NULL || rch->state != PORT_UNBOUND ||
+            rch->unbound_for != cur->id) {
+            error = -EINVAL;
+        } else {
+            connect(cur, lch, rd, rch);
+            op->local_port = lch->port;
+        }
+    }
+    unlock_tables(cur, rd);
+put:
+    domain_put(rd);
+    return error;
+}
+
+int evtchn_bind_virq(struct domain *cur, evtchn_bind_virq_t *op)
+{
+    struct vcpu *v;
+    struct evtchn *ch;
+    uint32_t virq;
+    int error;
+
+    if (op->virq >= NR_VIRQS || (virq_is_global(op->virq) && op->vcpu != 0)) {
+        return -EINVAL;
+    }
+    virq = index_nospec(op->virq, NR_VIRQS);
+    error = xsm_evtchn_global_virq(cur, virq);
+    if (error != 0) {
+        return error;
+    }
+    v = evtchn_vcpu_of(cur, op->vcpu);
+    if (v == NULL) {
+        return -ENOENT;
+    }
+    spin_lock(&cur->evtchn->lock);
+    spin_lock(&v->evtchn->virq_lock);
+    error = v->evtchn->virq_port[virq] != 0 ? -EEXIST : find_free(cur, &ch);
+    if (error == 0) {
+        spin_lock(&ch->lock);
+        ch->state = PORT_VIRQ;
+        ch->notify_vcpu = v->id;
+        ch->virq = virq;
+        spin_unlock(&ch->lock);
+        v->evtchn->virq_port[virq] = ch->port;
+        op->port = ch->port;
+    }
+    spin_unlock(&v->evtchn->virq_lock);
+    spin_unlock(&cur->evtchn->lock);
+    return error;
+}
+
+int evtchn_bind_ipi(struct domain *cur, evtchn_bind_ipi_t *op)
+{
+    struct vcpu *v = evtchn_vcpu_of(cur, op->vcpu);
+    struct evtchn *ch;
+    int error;
+
+    if (v == NULL) {
+        return -ENOENT;
+    }
+    spin_lock(&cur->evtchn->lock);
+    error = find_free(cur, &ch);
+    if (error == 0) {
+        spin_lock(&ch->lock);
+        ch->state = PORT_IPI;
+        ch->notify_vcpu = v->id;
+        op->port = ch->port;
+        spin_unlock(&ch->lock);
+    }
+    spin_unlock(&cur->evtchn->lock);
+    return error;
+}
+
+/* ---- closing ---- */
+
+/* A port with no peer; the table lock is held.  0 or -EINVAL. */
+static int close_single(struct domain *d, struct evtchn *ch)
+{
+    struct evtchn_vcpu *ev = NULL;
+
+    if (ch->state == PORT_FREE || ch->state == PORT_RESERVED) {
+        return -EINVAL;
+    }
+    if (ch->state == PORT_VIRQ) {
+        /* A global one may notify another vcpu, but is vcpu 0's. */
+        ev = d->vcpu[virq_is_global(ch->virq) ? 0 : ch->notify_vcpu]->evtchn;
+        spin_lock(&ev->virq_lock);
+        ev->virq_port[ch->virq] = 0;
+    }
+    spin_lock(&ch->lock);
+    free_port(d, ch);
+    spin_unlock(&ch->lock);
+    if (ev != NULL) {
+        spin_unlock(&ev->virq_lock);
+    }
+    return 0;
+}
+
+/* Both table locks are held: the peer waits for a new bind. */
+static void close_pair(struct domain *d, struct evtchn *ch)
+{
+    struct domain *rd = ch->remote.d;
+    struct evtchn *rch = evtchn_find(rd, ch->remote.port);
+
+    BUG_ON(rch == NULL || rch->state != PORT_INTERDOMAIN ||
+           rch->remote.d != d || rch->remote.port != ch->port);
+    lock_ports(d, ch, rd, rch);
+    if (rch != ch) {
+        rch->state = PORT_UNBOUND;
+        rch->unbound_for = d->id;
+    }
+    free_port(d, ch);
+    unlock_ports(ch, rch);
+}
+
+int evtchn_close(struct domain *d, uint32_t port)
+{
+    struct evtchn *ch = evtchn_find(d, port);
+    struct domain *rd;
+    int error;
+
+    if (ch == NULL) {
+        return -EINVAL;
+    }
+    spin_lock(&d->evtchn->lock);
+    /* Again only if somebody closed and rebound it in between. */
+    while (ch->state == PORT_INTERDOMAIN) {
+        rd = ch->remote.d;
+        domain_get(rd);
+        spin_unlock(&d->evtchn->lock);
+        lock_tables(d, rd);
+        if (ch->state == PORT_INTERDOMAIN && ch->remote.d == rd) {
+            close_pair(d, ch);
+            unlock_tables(d, rd);
+            domain_put(rd);
+            return 0;
+        }
+        unlock_tables(d, rd);
+        domain_put(rd);
+        spin_lock(&d->evtchn->lock);
+    }
+    error = close_single(d, ch);
+    spin_unlock(&d->evtchn->lock);
+    return error;
+}
+
+/* ---- sending ---- */
+
+int evtchn_send(struct domain *d, evtchn_port_t port)
+{
+    struct evtchn *ch = evtchn_find(d, port);
+    struct domain *rd;
+    int error = 0;
+
+    if (ch == NULL) {
+        return -EINVAL;
+    }
+    spin_lock(&ch->lock);
+    switch (ch->state) {
+    case PORT_INTERDOMAIN:
+        rd = ch->remote.d;
+        error = xsm_evtchn_send(d, rd);
+        if (error == 0) {
+            raise_port(rd, evtchn_find(rd, ch->remote.port));
+        }
+        break;
+    case PORT_IPI:
+        raise_port(d, ch);
+        break;
+    case PORT_UNBOUND:
+        break;
+    default:
+        error = -EINVAL;
+        break;
+    }
+    spin_unlock(&ch->lock);
+    return error;
+}
+
+static void send_virq(struct vcpu *v, uint32_t virq, bool is_nested)
+{
+    struct evtchn_vcpu *ev = v->evtchn;
+    uint32_t port;
+
+    if (is_nested) {
+        spin_lock_nested(&ev->virq_lock);
+    } else {
+        spin_lock(&ev->virq_lock);
+    }
+    port = ev->virq_port[virq];
+    if (port != 0) {
+        raise_port(v->domain, evtchn_find(v->domain, port));
+    }
+    spin_unlock(&ev->virq_lock);
+}
+
+void evtchn_virq_vcpu(struct vcpu *v, uint32_t virq)
+{
+    BUG_ON(virq >= NR_VIRQS || virq_is_global(virq));
+    send_virq(v, virq, false);
+}
+
+void evtchn_virq_global(uint32_t virq)
+{
+    struct domain *d;
+    struct vcpu *v;
+
+    BUG_ON(virq >= NR_VIRQS || !virq_is_global(virq));
+    spin_lock(&virq_handler_lock);
+    d = virq_handler[virq] != NULL ? virq_handler[virq] : dom0;
+    v = d != NULL && d->vcpu != NULL ? evtchn_vcpu_of(d, 0) : NULL;
+    if (v != NULL && v->evtchn != NULL) {
+        send_virq(v, virq, true);
+    }
+    spin_unlock(&virq_handler_lock);
+}
+
+int evtchn_set_virq_handler(struct domain *d, uint32_t virq)
+{
+    if (virq >= NR_VIRQS || !virq_is_global(virq)) {
+        return -EINVAL;
+    }
+    spin_lock(&virq_handler_lock);
+    virq_handler[index_nospec(virq, NR_VIRQS)] = d == dom0 ? NULL : d;
+    spin_unlock(&virq_handler_lock);
+    return 0;
+}
+
+void evtchn_clear_virq_handlers(struct domain *d)
+{
+    uint32_t i;
+
+    spin_lock(&virq_handler_lock);
+    for (i = 0; i < NR_VIRQS; i++) {
+        if (virq_handler[i] == d) {
+            virq_handler[i] = NULL;
+        }
+    }
+    spin_unlock(&virq_handler_lock);
+}
+
+bool evtchn_is_upcall_pending(const struct vcpu *v)
+{
+    const vcpu_info_t *info = __atomic_load_n(&v->info, __ATOMIC_ACQUIRE);
+
+    return READ_ONCE(info->evtchn_upcall_pending) != 0 &&
+           READ_ONCE(info->evtchn_upcall_mask) == 0;
+}
+
+void evtchn_rebind_info(struct vcpu *v)
+{
+    /* A spurious event is harmless, a lost one is not: all selected. */
+    __atomic_store_n(&v->info->evtchn_pending_sel, ~0ul, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&v->info->evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST);
+    evtchn_mark_pending(v);
+}
+
+bool evtchn_is_pending(struct domain *d, evtchn_port_t port)
+{
+    struct evtchn *ch = evtchn_find(d, port);
+    bool is_pending = false;
+
+    spin_lock(&d->evtchn->lock);
+    if (ch != NULL) {
+        is_pending = d->evtchn->ops->is_pending(d, ch);
+    }
+    spin_unlock(&d->evtchn->lock);
+    return is_pending;
+}
+
+/* ---- looking and adjusting ---- */
+
+static void fill_status(const struct evtchn *ch, evtchn_status_t *op)
+{
+    op->vcpu = ch->notify_vcpu;
+    switch (ch->state) {
+    case PORT_UNBOUND:
+        op->status = EVTCHNSTAT_unbound;
+        op->u.unbound.dom = ch->unbound_for;
+        break;
+    case PORT_INTERDOMAIN:
+        op->status = EVTCHNSTAT_interdomain;
+        op->u.interdomain.dom = ch->remote.d->id;
+        op->u.interdomain.port = ch->remote.port;
+        break;
+    case PORT_VIRQ:
+        op->status = EVTCHNSTAT_virq;
+        op->u.virq = ch->virq;
+        break;
+    case PORT_IPI:
+        op->status = EVTCHNSTAT_ipi;
+        break;
+    default:
+        op->status = EVTCHNSTAT_closed;
+        break;
+    }
+}
+
+int evtchn_status(struct domain *cur, evtchn_status_t *op)
+{
+    struct domain *d = domain_get_any(op->dom);
+    struct evtchn *ch;
+    int error;
+
+    if (d == NULL) {
+        return -ESRCH;
+    }
+    error = xsm_evtchn_status(cur, d);
+    if (error == 0) {
+        ch = evtchn_find(d, op->port);
+        if (ch == NULL) {
+            error = -EINVAL;
+        } else {
+            spin_lock(&ch->lock);
+            fill_status(ch, op);
+            spin_unlock(&ch->lock);
+        }
+    }
+    domain_put(d);
+    return error;
+}
+
+int evtchn_bind_vcpu(struct domain *d, uint32_t port, uint32_t vcpu)
+{
+    struct evtchn *ch = evtchn_find(d, port);
+    struct vcpu *v = evtchn_vcpu_of(d, vcpu);
+    int error = 0;
+
+    if (v == NULL) {
+        return -ENOENT;
+    }
+    if (ch == NULL) {
+        return -EINVAL;
+    }
+    spin_lock(&ch->lock);
+    if (ch->state == PORT_UNBOUND || ch->state == PORT_INTERDOMAIN ||
+        (ch->state == PORT_VIRQ && virq_is_global(ch->virq))) {
+        WRITE_ONCE(ch->notify_vcpu, v->id);
+    } else {
+        error = -EINVAL;
+    }
+    spin_unlock(&ch->lock);
+    return error;
+}
+
+int evtchn_unmask(struct domain *d, uint32_t port)
+{
+    struct evtchn *ch = evtchn_find(d, port);
+    struct vcpu *v;
+
+    if (ch == NULL) {
+        return -EINVAL;
+    }
+    spin_lock(&ch->lock);
+    v = evtchn_vcpu_of(d, ch->notify_vcpu);
+    if (v != NULL) {
+        ops_of(d)->unmask(v, ch);
+    }
+    spin_unlock(&ch->lock);
+    return 0;
+}
+
+int evtchn_set_priority(struct domain *d, uint32_t port, uint32_t priority)
+{
+    const struct evtchn_ops *ops = ops_of(d);
+    struct evtchn *ch = evtchn_find(d, port);
+    int error;
+
+    if (ops->set_priority == NULL) {
+        return -ENOSYS;
+    }
+    if (ch == NULL) {
+        return -EINVAL;
+    }
+    spin_lock(&ch->lock);
+    error = ops->set_priority(ch, priority);
+    spin_unlock(&ch->lock);
+    return error;
+}
+
+/* ---- life ---- */
+
+static int close_all(struct domain *d)
+{
+    struct evtchn_table *t = d->evtchn;
+    uint32_t valid = __atomic_load_n(&t->valid_ports, __ATOMIC_ACQUIRE);
+    uint32_t port, budget = CLOSES_PER_CALL;
+
+    for (port = 1; port < valid; port++) {
+        if (READ_ONCE(evtchn_find(d, port)->state) == PORT_FREE) {
+            continue;
+        }
+        if (budget-- == 0) {
+            return -ERESTART;
+        }
+        (void)evtchn_close(d, port);
+    }
+    spin_lock(&t->lock);
+    evtchn_fifo_destroy(d);
+    spin_unlock(&t->lock);
+    return 0;
+}
+
+int evtchn_reset(struct domain *d)
+{
+    return close_all(d);
+}
+
+int evtchn_relinquish(struct domain *d)
+{
+    if (d->evtchn == NULL) {
+        return 0;
+    }
+    evtchn_clear_virq_handlers(d);
+    return close_all(d);
+}
+
+int evtchn_create(struct domain *d)
+{
+    struct evtchn_table *t = kmem_alloc(sizeof(*t));
+
+    if (t == NULL) {
+        return -ENOMEM;
+    }
+    spin_lock_init(&t->lock, LOCK_RANK_EVTCHN);
+    t->ops = &evtchn_2l_ops;
+    t->max_port = EVTCHN_FIFO_NR_CHANNELS - 1;
+    t->free_hint = 1;
+    t->poll_mask = kmem_alloc_array(BITMAP_WORDS(d->max_vcpus),
+                                    sizeof(*t->poll_mask));
+    d->evtchn = t;
+    if (t->poll_mask == NULL || grow(t) != 0) {
+        evtchn_destroy(d);
+        return -ENOMEM;
+    }
+    evtchn_find(d, 0)->state = PORT_RESERVED;
+    return 0;
+}
+
+void evtchn_destroy(struct domain *d)
+{
+    struct evtchn_table *t = d->evtchn;
+    uint32_t i, j;
+
+    if (t == NULL) {
+        return;
+    }
+    evtchn_fifo_destroy(d);
+    for (i = 0; i < EVTCHN_GROUPS; i++) {
+        for (j = 0; t->group[i] != NULL && j < EVTCHN_GROUP_BUCKETS; j++) {
+            kmem_free(t->group[i]->bucket[j]);
+        }
+        kmem_free(t->group[i]);
+    }
+    kmem_free(t->poll_mask);
+    kmem_free(t);
+    d->evtchn = NULL;
+}
+
+int evtchn_set_max_port(struct domain *d, uint32_t max_port)
+{
+    spin_lock(&d->evtchn->lock);
+    d->evtchn->max_port = min(max_port, EVTCHN_FIFO_NR_CHANNELS - 1u);
+    spin_unlock(&d->evtchn->lock);
+    return 0;
+}
+
+int evtchn_vcpu_create(struct vcpu *v)
+{
+    struct evtchn_vcpu *ev = kmem_alloc(sizeof(*ev));
+
+    if (ev == NULL) {
+        return -ENOMEM;
+    }
+    spin_lock_init(&ev->virq_lock, LOCK_RANK_VIRQ);
+    spin_lock_init(&ev->queue_lock, LOCK_RANK_EVTCHN_QUEUE);
+    v->evtchn = ev;
+    return 0;
+}
+
+void evtchn_vcpu_destroy(struct vcpu *v)
+{
+    kmem_free(v->evtchn);
+    v->evtchn = NULL;
+}

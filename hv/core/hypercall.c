@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Hypercalls: from a number and six registers to the function that does it,
+ * by hypercall_table.h; and multicall, which does the same for a list.
+ *
+ *  1. An operation that cannot end in bounded time changes its arguments by
+ *     hypercall_set_arg() and returns -ERESTART: the guest executes the
+ *     instruction again after interrupts and the scheduler had their turn.
+ *  2. v->multicall is the local copy of the entry that runs, NULL outside.
+ *  3. A multicall inside a multicall is refused, so there is one level.
+ */
+#include "core/hypercall.h"
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/evtchn.h"
+#include "core/grant.h"
+#include "core/hypercall_table.h"
+#include "core/vcpu.h"
+#include "core/xen_abi.h"
+#include "lib/errno.h"
+#include "lib/minmax.h"
+#include "lib/nospec.h"
+
+#include <xen/arch-x86/xen-mca.h>
+
+/* Entries of a multicall before other work gets its turn. */
+#define MULTICALL_BATCH 64u
+
+enum hypercall_caller { ANY, CONTROL };
+
+static struct guest_ptr guest(uint64_t va)
+{
+    return (struct guest_ptr){ va };
+}
+
+static long dispatch(struct vcpu *v, uint64_t nr, const uint64_t a[6]);
+
+/* ---- one adapter a hypercall ---- */
+
+static long do_memory_op(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return memory_op(a[0], guest(a[1]));
+}
+
+static long do_set_timer_op(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return vcpu_op_set_timer(a[0]);
+}
+
+static long do_xen_version(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return version_op(a[0], guest(a[1]));
+}
+
+static long do_console_io(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return console_op(a[0], a[1], guest(a[2]));
+}
+
+static long do_grant_table_op(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return grant_op(a[0], guest(a[1]), a[2]);
+}
+
+static long do_vm_assist(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return vm_assist(a[0], a[1]);
+}
+
+static long do_vcpu_op(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return vcpu_op(a[0], a[1], guest(a[2]));
+}
+
+static long do_xsm_op(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return xsm_op(guest(a[0]));
+}
+
+static long do_sched_op(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return sched_op(a[0], guest(a[1]));
+}
+
+static long do_event_channel_op(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return evtchn_op(a[0], guest(a[1]));
+}
+
+static long do_physdev_op(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return physdev_op(a[0], guest(a[1]));
+}
+
+static long do_hvm_op(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return hvm_op(a[0], guest(a[1]));
+}
+
+static long do_mca(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return mca_op(guest(a[0]));
+}
+
+static long do_platform_op(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return platform_op(guest(a[0]));
+}
+
+static long do_sysctl(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return sysctl(guest(a[0]));
+}
+
+static long do_domctl(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return domctl(guest(a[0]));
+}
+
+/* ---- multicall ---- */
+
+static long run_entry(struct vcpu *v, struct guest_ptr at)
+{
+    struct multicall_entry entry;
+    uint64_t a[6];
+    unsigned int i;
+    long result;
+
+    if (guest_read(&entry, at, sizeof(entry)) != 0) {
+        return -EFAULT;
+    }
+    for (i = 0; i < ARRAY_SIZE(a); i++) {
+        a[i] = entry.args[i];
+    }
+    v->multicall = &entry;
+    result = dispatch(v, entry.op, a);
+    v->multicall = NULL;
+    if (result == -ERESTART) {
+        return guest_write(at, &entry, sizeof(entry)) != 0 ? -EFAULT
+                                                           : -ERESTART;
+    }
+    entry.result = result;
+    at = guest_ptr_add(at, offsetof(struct multicall_entry, result));
+    return guest_write(at, &entry.result, sizeof(entry.result));
+}
+
+static long do_multicall(struct vcpu *v, const uint64_t a[6])
+{
+    struct guest_ptr list = guest(a[0]);
+    uint32_t i, count = a[1];
+    long error = 0;
+
+    if (v->multicall != NULL) {
+        return -EINVAL;
+    }
+    for (i = 0; i < count; i++) {
+        if (i == MULTICALL_BATCH) {
+            error = -ERESTART;
+            break;
+        }
+        error = run_entry(v, list);
+        if (error != 0) {
+            break;
+        }
+        list = guest_ptr_add(list, sizeof(struct multicall_entry));
+    }
+    if (error == -ERESTART) {
+        hypercall_set_arg(0, list.va);
+        hypercall_set_arg(1, count - i);
+    }
+    return error;
+}
+
+/* ---- dispatch ---- */
+
+struct hypercall_entry {
+    hypercall_fn fn;
+    enum hypercall_caller caller;
+};
+
+#define HYPERCALL_ENTRY(name, caller)                                   \
+    [__HYPERVISOR_##name] = { do_##name, caller },
+
+static const struct hypercall_entry table[] = {
+    HYPERCALL_TABLE(HYPERCALL_ENTRY)
+};
+
+static long dispatch(struct vcpu *v, uint64_t nr, const uint64_t a[6])
+{
+    const struct hypercall_entry *entry;
+
+    if (nr >= ARRAY_SIZE(table)) {
+        return -ENOSYS;
+    }
+    entry = &table[index_nospec(nr, ARRAY_SIZE(table))];
+    if (entry->fn == NULL) {
+        return -ENOSYS;
+    }
+    if (entry->caller == CONTROL && !v->domain->is_privileged) {
+        return -EPERM;
+    }
+    return entry->fn(v, a);
+}
+
+bool hypercall(struct vcpu *v, uint64_t nr, uint64_t *ret)
+{
+    uint64_t a[6];
+    unsigned int i;
+    long result;
+
+    v->hypercalls++;
+    for (i = 0; i < ARRAY_SIZE(a); i++) {
+        a[i] = arch_hypercall_arg(v, i);
+    }
+    result = dispatch(v, nr, a);
+    if (result == -ERESTART) {
+        return false;
+    }
+    *ret = result;
+    return true;
+}
+
+void hypercall_set_arg(unsigned int n, uint64_t val)
+{
+    struct vcpu *v = vcpu_current();
+
+    if (v->multicall != NULL) {
+        v->multicall->args[n] = val;
+    } else {
+        arch_hypercall_set_arg(v, n, val);
+    }
+}

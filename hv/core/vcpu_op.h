@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The timers and memory areas of a vcpu, beyond the hypercall. */
+#ifndef CORE_VCPU_OP_H
+#define CORE_VCPU_OP_H
+
+#include "core/types.h"
+
+/* Inits the guest's timers: from vcpu_create(). */
+void vcpu_op_timers_init(struct vcpu *v);
+/* Stops them for good: the vcpu does not run.  May be called again. */
+void vcpu_op_timers_stop(struct vcpu *v);
+/*
+ * Writes the runstate of the current vcpu where the guest registered it: to
+ * be called before entry after a switch.  No lock is held.
+ */
+void vcpu_op_show_runstate(struct vcpu *v);
+
+#endif

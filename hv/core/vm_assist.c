@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * HYPERVISOR_vm_assist: behaviour that a guest asks for.  The only one that
+ * means something to a PVH guest is the update mark in its runstate area.
+ */
+#include "core/domain.h"
+#include "core/hypercall.h"
+#include "core/vcpu.h"
+#include "lib/errno.h"
+
+#define VALID_TYPES (1ul << VMASST_TYPE_runstate_update_flag)
+
+long vm_assist(unsigned int cmd, unsigned int type)
+{
+    struct domain *d = vcpu_current()->domain;
+
+    if (type >= 64 || !(VALID_TYPES >> type & 1)) {
+        return -EINVAL;
+    }
+    switch (cmd) {
+    case VMASST_CMD_enable:
+        (void)__atomic_fetch_or(&d->vm_assist, 1ul << type, __ATOMIC_SEQ_CST);
+        return 0;
+    case VMASST_CMD_disable:
+        (void)__atomic_fetch_and(&d->vm_assist, ~(1ul << type),
+                                 __ATOMIC_SEQ_CST);
+        return 0;
+    default:
+        return -ENOSYS;
+    }
+}
