@@ -1,1 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-only
+
+# librte_net_xenvif: DPDK loads what is named .so.23.0 in its plug-in
+# directory.  A plain shared object, so automake's PROGRAMS serve; undefined
+# symbols are an error here, not in the switch.
+if BUILD_NETBACK
+pmddir = $(DPDK_PMD_DIR)
+pmd_PROGRAMS = netback/librte_net_xenvif.so.23.0
+netback_librte_net_xenvif_so_23_0_SOURCES = \
+	netback/access.h netback/ring.h \
+	netback/burst.c netback/burst.h \
+	netback/from_guest.c netback/from_guest.h \
+	netback/gcopy.c netback/gcopy.h \
+	netback/offload.c netback/offload.h \
+	netback/pmd.c netback/pmd.h \
+	netback/pmd_args.c netback/pmd_stats.c \
+	netback/to_guest.c netback/to_guest.h \
+	netback/vif.c netback/vif.h netback/vif_log.h \
+	netback/vif_control.c netback/vif_queue.c
+netback_librte_net_xenvif_so_23_0_CPPFLAGS = -I$(top_srcdir) \
+	-DALLOW_INTERNAL_API -DALLOW_EXPERIMENTAL_API \
+	$(DPDK_CFLAGS) \
+	-idirafter $(DPDK_DRIVER_DIR)
+netback_librte_net_xenvif_so_23_0_CFLAGS = $(WARN_CFLAGS) -std=gnu11 \
+	-fPIC -fvisibility=hidden
+netback_librte_net_xenvif_so_23_0_LDFLAGS = -shared -Wl,-z,defs \
+	-Wl,-soname,librte_net_xenvif.so.23
+netback_librte_net_xenvif_so_23_0_LDADD = tools/libdom0/libdom0.a \
+	-lrte_bus_vdev -lrte_ethdev -lrte_net -lrte_mbuf -lrte_mempool \
+	-lrte_ring -lrte_kvargs -lrte_eal \
+	-lxenstore -lxenevtchn -lxengnttab -lxencall
+endif

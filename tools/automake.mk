@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
+include tools/libdom0/automake.mk

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One burst in each direction: the ring code's steps with mbufs around them.
+ *
+ * Talks to from_guest, to_guest, offload, and access.h for the copies.
+ * Invariants:
+ *  1. Everything between burst_gate_enter and _leave is bounded by one ring.
+ *  2. A broken ring shuts its own gate and tells its vif, once.
+ *  3. An mbuf is handed over only when its packet is complete: copied,
+ *     headers contiguous, checksum valid or marked by an offload flag.
+ *  4. Without memory for a packet, its request stays in the ring.
+ */
+#include <errno.h>
+#include <sched.h>
+
+#include "netback/burst.h"
+#include "netback/offload.h"
+
+void burst_gate_open(struct burst_gate *gate)
+{
+    __atomic_store_n(&gate->open, 1, __ATOMIC_SEQ_CST);
+}
+
+void burst_gate_close(struct burst_gate *gate)
+{
+    burst_gate_shut(gate);
+    while (__atomic_load_n(&gate->busy, __ATOMIC_SEQ_CST) != 0) {
+        sched_yield();
+    }
+}
+
+static void from_broken(struct burst_from *b)
+{
+    enum from_guest_fault fault = b->ring.fault != FROM_GUEST_OK
+                                      ? b->ring.fault
+                                      : b->burst->fault;
+
+    burst_gate_shut(&b->gate);
+    b->stats.ring_errors++;
+    b->broken(b->vif, from_guest_fault_text(fault));
+}
+
+/* Plan every good packet's copies into its mbuf. */
+static void plan(struct burst_from *b, struct rte_mbuf **mbufs)
+{
+    struct from_guest_burst *burst = b->burst;
+
+    burst->copy_count = 0;
+    for (unsigned int i = 0; i < burst->packet_count; i++) {
+        const struct from_guest_packet *packet = &burst->packets[i];
+        struct from_guest_span span = {
+            .data = rte_pktmbuf_mtod(mbufs[i], uint8_t *),
+            .size = rte_pktmbuf_tailroom(mbufs[i]),
+        };
+
+        if (packet->kind != FROM_GUEST_DATA ||
+            packet->status != NETIF_RSP_OKAY) {
+            continue;
+        }
+        if (packet->size > span.size) {
+            from_guest_drop(burst, i, FROM_GUEST_DROP_BUFFER);
+            continue;
+        }
+        (void)from_guest_plan(burst, i, &span, 1);
+    }
+}
+
+/* Make the checksum right, or leave it to the switch by the mbuf's flags. */
+static int settle_checksum(struct burst_from *b, struct rte_mbuf *mbuf,
+                           const struct from_guest_packet *packet)
+{
+    struct offload_headers headers;
+    struct offload_span span = {
+        .data = rte_pktmbuf_mtod(mbuf, uint8_t *),
+        .size = mbuf->data_len,
+    };
+    int error;
+
+    if ((packet->flags & NETTXF_csum_blank) == 0) {
+        if ((packet->flags & NETTXF_data_validated) != 0) {
+            mbuf->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+        }
+        return 0;
+    }
+    error = offload_parse(span.data, span.size, span.size, &headers);
+    if (error != 0) {
+        return error;
+    }
+    error = offload_complete(&span, 1, &headers);
+    if (error == 0) {
+        b->stats.completed++;
+        mbuf->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+    }
+    return error;
+}
+
+/* After the copies: good packets become mbufs at the front of the array. */
+static unsigned int collect(struct burst_from *b, struct rte_mbuf **mbufs)
+{
+    struct from_guest_burst *burst = b->burst;
+    struct rte_mbuf *spare[FROM_GUEST_BURST];
+    unsigned int good = 0;
+    unsigned int bad = 0;
+
+    for (unsigned int i = 0; i < burst->packet_count; i++) {
+        const struct from_guest_packet *packet = &burst->packets[i];
+        struct rte_mbuf *mbuf = mbufs[i];
+
+        if (packet->kind == FROM_GUEST_DATA &&
+            packet->status == NETIF_RSP_OKAY) {
+            mbuf->data_len = (uint16_t)packet->size;
+            mbuf->pkt_len = packet->size;
+            if (settle_checksum(b, mbuf, packet) != 0) {
+                from_guest_drop(burst, i, FROM_GUEST_DROP_OFFLOAD);
+            }
+        }
+        if (packet->kind != FROM_GUEST_DATA ||
+            packet->status != NETIF_RSP_OKAY) {
+            b->stats.drops[packet->drop] += packet->drop != FROM_GUEST_KEEP;
+            spare[bad++] = mbuf;
+            continue;
+        }
+        b->stats.bytes += packet->size;
+        mbufs[good++] = mbuf;
+    }
+    b->stats.packets += good;
+    if (bad != 0) {
+        rte_pktmbuf_free_bulk(spare, bad);
+    }
+    return good;
+}
+
+static unsigned int from_burst(struct burst_from *b,
+                               struct rte_mempool *pool,
+                               struct rte_mbuf **mbufs, unsigned int count)
+{
+    unsigned int good;
+    int slots = from_guest_take(&b->ring, b->burst, count);
+    int packets;
+
+    if (slots == 0) {
+        return 0;
+    }
+    packets = slots < 0 ? slots : from_guest_parse(b->burst);
+    if (packets < 0) {
+        from_broken(b);
+        return 0;
+    }
+    if (rte_pktmbuf_alloc_bulk(pool, mbufs, (unsigned int)packets) != 0) {
+        b->stats.no_mbuf++;
+        return 0;
+    }
+    plan(b, mbufs);
+    access_copy(b->access, ACCESS_FROM_GUEST, b->burst->copies,
+                b->burst->copy_count);
+    from_guest_settle(b->burst);
+    good = collect(b, mbufs);
+    if (from_guest_respond(&b->ring, b->burst)) {
+        b->access->ops->notify(b->access, b->port);
+        b->stats.events++;
+    }
+    return good;
+}
+
+unsigned int burst_from_guest(struct burst_from *b, struct rte_mempool *pool,
+                              struct rte_mbuf **mbufs, unsigned int count)
+{
+    unsigned int good;
+
+    if (!burst_gate_enter(&b->gate)) {
+        return 0;
+    }
+    good = from_burst(b, pool, mbufs, RTE_MIN(count, FROM_GUEST_BURST));
+    burst_gate_leave(&b->gate);
+    return good;
+}
+
+static void to_broken(struct burst_to *b)
+{
+    burst_gate_shut(&b->gate);
+    b->stats.ring_errors++;
+    b->broken(b->vif, to_guest_fault_text(b->ring.fault));
+}
+
+/* What the guest is told of a packet's checksum and segments. */
+static void describe(struct to_guest_packet *packet,
+                     const struct rte_mbuf *mbuf)
+{
+    if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) ==
+        RTE_MBUF_F_RX_L4_CKSUM_GOOD) {
+        packet->flags = NETRXF_data_validated;
+    }
+}
+
+/*
+ * Describe mbufs as packets until they, or the spans, run out.  Returns how
+ * many are described; 0 only when the first has too many segments.
+ */
+static unsigned int to_fill(struct burst_to *b, struct rte_mbuf **mbufs,
+                            unsigned int count)
+{
+    unsigned int used = 0;
+    unsigned int i;
+
+    for (i = 0; i < count && mbufs[i]->nb_segs <= BURST_SPANS - used; i++) {
+        struct to_guest_packet *packet = &b->packets[i];
+
+        *packet = (struct to_guest_packet){
+            .spans = &b->spans[used], .span_count = mbufs[i]->nb_segs,
+        };
+        for (struct rte_mbuf *m = mbufs[i]; m != NULL; m = m->next) {
+            b->spans[used++] = (struct to_guest_span){
+                .data = rte_pktmbuf_mtod(m, uint8_t *),
+                .size = m->data_len,
+            };
+        }
+        describe(packet, mbufs[i]);
+    }
+    return i;
+}
+
+static void to_count(struct burst_to *b, struct rte_mbuf **mbufs,
+                     unsigned int sent)
+{
+    for (unsigned int i = 0; i < sent; i++) {
+        if (b->packets[i].drop != TO_GUEST_KEEP) {
+            b->stats.drops[b->packets[i].drop]++;
+            continue;
+        }
+        b->stats.packets++;
+        b->stats.bytes += mbufs[i]->pkt_len;
+    }
+}
+
+/* One ring burst; returns how many were consumed, or -EPROTO. */
+static int to_burst(struct burst_to *b, struct rte_mbuf **mbufs,
+                    unsigned int count)
+{
+    unsigned int filled = to_fill(b, mbufs, count);
+    int sent;
+
+    if (filled == 0) {
+        b->stats.too_scattered++;
+        rte_pktmbuf_free(mbufs[0]);
+        return 1;
+    }
+    sent = to_guest_take(&b->ring, b->burst, b->packets, filled);
+    if (sent <= 0) {
+        return sent;
+    }
+    access_copy(b->access, ACCESS_TO_GUEST, b->burst->copies,
+                b->burst->copy_count);
+    if (to_guest_respond(&b->ring, b->burst)) {
+        b->access->ops->notify(b->access, b->port);
+        b->stats.events++;
+    }
+    to_count(b, mbufs, (unsigned int)sent);
+    rte_pktmbuf_free_bulk(mbufs, (unsigned int)sent);
+    return sent;
+}
+
+unsigned int burst_to_guest(struct burst_to *b, struct rte_mbuf **mbufs,
+                            unsigned int count)
+{
+    unsigned int done = 0;
+
+    if (!burst_gate_enter(&b->gate)) {
+        rte_pktmbuf_free_bulk(mbufs, count);
+        __atomic_fetch_add(&b->stats.closed, count, __ATOMIC_RELAXED);
+        return count;
+    }
+    while (done < count) {
+        int sent = to_burst(b, mbufs + done,
+                            RTE_MIN(count - done, TO_GUEST_BURST));
+
+        if (sent < 0) {
+            to_broken(b);
+            break;
+        }
+        if (sent == 0) {
+            b->stats.no_buffer += count - done;
+            break;
+        }
+        done += (unsigned int)sent;
+    }
+    burst_gate_leave(&b->gate);
+    return done;
+}

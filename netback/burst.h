@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Bursts of mbufs over one guest queue, and the gate between the threads
+ * that poll and the thread that connects.
+ */
+#ifndef NETBACK_BURST_H
+#define NETBACK_BURST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_common.h>
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+
+#include "access.h"
+#include "from_guest.h"
+#include "to_guest.h"
+
+#define BURST_SPANS 256u        /* mbuf segments of one burst, at most */
+
+/*
+ * The gate of one direction of a queue.  A packet thread enters for a burst;
+ * the control thread opens it after everything behind it is ready, and
+ * closes it before anything behind it goes.
+ *
+ * enter: busy = 1 (full barrier), then reads open.
+ * close: open = 0 (full barrier), then waits for busy == 0.
+ * So either enter sees the gate closed, or close sees the thread inside.
+ * A packet thread waits only for another packet thread's burst, and only
+ * when they share the queue; never for the control thread.
+ */
+struct burst_gate {
+    uint32_t open;              /* [a] */
+    uint32_t busy;              /* [a] */
+};
+
+static inline bool burst_gate_enter(struct burst_gate *gate)
+{
+    if (__atomic_load_n(&gate->open, __ATOMIC_RELAXED) == 0) {
+        return false;
+    }
+    while (__atomic_exchange_n(&gate->busy, 1, __ATOMIC_SEQ_CST) != 0) {
+        rte_pause();
+    }
+    if (__atomic_load_n(&gate->open, __ATOMIC_SEQ_CST) == 0) {
+        __atomic_store_n(&gate->busy, 0, __ATOMIC_RELEASE);
+        return false;
+    }
+    return true;
+}
+
+static inline void burst_gate_leave(struct burst_gate *gate)
+{
+    __atomic_store_n(&gate->busy, 0, __ATOMIC_RELEASE);
+}
+
+/* From inside: nobody comes in after us. */
+static inline void burst_gate_shut(struct burst_gate *gate)
+{
+    __atomic_store_n(&gate->open, 0, __ATOMIC_SEQ_CST);
+}
+
+void burst_gate_open(struct burst_gate *gate);
+
+/* Returns when no thread is inside; waits at most a burst. */
+void burst_gate_close(struct burst_gate *gate);
+
+struct burst_from_stats {
+    uint64_t packets;
+    uint64_t bytes;
+    uint64_t drops[FROM_GUEST_DROPS];
+    uint64_t no_mbuf;           /* times; the packets wait in the ring */
+    uint64_t completed;         /* checksums completed here */
+    uint64_t events;            /* sent */
+    uint64_t ring_errors;
+};
+
+struct burst_to_stats {
+    uint64_t packets;
+    uint64_t bytes;
+    uint64_t drops[TO_GUEST_DROPS];
+    uint64_t no_buffer;         /* packets refused: the guest gave none */
+    uint64_t closed;            /* packets dropped: not connected */
+    uint64_t too_scattered;     /* packets dropped: over BURST_SPANS */
+    uint64_t events;
+    uint64_t ring_errors;
+};
+
+/* Guest -> mbufs.  Members under the gate, but for stats. */
+struct burst_from {
+    struct burst_gate gate;
+    struct from_guest ring;
+    struct from_guest_burst *burst;
+    struct access *access;
+    int port;                   /* event channel */
+    bool offload;               /* the switch takes partial checksums */
+    void (*broken)(void *vif, const char *why);     /* any thread */
+    void *vif;
+    struct burst_from_stats stats;
+} __rte_cache_aligned;
+
+/* Mbufs -> guest. */
+struct burst_to {
+    struct burst_gate gate;
+    struct to_guest ring;
+    struct to_guest_burst *burst;
+    struct access *access;
+    int port;
+    void (*broken)(void *vif, const char *why);
+    void *vif;
+    struct burst_to_stats stats;
+    struct to_guest_packet packets[TO_GUEST_BURST];
+    struct to_guest_span spans[BURST_SPANS];
+} __rte_cache_aligned;
+
+/* Up to count mbufs from pool, filled with packets; returns how many. */
+unsigned int burst_from_guest(struct burst_from *b, struct rte_mempool *pool,
+                              struct rte_mbuf **mbufs, unsigned int count);
+
+/*
+ * Send mbufs; returns how many were consumed (sent, or dropped for a cause
+ * that is counted).  The others found no buffers in the guest.
+ */
+unsigned int burst_to_guest(struct burst_to *b, struct rte_mbuf **mbufs,
+                            unsigned int count);
+
+#endif

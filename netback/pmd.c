@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The DPDK driver net_xenvif: a port for each vif of a guest.
+ *
+ * Talks to DPDK on one side and to vif.h and burst.h on the other; the
+ * control thread (vif_control.c) does what takes time.  Invariants:
+ *  1. Probing, configuring and removing never wait for XenStore, a guest or
+ *     the hypervisor.
+ *  2. A poll of rx queue r serves guest queues r, r + n, r + 2n ...: every
+ *     guest queue is polled by one rx queue, however many there are.
+ *  3. What the control thread has to say (link, queue count) goes through
+ *     an EAL alarm: the switch's callbacks take the switch's locks, under
+ *     which it may be removing the port.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include <rte_alarm.h>
+#include <ethdev_driver.h>
+#include <ethdev_vdev.h>
+#include <bus_vdev_driver.h>
+
+#include "netback/pmd.h"
+#include "netback/vif_log.h"
+#include "tools/libdom0/dom0.h"
+#include "tools/libdom0/xenbus.h"
+
+#define TX_QUEUES_MAX (RTE_MAX_LCORE + 1)
+#define MTU_MAX 65500u
+#define FRAME_OVERHEAD 18u      /* Ethernet header and a VLAN tag */
+#define EVENT_LINK_UP (1u << 16)
+#define EVENT_QUEUES (1u << 17)
+
+static pthread_mutex_t ports_lock = PTHREAD_MUTEX_INITIALIZER;
+static LIST_HEAD(, pmd) ports = LIST_HEAD_INITIALIZER(ports);
+
+static uint16_t rx_burst(void *queue, struct rte_mbuf **mbufs,
+                         uint16_t count)
+{
+    struct pmd_rx_queue *q = queue;
+    uint16_t last = __atomic_load_n(&q->vif->queue_count, __ATOMIC_ACQUIRE);
+    unsigned int got = 0;
+    uint16_t i = q->next;
+
+    if (q->first >= last) {
+        return 0;
+    }
+    if (i >= last) {
+        i = q->first;
+    }
+    for (uint16_t n = 0; n < last && got < count; n += q->step) {
+        got += burst_from_guest(&q->vif->queues[i].from, q->pool,
+                                mbufs + got, count - got);
+        i += q->step;
+        if (i >= last) {
+            i = q->first;
+        }
+    }
+    q->next = i;
+    return (uint16_t)got;
+}
+
+static uint16_t tx_burst(void *queue, struct rte_mbuf **mbufs,
+                         uint16_t count)
+{
+    struct pmd_tx_queue *q = queue;
+    uint16_t last = __atomic_load_n(&q->vif->queue_count, __ATOMIC_ACQUIRE);
+    uint16_t i = last > 1 ? q->id % last : 0;
+
+    return (uint16_t)burst_to_guest(&q->vif->queues[i].to, mbufs, count);
+}
+
+static int dev_configure(struct rte_eth_dev *dev)
+{
+    (void)dev;
+    return 0;
+}
+
+static int dev_start(struct rte_eth_dev *dev)
+{
+    for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
+        struct pmd_rx_queue *q = dev->data->rx_queues[i];
+
+        q->first = q->next = i;
+        q->step = dev->data->nb_rx_queues;
+        dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
+    }
+    for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
+        dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
+    }
+    return 0;
+}
+
+static int dev_stop(struct rte_eth_dev *dev)
+{
+    for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
+        dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
+    }
+    for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
+        dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
+    }
+    return 0;
+}
+
+static int dev_reset(struct rte_eth_dev *dev)
+{
+    (void)dev;
+    return 0;
+}
+
+static int dev_close(struct rte_eth_dev *dev)
+{
+    struct pmd *pmd = dev->data->dev_private;
+
+    if (rte_eal_process_type() != RTE_PROC_PRIMARY || pmd == NULL) {
+        return 0;
+    }
+    pthread_mutex_lock(&ports_lock);
+    if (pmd->vif != NULL) {
+        LIST_REMOVE(pmd, link);
+        vif_destroy(pmd->vif);
+        pmd->vif = NULL;
+    }
+    pthread_mutex_unlock(&ports_lock);
+    dev->data->mac_addrs = NULL;    /* it lies in dev_private */
+    return 0;
+}
+
+static int dev_infos_get(struct rte_eth_dev *dev,
+                         struct rte_eth_dev_info *info)
+{
+    const struct pmd *pmd = dev->data->dev_private;
+    const struct vif *vif = pmd->vif;
+    uint16_t queues = __atomic_load_n(&vif->queue_count, __ATOMIC_ACQUIRE);
+
+    info->max_mac_addrs = 1;
+    info->min_mtu = RTE_ETHER_MIN_MTU;
+    info->max_mtu = MTU_MAX;
+    info->max_rx_pktlen = MTU_MAX + FRAME_OVERHEAD;
+    info->min_rx_bufsize = 0;
+    info->max_rx_queues = queues != 0 ? queues : 1;
+    info->max_tx_queues = TX_QUEUES_MAX;
+    info->rx_offload_capa = RTE_ETH_RX_OFFLOAD_CHECKSUM;
+    info->tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    info->speed_capa = RTE_ETH_LINK_SPEED_10G;
+    return 0;
+}
+
+static int rx_queue_setup(struct rte_eth_dev *dev, uint16_t id,
+                          uint16_t descriptors, unsigned int socket,
+                          const struct rte_eth_rxconf *conf,
+                          struct rte_mempool *pool)
+{
+    struct pmd *pmd = dev->data->dev_private;
+    struct pmd_rx_queue *q;
+
+    (void)descriptors;
+    (void)conf;
+    q = rte_zmalloc_socket("xenvif_rx", sizeof(*q), RTE_CACHE_LINE_SIZE,
+                           (int)socket);
+    if (q == NULL) {
+        return -ENOMEM;
+    }
+    q->vif = pmd->vif;
+    q->pool = pool;
+    q->first = q->next = id;
+    q->step = 1;
+    dev->data->rx_queues[id] = q;
+    return 0;
+}
+
+static int tx_queue_setup(struct rte_eth_dev *dev, uint16_t id,
+                          uint16_t descriptors, unsigned int socket,
+                          const struct rte_eth_txconf *conf)
+{
+    struct pmd *pmd = dev->data->dev_private;
+    struct pmd_tx_queue *q;
+
+    (void)descriptors;
+    (void)conf;
+    q = rte_zmalloc_socket("xenvif_tx", sizeof(*q), RTE_CACHE_LINE_SIZE,
+                           (int)socket);
+    if (q == NULL) {
+        return -ENOMEM;
+    }
+    q->vif = pmd->vif;
+    q->id = id;
+    dev->data->tx_queues[id] = q;
+    return 0;
+}
+
+static void rx_queue_release(struct rte_eth_dev *dev, uint16_t id)
+{
+    rte_free(dev->data->rx_queues[id]);
+    dev->data->rx_queues[id] = NULL;
+}
+
+static void tx_queue_release(struct rte_eth_dev *dev, uint16_t id)
+{
+    rte_free(dev->data->tx_queues[id]);
+    dev->data->tx_queues[id] = NULL;
+}
+
+static void set_link(struct rte_eth_dev *dev, bool up)
+{
+    const struct rte_eth_link link = {
+        .link_speed = RTE_ETH_SPEED_NUM_10G,
+        .link_duplex = RTE_ETH_LINK_FULL_DUPLEX,
+        .link_autoneg = RTE_ETH_LINK_FIXED,
+        .link_status = up ? RTE_ETH_LINK_UP : RTE_ETH_LINK_DOWN,
+    };
+
+    (void)rte_eth_linkstatus_set(dev, &link);
+}
+
+static int link_update(struct rte_eth_dev *dev, int wait)
+{
+    const struct pmd *pmd = dev->data->dev_private;
+
+    (void)wait;
+    set_link(dev, __atomic_load_n(&pmd->vif->link, __ATOMIC_ACQUIRE));
+    return 0;
+}
+
+/* A guest's vif has no address filter: all it is sent, it gets. */
+static int allow(struct rte_eth_dev *dev)
+{
+    (void)dev;
+    return 0;
+}
+
+static int mtu_set(struct rte_eth_dev *dev, uint16_t mtu)
+{
+    (void)dev;
+    (void)mtu;      /* the mbufs of the switch are the limit */
+    return 0;
+}
+
+static int mac_addr_set(struct rte_eth_dev *dev, struct rte_ether_addr *mac)
+{
+    (void)dev;
+    (void)mac;
+    return 0;
+}
+
+static const struct eth_dev_ops pmd_ops = {
+    .dev_configure = dev_configure,
+    .dev_start = dev_start,
+    .dev_stop = dev_stop,
+    .dev_reset = dev_reset,
+    .dev_close = dev_close,
+    .dev_set_link_up = allow,
+    .dev_set_link_down = allow,
+    .dev_infos_get = dev_infos_get,
+    .rx_queue_setup = rx_queue_setup,
+    .tx_queue_setup = tx_queue_setup,
+    .rx_queue_release = rx_queue_release,
+    .tx_queue_release = tx_queue_release,
+    .link_update = link_update,
+    .promiscuous_enable = allow,
+    .promiscuous_disable = allow,
+    .allmulticast_enable = allow,
+    .allmulticast_disable = allow,
+    .mtu_set = mtu_set,
+    .mac_addr_set = mac_addr_set,
+    .stats_get = pmd_stats_get,
+    .stats_reset = pmd_stats_reset,
+    .xstats_get = pmd_xstats_get,
+    .xstats_get_names = pmd_xstats_get_names,
+    .xstats_reset = pmd_stats_reset,
+};
+
+/* In EAL's interrupt thread.  The port may be gone: touch nothing of it. */
+static void tell_switch(void *argument)
+{
+    uint32_t event = (uint32_t)(uintptr_t)argument;
+    uint16_t port = (uint16_t)event;
+    struct rte_eth_dev *dev = &rte_eth_devices[port];
+
+    if (!rte_eth_dev_is_valid_port(port)) {
+        return;
+    }
+    set_link(dev, (event & EVENT_LINK_UP) != 0);
+    rte_eth_dev_callback_process(dev, RTE_ETH_EVENT_INTR_LSC, NULL);
+    if ((event & EVENT_QUEUES) != 0) {
+        rte_eth_dev_callback_process(dev, RTE_ETH_EVENT_INTR_RESET, NULL);
+    }
+}
+
+/* In the control thread. */
+static void vif_changed(uint16_t port, bool link, bool queues_changed)
+{
+    uint32_t event = port;
+
+    event |= link ? EVENT_LINK_UP : 0;
+    event |= queues_changed ? EVENT_QUEUES : 0;
+    if (rte_eal_alarm_set(1, tell_switch, (void *)(uintptr_t)event) != 0) {
+        VIF_LOG(WARNING, "port", "%u: the switch was not told of a change",
+                port);
+    }
+}
+
+/* One line for what a person can do something about. */
+static int check_machine(const char *name, const struct pmd_args *args)
+{
+    const char *missing = dom0_missing_device();
+    char driver[VIF_NAME_MAX];
+
+    if (missing != NULL) {
+        VIF_LOG(ERR, name, "%s is missing: this needs Linux on Xen's ABI, "
+                "in dom0 or a driver domain", missing);
+        return -ENODEV;
+    }
+    if (!xenbus_is_possible()) {
+        VIF_LOG(ERR, name, "no way to XenStore: is xenstored running?");
+        return -ENODEV;
+    }
+    if (dom0_kernel_has_vif(args->domid, args->handle, driver,
+                            sizeof(driver))) {
+        VIF_LOG(ERR, name, "the kernel's driver %s holds vif%u.%u: "
+                "unload it, and keep it from loading by a line \"install "
+                "xen-netback /bin/false\" in modprobe.d", driver,
+                args->domid, args->handle);
+        return -EBUSY;
+    }
+    return 0;
+}
+
+/* Under ports_lock. */
+static bool port_exists(const struct pmd_args *args)
+{
+    const struct pmd *pmd;
+
+    LIST_FOREACH(pmd, &ports, link) {
+        if (pmd->domid == args->domid && pmd->handle == args->handle) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Under ports_lock. */
+static int create_port(struct rte_vdev_device *vdev,
+                       const struct pmd_args *args)
+{
+    struct rte_eth_dev *dev = rte_eth_vdev_allocate(vdev,
+                                                    sizeof(struct pmd));
+    struct vif_config config = {
+        .domid = args->domid, .handle = args->handle,
+        .queues = args->queues, .tso = args->tso,
+        .changed = vif_changed,
+    };
+    struct pmd *pmd;
+
+    if (dev == NULL) {
+        return -ENOMEM;
+    }
+    pmd = dev->data->dev_private;
+    pmd->domid = args->domid;
+    pmd->handle = args->handle;
+    /*
+     * As Linux's netback has it: a bridge takes the lowest address of its
+     * ports for its own, and it must not take the guest's.
+     */
+    memset(pmd->mac.addr_bytes, 0xff, sizeof(pmd->mac.addr_bytes));
+    pmd->mac.addr_bytes[0] = 0xfe;
+    dev->data->mac_addrs = &pmd->mac;
+    dev->data->dev_flags = RTE_ETH_DEV_INTR_LSC;
+    dev->dev_ops = &pmd_ops;
+    dev->rx_pkt_burst = rx_burst;
+    dev->tx_pkt_burst = tx_burst;
+    config.owner = dev->data->port_id;
+    pmd->vif = vif_create(&config);
+    if (pmd->vif == NULL) {
+        int error = -errno;
+
+        dev->data->mac_addrs = NULL;
+        rte_eth_dev_release_port(dev);
+        return error;
+    }
+    LIST_INSERT_HEAD(&ports, pmd, link);
+    rte_eth_dev_probing_finish(dev);
+    return 0;
+}
+
+static int probe(struct rte_vdev_device *vdev)
+{
+    const char *name = rte_vdev_device_name(vdev);
+    struct pmd_args args;
+    int error;
+
+    if (rte_eal_process_type() != RTE_PROC_PRIMARY) {
+        VIF_LOG(ERR, name, "only a primary process can have a vif");
+        return -ENOTSUP;
+    }
+    error = pmd_args_parse(name, rte_vdev_device_args(vdev), &args);
+    if (error == 0) {
+        error = check_machine(name, &args);
+    }
+    if (error != 0) {
+        return error;
+    }
+    pthread_mutex_lock(&ports_lock);
+    if (port_exists(&args)) {
+        VIF_LOG(ERR, name, "vif%u.%u has a port already", args.domid,
+                args.handle);
+        error = -EEXIST;
+    } else {
+        error = create_port(vdev, &args);
+    }
+    pthread_mutex_unlock(&ports_lock);
+    return error;
+}
+
+static int remove_port(struct rte_vdev_device *vdev)
+{
+    struct rte_eth_dev *dev =
+        rte_eth_dev_allocated(rte_vdev_device_name(vdev));
+
+    if (dev == NULL) {
+        return 0;
+    }
+    dev_close(dev);
+    return rte_eth_dev_release_port(dev);
+}
+
+static struct rte_vdev_driver xenvif_driver = {
+    .probe = probe,
+    .remove = remove_port,
+};
+
+RTE_PMD_REGISTER_VDEV(net_xenvif, xenvif_driver);
+RTE_PMD_REGISTER_PARAM_STRING(net_xenvif,
+    "domid=<int> handle=<int> queues=<int> tso=<0|1>");

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the parts of the DPDK driver share. */
+#ifndef NETBACK_PMD_H
+#define NETBACK_PMD_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+
+#include "vif.h"
+
+struct rte_eth_dev;
+struct rte_eth_stats;
+struct rte_eth_xstat;
+struct rte_eth_xstat_name;
+
+#define PMD_COUNTERS_MAX 64u
+
+/* A port; DPDK's dev_private. */
+struct pmd {
+    struct vif *vif;
+    uint16_t domid;
+    uint16_t handle;
+    struct rte_ether_addr mac;
+    LIST_ENTRY(pmd) link;
+    uint64_t base[PMD_COUNTERS_MAX];    /* counters at the last reset */
+};
+
+struct pmd_rx_queue {
+    struct vif *vif;
+    struct rte_mempool *pool;
+    uint16_t first;             /* guest queues first, first + step, ... */
+    uint16_t step;
+    uint16_t next;              /* where the next burst begins */
+} __rte_cache_aligned;
+
+struct pmd_tx_queue {
+    struct vif *vif;
+    uint16_t id;
+} __rte_cache_aligned;
+
+/* pmd_stats.c */
+int pmd_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats);
+int pmd_stats_reset(struct rte_eth_dev *dev);
+int pmd_xstats_get(struct rte_eth_dev *dev, struct rte_eth_xstat *xstats,
+                   unsigned int count);
+int pmd_xstats_get_names(struct rte_eth_dev *dev,
+                         struct rte_eth_xstat_name *names,
+                         unsigned int count);
+
+/* pmd_args.c: what a device's name and arguments ask for. */
+struct pmd_args {
+    uint16_t domid;
+    uint16_t handle;
+    uint16_t queues;
+    bool tso;
+};
+
+/*
+ * Parse "net_xenvif<domid>_<handle>" and "domid=,handle=,queues=,tso=".
+ * -EINVAL, after one log line that says what is wrong and what is right.
+ */
+int pmd_args_parse(const char *name, const char *text,
+                   struct pmd_args *args);
+
+#endif

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The life of a vif: what the nodes in XenStore say, and what we answer.
+ *
+ * vif_update() may be called at any time and any number of times; it reads
+ * the nodes and takes the steps that lead from where we are to where they
+ * say.  Talks to vif_queue (queues), vif_control (its thread), libdom0.
+ *
+ *            backend directory appears: offer()
+ *   ABSENT ------------------------------------> WAITING
+ *                                               |     ^
+ *                 frontend Initialised or       |     | frontend
+ *                 Connected: connect()          |     | Initialising
+ *                                               v     | again: offer()
+ *          BROKEN <--- ring fatal: fail() --- CONNECTED
+ *            |                                  |
+ *            | frontend Closing, Closed or gone,|
+ *            v or backend told to close         v
+ *          CLOSED <-------- shut() -------------+
+ *
+ *   any --- backend directory or domain gone: lose() ---> GONE
+ *
+ * Invariants:
+ *  1. XenStore writes follow the data path: Connected is written after the
+ *     gates are open, Closed after all is unmapped.
+ *  2. A frontend that is Connected while we are Connected (the switch was
+ *     restarted) is joined where its rings stand, with no change of state.
+ *  3. One line is logged for each change, none for a repetition.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netback/vif.h"
+#include "netback/vif_log.h"
+#include "tools/libdom0/dom0.h"
+#include "tools/libdom0/xenbus.h"
+
+RTE_LOG_REGISTER_DEFAULT(vif_logtype, NOTICE);
+
+/* What XenStore says now. */
+struct vif_view {
+    bool domain;                /* the domain is there and not dying */
+    bool directory;             /* the backend directory is there */
+    bool online;                /* the toolstack wants the device */
+    enum xenbus_state backend;
+    enum xenbus_state frontend;
+};
+
+static void tell(struct vif *vif, bool link, bool queues_changed)
+{
+    bool changed = vif->link != link || queues_changed;
+
+    __atomic_store_n(&vif->link, link, __ATOMIC_RELEASE);
+    if (changed) {
+        vif->config.changed(vif->config.owner, link, queues_changed);
+    }
+}
+
+/* Any packet thread, with its gate already shut. */
+static void packet_thread_broke(void *vif_pointer, const char *why)
+{
+    struct vif *vif = vif_pointer;
+
+    __atomic_store_n(&vif->broken, why, __ATOMIC_RELEASE);
+    vif_control_kick();
+}
+
+static void vif_prepare(struct vif *vif)
+{
+    snprintf(vif->name, sizeof(vif->name), "vif%u.%u", vif->config.domid,
+             vif->config.handle);
+    for (unsigned int i = 0; i < VIF_QUEUES_MAX; i++) {
+        struct vif_queue *q = &vif->queues[i];
+
+        q->tx_port = q->rx_port = -1;
+        q->from.broken = q->to.broken = packet_thread_broke;
+        q->from.vif = q->to.vif = vif;
+    }
+}
+
+struct vif *vif_create(const struct vif_config *config)
+{
+    struct vif *vif = NULL;
+    int error;
+
+    error = posix_memalign((void **)&vif, RTE_CACHE_LINE_SIZE,
+                           sizeof(*vif));
+    if (error != 0) {
+        errno = error;
+        return NULL;
+    }
+    memset(vif, 0, sizeof(*vif));
+    vif->config = *config;
+    vif->told_queues = 1;
+    vif_prepare(vif);
+    error = vif_control_add(vif);
+    if (error != 0) {
+        free(vif);
+        errno = -error;
+        return NULL;
+    }
+    return vif;
+}
+
+void vif_destroy(struct vif *vif)
+{
+    vif_control_remove(vif);
+}
+
+/* Find our directory and the frontend's; false: not there (yet). */
+static bool find_paths(struct vif *vif, struct xs_handle *xs)
+{
+    char expected[VIF_PATH_MAX];
+    unsigned long domid;
+
+    if (xenbus_read_number(xs, vif->backend, "frontend-id", UINT16_MAX,
+                           &domid) != 0 ||
+        domid != vif->config.domid ||
+        xenbus_read(xs, vif->backend, "frontend", vif->frontend,
+                    sizeof(vif->frontend)) != 0) {
+        return false;
+    }
+    snprintf(expected, sizeof(expected), "/local/domain/%u/",
+             vif->config.domid);
+    return strncmp(vif->frontend, expected, strlen(expected)) == 0;
+}
+
+static void watch(struct vif *vif, struct xs_handle *xs)
+{
+    char path[VIF_PATH_MAX + 8];
+    char token[12];
+
+    snprintf(token, sizeof(token), "%u", vif->id);
+    if (!vif->watched) {
+        unsigned long own = 0;
+
+        /* Absent in a dom0 that never got its own number: it is 0. */
+        (void)xenbus_read_number(xs, "", "domid", UINT16_MAX, &own);
+        vif->own_domid = (unsigned int)own;
+        snprintf(vif->backend, sizeof(vif->backend),
+                 "/local/domain/%u/backend/vif/%u/%u", vif->own_domid,
+                 vif->config.domid, vif->config.handle);
+        vif->watched = xs_watch(xs, vif->backend, token);
+    }
+    if (!vif->frontend_watched && find_paths(vif, xs)) {
+        snprintf(path, sizeof(path), "%s/state", vif->frontend);
+        vif->frontend_watched = xs_watch(xs, path, token);
+    }
+}
+
+static void unwatch(struct vif *vif, struct xs_handle *xs)
+{
+    char path[VIF_PATH_MAX + 8];
+    char token[12];
+
+    snprintf(token, sizeof(token), "%u", vif->id);
+    if (vif->watched) {
+        xs_unwatch(xs, vif->backend, token);
+        vif->watched = false;
+    }
+    if (vif->frontend_watched) {
+        snprintf(path, sizeof(path), "%s/state", vif->frontend);
+        xs_unwatch(xs, path, token);
+        vif->frontend_watched = false;
+    }
+}
+
+/* False: xenstored did not answer, so nothing is known. */
+static bool look(struct vif *vif, struct xs_handle *xs,
+                 struct vif_view *view)
+{
+    unsigned long domid;
+
+    memset(view, 0, sizeof(*view));
+    errno = 0;
+    view->domain = xs_is_domain_introduced(xs, vif->config.domid);
+    if (!view->domain && errno != 0) {
+        return false;
+    }
+    view->directory = xenbus_read_number(xs, vif->backend, "frontend-id",
+                                         UINT16_MAX, &domid) == 0;
+    view->online = xenbus_read_flag(xs, vif->backend, "online", true);
+    view->backend = xenbus_read_state(xs, vif->backend);
+    if (vif->frontend_watched) {
+        view->frontend = xenbus_read_state(xs, vif->frontend);
+    }
+    return true;
+}
+
+static void switch_state(struct vif *vif, struct xs_handle *xs,
+                         enum xenbus_state state)
+{
+    int error = xenbus_switch_state(xs, vif->backend, state);
+
+    if (error != 0 && error != -ENOENT) {
+        VIF_LOG(WARNING, vif->name, "cannot write state %s: %s",
+                xenbus_state_name(state), strerror(-error));
+    }
+}
+
+static void write_features(struct vif *vif, struct xs_handle *xs)
+{
+    const struct {
+        const char *node;
+        unsigned int value;
+    } nodes[] = {
+        { "feature-rx-copy", 1 },
+        { "feature-rx-flip", 0 },
+        { "feature-split-event-channels", 1 },
+        { "multi-queue-max-queues", vif->config.queues },
+        { "feature-ipv6-csum-offload", 1 },
+        { "feature-sg", vif->config.tso },
+        { "feature-gso-tcpv4", vif->config.tso },
+        { "feature-gso-tcpv6", vif->config.tso },
+        { "feature-multicast-control", 0 },
+        { "feature-ctrl-ring", 0 },
+    };
+
+    for (size_t i = 0; i < RTE_DIM(nodes); i++) {
+        int error = xenbus_write_number(xs, vif->backend, nodes[i].node,
+                                        nodes[i].value);
+
+        if (error != 0) {
+            VIF_LOG(WARNING, vif->name, "cannot write %s: %s",
+                    nodes[i].node, strerror(-error));
+            return;
+        }
+    }
+}
+
+/* -> WAITING */
+static void offer(struct vif *vif, struct xs_handle *xs)
+{
+    char driver[VIF_NAME_MAX];
+
+    if (dom0_kernel_has_vif(vif->config.domid, vif->config.handle, driver,
+                            sizeof(driver))) {
+        VIF_LOG(WARNING, vif->name, "the kernel's driver %s holds it: "
+                "unload that driver, then create the port again", driver);
+        vif->life = VIF_CLOSED;
+        return;
+    }
+    __atomic_store_n(&vif->broken, NULL, __ATOMIC_RELEASE);
+    write_features(vif, xs);
+    switch_state(vif, xs, XenbusStateInitWait);
+    VIF_LOG(INFO, vif->name, "offered to the guest");
+    vif->life = VIF_WAITING;
+}
+
+static void report_error(struct vif *vif, struct xs_handle *xs, int error,
+                         const char *why)
+{
+    VIF_LOG(WARNING, vif->name, "disabled: %s", why);
+    xenbus_write_error(xs, vif->own_domid, vif->backend, error, why);
+}
+
+/* CONNECTED -> BROKEN: this vif only, until its frontend starts anew. */
+static void fail(struct vif *vif, struct xs_handle *xs, int error,
+                 const char *why)
+{
+    vif_queues_disconnect(vif);
+    report_error(vif, xs, error, why);
+    switch_state(vif, xs, XenbusStateClosing);
+    vif->life = VIF_BROKEN;
+    tell(vif, false, false);
+}
+
+/* WAITING -> CONNECTED */
+static void connect(struct vif *vif, struct xs_handle *xs)
+{
+    unsigned int before = vif->told_queues;
+    char mac[XENBUS_TEXT_MAX];
+    const char *why = "";
+    int error;
+
+    if (!xenbus_read_flag(xs, vif->frontend, "request-rx-copy", false)) {
+        fail(vif, xs, -EOPNOTSUPP, "the frontend does not ask for rx-copy");
+        return;
+    }
+    error = vif_queues_connect(vif, xs, &why);
+    if (error != 0) {
+        fail(vif, xs, error, why);
+        return;
+    }
+    switch_state(vif, xs, XenbusStateConnected);
+    vif->life = VIF_CONNECTED;
+    vif->told_queues = vif->queue_count;
+    if (xenbus_read(xs, vif->backend, "mac", mac, sizeof(mac)) != 0) {
+        snprintf(mac, sizeof(mac), "none");
+    }
+    VIF_LOG(NOTICE, vif->name, "connected: %u queue%s, guest's MAC %s, by %s",
+            vif->queue_count, vif->queue_count == 1 ? "" : "s", mac,
+            vif->queues[0].from.access->ops->name);
+    tell(vif, true, before != vif->queue_count);
+}
+
+/* -> CLOSED; state is Closing or Closed, as the frontend's. */
+static void shut(struct vif *vif, struct xs_handle *xs,
+                 enum xenbus_state state)
+{
+    bool was_closed = vif->life == VIF_CLOSED;
+
+    vif_queues_disconnect(vif);
+    switch_state(vif, xs, state);
+    vif->life = VIF_CLOSED;
+    if (!was_closed) {
+        VIF_LOG(NOTICE, vif->name, "closed");
+    }
+    tell(vif, false, false);
+}
+
+/* -> GONE */
+static void lose(struct vif *vif, struct xs_handle *xs, const char *what)
+{
+    vif_queues_disconnect(vif);
+    switch_state(vif, xs, XenbusStateClosed);
+    vif->life = VIF_GONE;
+    VIF_LOG(NOTICE, vif->name, "%s gone", what);
+    tell(vif, false, false);
+    unwatch(vif, xs);
+}
+
+/* The frontend's part in a vif's life. */
+static void follow_frontend(struct vif *vif, struct xs_handle *xs,
+                            const struct vif_view *view)
+{
+    bool news = vif->told != view->frontend;
+
+    vif->told = view->frontend;
+    switch (view->frontend) {
+    case XenbusStateInitialising:
+        if (vif->life == VIF_CONNECTED) {
+            shut(vif, xs, XenbusStateClosed);
+        }
+        if (vif->life != VIF_WAITING && news && view->online) {
+            offer(vif, xs);
+        }
+        break;
+    case XenbusStateInitialised:
+    case XenbusStateConnected:
+        if (vif->life == VIF_WAITING) {
+            connect(vif, xs);
+        }
+        break;
+    case XenbusStateClosing:
+        if (news) {
+            shut(vif, xs, XenbusStateClosing);
+        }
+        break;
+    case XenbusStateClosed:
+    case XenbusStateUnknown:
+        if (news) {
+            shut(vif, xs, XenbusStateClosed);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static bool is_closing(enum xenbus_state state)
+{
+    return state == XenbusStateClosing || state == XenbusStateClosed;
+}
+
+/* ABSENT: the first look at a directory that is there. */
+static void start(struct vif *vif, struct xs_handle *xs,
+                  const struct vif_view *view)
+{
+    bool frontend_up = view->frontend == XenbusStateConnected ||
+                       view->frontend == XenbusStateInitialised;
+
+    if (is_closing(view->frontend) && is_closing(view->backend)) {
+        vif->life = VIF_CLOSED;
+        return;
+    }
+    if (frontend_up && view->backend == XenbusStateConnected) {
+        VIF_LOG(INFO, vif->name, "joining a frontend that is connected");
+        vif->life = VIF_WAITING;
+        return;
+    }
+    offer(vif, xs);
+}
+
+void vif_update(struct vif *vif, struct xs_handle *xs)
+{
+    const char *broken = __atomic_load_n(&vif->broken, __ATOMIC_ACQUIRE);
+    struct vif_view view;
+
+    if (vif->life == VIF_GONE) {
+        return;
+    }
+    watch(vif, xs);
+    if (!look(vif, xs, &view)) {
+        return;
+    }
+    if (vif->life == VIF_ABSENT) {
+        if (!view.domain || !view.directory || !vif->frontend_watched) {
+            return;
+        }
+        start(vif, xs, &view);
+    }
+    if (!view.domain || !view.directory) {
+        lose(vif, xs, view.domain ? "device" : "domain");
+        return;
+    }
+    if (vif->life == VIF_CONNECTED && broken != NULL) {
+        fail(vif, xs, -EPROTO, broken);
+    }
+    if (!view.online && is_closing(view.backend)) {
+        if (vif->life != VIF_CLOSED ||
+            view.backend != XenbusStateClosed) {
+            shut(vif, xs, XenbusStateClosed);
+        }
+        return;
+    }
+    follow_frontend(vif, xs, &view);
+}
+
+void vif_release(struct vif *vif, struct xs_handle *xs)
+{
+    if (xs != NULL) {
+        unwatch(vif, xs);
+    }
+    vif_queues_disconnect(vif);
+    VIF_LOG(INFO, vif->name, "released");
+    free(vif);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A guest's network interface, seen from the backend: its XenBus life and
+ * its queues.
+ *
+ * Threads: one control thread does all XenStore, mapping and event channel
+ * work of all vifs.  Packet threads use queues[] through the gates in
+ * burst.h.  DPDK's configuration thread creates and destroys vifs.
+ */
+#ifndef NETBACK_VIF_H
+#define NETBACK_VIF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <xen/io/xenbus.h>
+#include <xenevtchn.h>
+#include <xengnttab.h>
+#include <xenstore.h>
+
+#include "burst.h"
+
+#define VIF_QUEUES_MAX 16u
+#define VIF_NAME_MAX 32
+#define VIF_PATH_MAX 128
+#define VIF_HANDLE_MAX 65535u
+
+/* Tag of members: [I] fixed after create, [c] control thread, [a] atomic,
+ * [g] under the queue's gates. */
+
+struct vif_queue {
+    struct burst_from from;     /* [g] */
+    struct burst_to to;         /* [g] */
+    void *tx_ring;              /* [c] mapped, guest -> us */
+    void *rx_ring;              /* [c] mapped, us -> guest */
+    int tx_port;                /* [c] event channels; -1: none */
+    int rx_port;                /* [c] equal to tx_port if not split */
+};
+
+struct vif_config {
+    uint16_t domid;
+    uint16_t handle;
+    uint16_t queues;            /* most that the guest may use */
+    bool tso;                   /* the switch takes large packets */
+    /* gfn of host memory that cannot move, or NULL: see gcopy.h */
+    uint64_t (*host_gfn)(const void *host);
+    /* Called by the control thread; must not block on the switch. */
+    void (*changed)(uint16_t owner, bool link, bool queues_changed);
+    uint16_t owner;             /* what changed() is called with */
+};
+
+/* The life of a vif; vif.c draws it. */
+enum vif_life {
+    VIF_ABSENT,                 /* no backend directory yet */
+    VIF_WAITING,                /* offered to the guest */
+    VIF_CONNECTED,
+    VIF_BROKEN,                 /* fatal error; waits for a new frontend */
+    VIF_CLOSED,
+    VIF_GONE,                   /* domain or device removed, for good */
+};
+
+struct vif {
+    struct vif_config config;   /* [I] */
+    char name[VIF_NAME_MAX];    /* [I] "vif1.0" */
+    unsigned int id;            /* [I] never used twice; in watch tokens */
+    enum vif_life life;         /* [c] */
+    bool watched;               /* [c] */
+    bool frontend_watched;      /* [c] */
+    bool listed;                /* [c] the thread knows it */
+    bool queued;                /* control's lock: it will */
+    unsigned int own_domid;     /* [c] */
+    char backend[VIF_PATH_MAX]; /* [c] */
+    char frontend[VIF_PATH_MAX];/* [c] */
+    enum xenbus_state told;     /* [c] last frontend state acted on */
+    uint16_t told_queues;       /* [c] count that the owner knows */
+    xengnttab_handle *gnttab;   /* [c] while connected */
+    xenevtchn_handle *evtchn;   /* [c] while connected */
+    const char *broken;         /* [a] why a packet thread gave up */
+    uint16_t queue_count;       /* [a] connected queues, or 0 */
+    bool link;                  /* [a] */
+    LIST_ENTRY(vif) link_all;   /* [c] */
+    STAILQ_ENTRY(vif) link_command; /* control's lock */
+    struct vif_queue queues[VIF_QUEUES_MAX];
+};
+
+/*
+ * Make a vif and hand it to the control thread; returns at once.  NULL with
+ * errno set.
+ */
+struct vif *vif_create(const struct vif_config *config);
+
+/*
+ * Give the vif back to the control thread, which closes its gates, releases
+ * it and frees it.  No packet thread may use it any more.  The guest sees no
+ * change of state: a new vif of the same name goes on where this stopped.
+ */
+void vif_destroy(struct vif *vif);
+
+/* vif.c, for vif_control.c; control thread only. */
+void vif_update(struct vif *vif, struct xs_handle *xs);
+void vif_release(struct vif *vif, struct xs_handle *xs);
+
+/*
+ * vif_queue.c; control thread only.  Map, bind and open what the frontend
+ * published; *why says what was wrong.  Nothing is held after an error.
+ */
+int vif_queues_connect(struct vif *vif, struct xs_handle *xs,
+                       const char **why);
+void vif_queues_disconnect(struct vif *vif);
+
+/* vif_control.c: give a new or destroyed vif to the thread; start it. */
+int vif_control_add(struct vif *vif);
+void vif_control_remove(struct vif *vif);
+
+/* Ask the thread to look at all vifs; any thread. */
+void vif_control_kick(void);
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Connecting a vif's queues: read what the frontend published, map its rings,
+ * bind its event channels, open the gates.
+ *
+ * Talks to burst (gates), gcopy (access) and libdom0.  Runs in the control
+ * thread.  Invariants:
+ *  1. Every number comes from the guest: it is bounded here, once.
+ *  2. A gate opens after everything behind it is ready, and everything
+ *     behind it goes only after it has closed.
+ *  3. We never ask for an event and never unmask a port: one event stays
+ *     pending for ever, so a storm of them costs nothing.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netback/gcopy.h"
+#include "netback/vif.h"
+#include "netback/vif_log.h"
+#include "tools/libdom0/xenbus.h"
+
+/* What a frontend says of one queue. */
+struct queue_nodes {
+    unsigned long tx_ref;
+    unsigned long rx_ref;
+    unsigned long tx_channel;
+    unsigned long rx_channel;
+};
+
+static int read_queue(struct xs_handle *xs, const char *dir,
+                      struct queue_nodes *nodes, const char **why)
+{
+    if (xenbus_read_number(xs, dir, "tx-ring-ref", UINT32_MAX,
+                           &nodes->tx_ref) != 0 ||
+        xenbus_read_number(xs, dir, "rx-ring-ref", UINT32_MAX,
+                           &nodes->rx_ref) != 0) {
+        *why = "the frontend gives no tx-ring-ref and rx-ring-ref";
+        return -EINVAL;
+    }
+    if (xenbus_read_number(xs, dir, "event-channel-tx", UINT32_MAX,
+                           &nodes->tx_channel) == 0 &&
+        xenbus_read_number(xs, dir, "event-channel-rx", UINT32_MAX,
+                           &nodes->rx_channel) == 0) {
+        return 0;
+    }
+    if (xenbus_read_number(xs, dir, "event-channel", UINT32_MAX,
+                           &nodes->tx_channel) != 0) {
+        *why = "the frontend gives no event-channel";
+        return -EINVAL;
+    }
+    nodes->rx_channel = nodes->tx_channel;
+    return 0;
+}
+
+static int bind_channels(struct vif *vif, struct vif_queue *q,
+                         const struct queue_nodes *nodes)
+{
+    q->tx_port = xenevtchn_bind_interdomain(
+        vif->evtchn, vif->config.domid, (evtchn_port_t)nodes->tx_channel);
+    if (q->tx_port < 0) {
+        return -errno;
+    }
+    q->rx_port = q->tx_port;
+    if (nodes->rx_channel == nodes->tx_channel) {
+        return 0;
+    }
+    q->rx_port = xenevtchn_bind_interdomain(
+        vif->evtchn, vif->config.domid, (evtchn_port_t)nodes->rx_channel);
+    return q->rx_port < 0 ? -errno : 0;
+}
+
+static int make_access(struct vif *vif, struct vif_queue *q,
+                       const char **why)
+{
+    const struct gcopy_config config = {
+        .domid = vif->config.domid,
+        .gnttab = vif->gnttab,
+        .evtchn = vif->evtchn,
+        .host_gfn = vif->config.host_gfn,
+    };
+
+    q->from.access = gcopy_create(&config, why);
+    if (q->from.access == NULL) {
+        return -errno;
+    }
+    q->to.access = gcopy_create(&config, why);
+    if (q->to.access == NULL) {
+        return -errno;
+    }
+    q->from.burst = calloc(1, sizeof(*q->from.burst));
+    q->to.burst = calloc(1, sizeof(*q->to.burst));
+    if (q->from.burst == NULL || q->to.burst == NULL) {
+        *why = "no memory";
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static int map_rings(struct vif_queue *q, const struct queue_nodes *nodes,
+                     const char **why)
+{
+    struct access *access = q->from.access;
+
+    *why = "the frontend's ring-ref cannot be mapped";
+    q->tx_ring = access->ops->map(access, (grant_ref_t)nodes->tx_ref);
+    if (q->tx_ring == NULL) {
+        return -EINVAL;
+    }
+    q->rx_ring = access->ops->map(access, (grant_ref_t)nodes->rx_ref);
+    if (q->rx_ring == NULL) {
+        return -EINVAL;
+    }
+    *why = "the frontend's ring indices contradict each other";
+    if (from_guest_init(&q->from.ring, q->tx_ring) != 0 ||
+        to_guest_init(&q->to.ring, q->rx_ring) != 0) {
+        return -EPROTO;
+    }
+    return 0;
+}
+
+static void queue_release(struct vif *vif, struct vif_queue *q)
+{
+    if (q->tx_port >= 0) {
+        xenevtchn_unbind(vif->evtchn, (evtchn_port_t)q->tx_port);
+    }
+    if (q->rx_port >= 0 && q->rx_port != q->tx_port) {
+        xenevtchn_unbind(vif->evtchn, (evtchn_port_t)q->rx_port);
+    }
+    q->tx_port = q->rx_port = -1;
+    if (q->tx_ring != NULL) {
+        q->from.access->ops->unmap(q->from.access, q->tx_ring);
+        q->tx_ring = NULL;
+    }
+    if (q->rx_ring != NULL) {
+        q->from.access->ops->unmap(q->from.access, q->rx_ring);
+        q->rx_ring = NULL;
+    }
+    if (q->from.access != NULL) {
+        q->from.access->ops->destroy(q->from.access);
+        q->from.access = NULL;
+    }
+    if (q->to.access != NULL) {
+        q->to.access->ops->destroy(q->to.access);
+        q->to.access = NULL;
+    }
+    free(q->from.burst);
+    free(q->to.burst);
+    q->from.burst = NULL;
+    q->to.burst = NULL;
+}
+
+static int queue_prepare(struct vif *vif, struct xs_handle *xs,
+                         struct vif_queue *q, const char *dir,
+                         const char **why)
+{
+    struct queue_nodes nodes;
+    int error = read_queue(xs, dir, &nodes, why);
+
+    if (error == 0) {
+        error = make_access(vif, q, why);
+    }
+    if (error == 0) {
+        error = map_rings(q, &nodes, why);
+    }
+    if (error == 0) {
+        *why = "the frontend's event channel cannot be bound";
+        error = bind_channels(vif, q, &nodes);
+    }
+    return error;
+}
+
+static void queue_open(struct vif *vif, struct vif_queue *q,
+                       struct xs_handle *xs)
+{
+    const char *dir = vif->frontend;
+
+    q->from.port = q->tx_port;
+    q->to.port = q->rx_port;
+    q->from.offload = vif->config.tso;
+    q->from.burst->offered_gso = 0;
+    if (vif->config.tso) {
+        q->from.burst->offered_gso = 1u << XEN_NETIF_GSO_TYPE_TCPV4 |
+                                     1u << XEN_NETIF_GSO_TYPE_TCPV6;
+    }
+    q->to.ring.linear = !xenbus_read_flag(xs, dir, "feature-sg", false);
+    burst_gate_open(&q->from.gate);
+    burst_gate_open(&q->to.gate);
+    /* What the guest queued before now, it told nobody else. */
+    q->from.access->ops->notify(q->from.access, q->tx_port);
+}
+
+static int open_devices(struct vif *vif, const char **why)
+{
+    vif->gnttab = xengnttab_open(NULL, 0);
+    if (vif->gnttab == NULL) {
+        *why = "cannot open /dev/xen/gntdev";
+        return -errno;
+    }
+    vif->evtchn = xenevtchn_open(NULL, 0);
+    if (vif->evtchn == NULL) {
+        *why = "cannot open /dev/xen/evtchn";
+        return -errno;
+    }
+    return 0;
+}
+
+static int read_queue_count(struct vif *vif, struct xs_handle *xs,
+                            unsigned long *count, const char **why)
+{
+    int error = xenbus_read_number(xs, vif->frontend,
+                                   "multi-queue-num-queues",
+                                   vif->config.queues, count);
+
+    if (error == -ENOENT) {
+        *count = 1;
+        return 0;
+    }
+    if (error != 0 || *count == 0) {
+        *why = "multi-queue-num-queues is not within what was offered";
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int vif_queues_connect(struct vif *vif, struct xs_handle *xs,
+                       const char **why)
+{
+    char dir[VIF_PATH_MAX + 32];
+    unsigned long count = 0;
+    int error = read_queue_count(vif, xs, &count, why);
+
+    if (error == 0) {
+        error = open_devices(vif, why);
+    }
+    for (unsigned long i = 0; i < count && error == 0; i++) {
+        if (count == 1) {
+            snprintf(dir, sizeof(dir), "%s", vif->frontend);
+        } else {
+            snprintf(dir, sizeof(dir), "%s/queue-%lu", vif->frontend, i);
+        }
+        error = queue_prepare(vif, xs, &vif->queues[i], dir, why);
+    }
+    if (error != 0) {
+        vif_queues_disconnect(vif);
+        return error;
+    }
+    for (unsigned long i = 0; i < count; i++) {
+        queue_open(vif, &vif->queues[i], xs);
+    }
+    __atomic_store_n(&vif->queue_count, (uint16_t)count, __ATOMIC_RELEASE);
+    return 0;
+}
+
+void vif_queues_disconnect(struct vif *vif)
+{
+    __atomic_store_n(&vif->queue_count, 0, __ATOMIC_RELEASE);
+    for (unsigned int i = 0; i < VIF_QUEUES_MAX; i++) {
+        burst_gate_close(&vif->queues[i].from.gate);
+        burst_gate_close(&vif->queues[i].to.gate);
+    }
+    for (unsigned int i = 0; i < VIF_QUEUES_MAX; i++) {
+        queue_release(vif, &vif->queues[i]);
+    }
+    if (vif->evtchn != NULL) {
+        xenevtchn_close(vif->evtchn);
+        vif->evtchn = NULL;
+    }
+    if (vif->gnttab != NULL) {
+        xengnttab_close(vif->gnttab);
+        vif->gnttab = NULL;
+    }
+}

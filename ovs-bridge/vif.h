@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef GANTRY_VIF_H
+#define GANTRY_VIF_H 1
+
+/* A guest's network interface as the toolstack describes it in XenStore, and
+ * the parsers of what XenStore holds.  Nothing here depends on OVS or on
+ * libxenstore: see vif.c. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VIF_BRIDGE_MAX 63       /* Longest bridge name, in bytes. */
+#define VIF_TRUNKS_MAX 32       /* Most VLANs in a trunk list. */
+#define VIF_UUID_LEN 36
+#define VIF_MAC_LEN 17
+#define VIF_NAME_MAX 64         /* Longest VM name that we keep, in bytes. */
+#define VIF_DOMID_MAX 0x7fef    /* DOMID_FIRST_RESERVED - 1: see xen.h. */
+#define VIF_DEVID_MAX 0xffff
+
+/* Where a vif is to be connected: "BRIDGE[.VLAN][:TRUNK[:TRUNK]...]", the
+ * syntax of Xen's script vif-openvswitch. */
+struct vif_place {
+    char bridge[VIF_BRIDGE_MAX + 1]; /* "" if none was named. */
+    int tag;                         /* 0...4095, or -1 if untagged. */
+    uint16_t trunks[VIF_TRUNKS_MAX]; /* Ascending, without duplicates. */
+    size_t n_trunks;
+};
+
+struct vif {
+    uint32_t domid;                   /* The guest. */
+    uint32_t devid;                   /* The interface's handle. */
+    struct vif_place place;
+    char mac[VIF_MAC_LEN + 1];        /* Lower case, or "". */
+    char uuid[VIF_UUID_LEN + 1];      /* The vif's own UUID, or "". */
+    char vm_uuid[VIF_UUID_LEN + 1];   /* The VM's UUID, or "". */
+    char vm_name[VIF_NAME_MAX + 1];   /* The VM's name, or "". */
+    int state;                        /* xenbus_state of the backend. */
+    bool online;                      /* The toolstack wants it. */
+    char problem[160];                /* What is wrong with it, or "". */
+};
+
+bool vif_parse_id(const char *, uint32_t max, uint32_t *);
+bool vif_parse_path(const char *path, const char *base,
+                    uint32_t *domid, uint32_t *devid);
+bool vif_parse_place(const char *, struct vif_place *);
+bool vif_parse_mac(const char *, char mac[VIF_MAC_LEN + 1]);
+bool vif_parse_uuid(const char *, char uuid[VIF_UUID_LEN + 1]);
+void vif_copy_name(const char *, char name[VIF_NAME_MAX + 1]);
+
+#endif /* vif.h */

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Tests of ovs-bridge/vif.c: what XenStore may say and what we make of it. */
+
+#include <string.h>
+
+#include "unit.h"
+
+#include "ovs-bridge/vif.h"
+
+START_TEST(paths)
+{
+    static const char *const bad[] = {
+        "", "/", "/b", "/b/", "/b/1", "/b/1/", "/b/x/0", "/b/1/x", "/b/01/0",
+        "/b/1/00", "/b/1/0x", "/bb/1/0", "/b/-1/0", "/b/1/-1", "/b/ 1/0",
+        "/b/32752/0", "/b/1/65536", "/b/99999999999999999999/0",
+        "/b/4294967297/0", "/c/1/0", "/b//1/0",
+    };
+    uint32_t domid, devid;
+    size_t i;
+
+    ck_assert(vif_parse_path("/b/1/0", "/b", &domid, &devid));
+    ck_assert_uint_eq(domid, 1);
+    ck_assert_uint_eq(devid, 0);
+    ck_assert(vif_parse_path("/b/32751/65535/state", "/b", &domid, &devid));
+    ck_assert_uint_eq(domid, 32751);
+    ck_assert_uint_eq(devid, 65535);
+    for (i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_msg(!vif_parse_path(bad[i], "/b", &domid, &devid),
+                      "%s was taken", bad[i]);
+    }
+    ck_assert_uint_eq(domid, 32751);
+}
+END_TEST
+
+START_TEST(places)
+{
+    struct vif_place p;
+
+    ck_assert(vif_parse_place("", &p));
+    ck_assert_str_eq(p.bridge, "");
+    ck_assert_int_eq(p.tag, -1);
+    ck_assert_uint_eq(p.n_trunks, 0);
+
+    ck_assert(vif_parse_place("br-int_0", &p));
+    ck_assert_str_eq(p.bridge, "br-int_0");
+    ck_assert_int_eq(p.tag, -1);
+
+    ck_assert(vif_parse_place("br0.4095", &p));
+    ck_assert_str_eq(p.bridge, "br0");
+    ck_assert_int_eq(p.tag, 4095);
+
+    ck_assert(vif_parse_place("br0.0:30:10:20:10", &p));
+    ck_assert_int_eq(p.tag, 0);
+    ck_assert_uint_eq(p.n_trunks, 3);
+    ck_assert_uint_eq(p.trunks[0], 10);
+    ck_assert_uint_eq(p.trunks[1], 20);
+    ck_assert_uint_eq(p.trunks[2], 30);
+
+    ck_assert(vif_parse_place("br0:7", &p));
+    ck_assert_int_eq(p.tag, -1);
+    ck_assert_uint_eq(p.n_trunks, 1);
+}
+END_TEST
+
+START_TEST(bad_places)
+{
+    static const char *const bad[] = {
+        ".5", ":5", "br0.", "br0:", "br0.4096", "br0:4096", "br0.x", "br0.5x",
+        "br0.05", "br0:1:", "br0::1", "br0.1.2", "br0:1.2", "br 0", "br0/1",
+        "br0 ", "br0\n", "../br0", "br0.-1", "br\xc3\xa4",
+        "a234567890123456789012345678901234567890123456789012345678901234",
+    };
+    struct vif_place p, old;
+    size_t i;
+
+    ck_assert(vif_parse_place("keep.9:8", &p));
+    old = p;
+    for (i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_msg(!vif_parse_place(bad[i], &p), "%s was taken", bad[i]);
+    }
+    ck_assert_mem_eq(&p, &old, sizeof p);
+}
+END_TEST
+
+START_TEST(many_trunks)
+{
+    char s[512] = "b";
+    struct vif_place p;
+    int i;
+
+    for (i = 0; i < VIF_TRUNKS_MAX; i++) {
+        sprintf(s + strlen(s), ":%d", 100 - i);
+    }
+    ck_assert(vif_parse_place(s, &p));
+    ck_assert_uint_eq(p.n_trunks, VIF_TRUNKS_MAX);
+    ck_assert_uint_eq(p.trunks[0], 100 - VIF_TRUNKS_MAX + 1);
+    strcat(s, ":100");
+    ck_assert(vif_parse_place(s, &p));
+    strcat(s, ":1");
+    ck_assert(!vif_parse_place(s, &p));
+}
+END_TEST
+
+START_TEST(macs)
+{
+    char mac[VIF_MAC_LEN + 1] = "old";
+
+    ck_assert(!vif_parse_mac("", mac));
+    ck_assert(!vif_parse_mac("00:00:00:00:00:00", mac));
+    ck_assert(!vif_parse_mac("01:16:3e:00:00:01", mac));
+    ck_assert(!vif_parse_mac("ff:ff:ff:ff:ff:ff", mac));
+    ck_assert(!vif_parse_mac("00:16:3e:00:00:0", mac));
+    ck_assert(!vif_parse_mac("00:16:3e:00:00:001", mac));
+    ck_assert(!vif_parse_mac("00-16-3e-00-00-01", mac));
+    ck_assert(!vif_parse_mac("00:16:3g:00:00:01", mac));
+    ck_assert_str_eq(mac, "old");
+    ck_assert(vif_parse_mac("00:16:3E:aB:00:01", mac));
+    ck_assert_str_eq(mac, "00:16:3e:ab:00:01");
+}
+END_TEST
+
+START_TEST(uuids)
+{
+    char uuid[VIF_UUID_LEN + 1] = "old";
+
+    ck_assert(!vif_parse_uuid("", uuid));
+    ck_assert(!vif_parse_uuid("11111111-2222-3333-4444-55555555555", uuid));
+    ck_assert(!vif_parse_uuid("11111111-2222-3333-4444-5555555555555", uuid));
+    ck_assert(!vif_parse_uuid("1111111112222-3333-4444-555555555555", uuid));
+    ck_assert_str_eq(uuid, "old");
+    ck_assert(vif_parse_uuid("ABCDEF00-2222-3333-4444-555555555555", uuid));
+    ck_assert_str_eq(uuid, "abcdef00-2222-3333-4444-555555555555");
+}
+END_TEST
+
+START_TEST(names)
+{
+    char name[VIF_NAME_MAX + 1];
+    char long_name[200];
+
+    vif_copy_name("web 1", name);
+    ck_assert_str_eq(name, "web 1");
+    vif_copy_name("a\nb\x1b[2J\xff", name);
+    ck_assert_str_eq(name, "a?b?[2J?");
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    vif_copy_name(long_name, name);
+    ck_assert_uint_eq(strlen(name), VIF_NAME_MAX);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("vif");
+    TCase *tcase = unit_case(suite, "parsers");
+
+    tcase_add_test(tcase, paths);
+    tcase_add_test(tcase, places);
+    tcase_add_test(tcase, bad_places);
+    tcase_add_test(tcase, many_trunks);
+    tcase_add_test(tcase, macs);
+    tcase_add_test(tcase, uuids);
+    tcase_add_test(tcase, names);
+    return unit_run(suite);
+}
