@@ -40,6 +40,9 @@
 #define ICR_BUSY 0x1000
 #define DIVIDE_BY_1 0xb
 
+#define PIC1 0x20
+#define PIC2 0xa0
+
 static volatile uint32_t *registers;
 static bool is_x2apic;
 
@@ -135,10 +138,29 @@ void apic_init_cpu(void)
     (void)apic_error();
 }
 
+/*
+ * The two 8259s: vectors out of the way of the exceptions, all masked; the
+ * firmware leaves the PIT's line open.
+ */
+static void mask_pics(void)
+{
+    outb(PIC1, 0x11);
+    outb(PIC2, 0x11);
+    outb(PIC1 + 1, 0x20);
+    outb(PIC2 + 1, 0x28);
+    outb(PIC1 + 1, 4);
+    outb(PIC2 + 1, 2);
+    outb(PIC1 + 1, 1);
+    outb(PIC2 + 1, 1);
+    outb(PIC1 + 1, 0xff);
+    outb(PIC2 + 1, 0xff);
+}
+
 void apic_init(void)
 {
     uint64_t base = rdmsr(MSR_APIC_BASE) & 0xffffff000ull;
 
+    mask_pics();
     is_x2apic = cpuid(1, 0).ecx >> 21 & 1;
     if (!is_x2apic) {
         registers = mmu_map_device(base, PAGE_SIZE);

@@ -13,13 +13,17 @@
 #include "core/sched.h"
 #include "core/timer.h"
 #include "hvm/hvm.h"
+#include "hvm/pvh_dom0.h"
 #include "insn.h"
+#include "ioapic.h"
 #include "lib/string.h"
 #include "mmu.h"
 #include "svm/svm.h"
 
 #define WEAK __attribute__((weak))
-#define POOL_PAGES 64
+#define POOL_PAGES 512
+
+WEAK const struct hvm_ops *hvm_ops;
 
 static char *pool;
 static unsigned int pool_used;
@@ -231,4 +235,44 @@ WEAK void hvm_exit_shutdown(struct vcpu *v)
 WEAK void hvm_exit_unknown(struct vcpu *v, uint64_t code, uint64_t info)
 {
     panic("test guest: exit %lx, %lx at %lx", code, info, v->arch->regs.rip);
+}
+
+WEAK void ioapic_init(void)
+{
+}
+
+WEAK int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id,
+                      bool level, bool active_low)
+{
+    (void)gsi;
+    (void)vector;
+    (void)apic_id;
+    (void)level;
+    (void)active_low;
+    return -1;
+}
+
+WEAK void ioapic_mask(uint32_t gsi, bool masked)
+{
+    (void)gsi;
+    (void)masked;
+}
+
+WEAK void pvh_dom0_reserve(void)
+{
+}
+
+WEAK struct domain *pvh_dom0_create(void)
+{
+    return NULL;
+}
+
+WEAK void sched_init(void)
+{
+}
+
+WEAK int domain_unpause_by_controller(struct domain *d)
+{
+    (void)d;
+    return 0;
 }

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A 16550 at COM1 (0x3f8, IRQ 4), polled for output.
+ * A 16550 at COM1 (0x3f8, IRQ 4), polled for output,
+ * by interrupt for input. Talks to ioapic.c, irq.c, core/console.
  * 1. Output waits for room at most WAIT_LIMIT reads: a dead UART costs
  *    time, never the machine.
  */
+#include "acpi.h"
+#include "apic.h"
 #include "core/console.h"
 #include "insn.h"
+#include "ioapic.h"
+#include "irq.h"
 #include "lib/atomic.h"
 #include "uart.h"
 
 #define COM1 0x3f8
+#define COM1_IRQ 4
 #define REG_DATA 0
 #define REG_INTERRUPTS 1
 #define REG_FIFO 2
@@ -77,16 +83,42 @@ void arch_console_write(const char *text, size_t size)
     }
 }
 
-bool uart_receive(void)
+/* The FIFO is emptied, so that its next byte makes a new edge. */
+static void receive(void *arg)
 {
-    bool any = false;
-
-    for (int i = 0; is_used && i < RECEIVE_LIMIT; i++) {
+    (void)arg;
+    for (int i = 0; i < RECEIVE_LIMIT; i++) {
         if (!(inb(COM1 + REG_STATUS) & STATUS_DATA)) {
             break;
         }
         console_input((char)inb(COM1 + REG_DATA));
-        any = true;
     }
-    return any;
+}
+
+static uint32_t com1_gsi(void)
+{
+    for (unsigned int i = 0; i < acpi_facts.override_count; i++) {
+        if (acpi_facts.override[i].source == COM1_IRQ) {
+            return acpi_facts.override[i].gsi;
+        }
+    }
+    return COM1_IRQ;
+}
+
+void uart_start_input(void)
+{
+    uint32_t gsi = com1_gsi();
+    int vector;
+
+    if (!is_used) {
+        return;
+    }
+    vector = irq_alloc_vector(receive, NULL);
+    if (vector < 0 || ioapic_route(gsi, (uint8_t)vector, apic_id(), false,
+                                   false) != 0) {
+        console_log(LOG_WARNING, "no interrupt for COM1: no console input");
+        return;
+    }
+    ioapic_mask(gsi, false);
+    receive(NULL);
 }

@@ -9,7 +9,7 @@
 /* 8n1 at baud; before it nothing is printed. */
 void uart_init(uint32_t baud);
 bool uart_is_used(void);
-/* Moves what was received to console_input(); true if there was any. */
-bool uart_receive(void);
+/* Takes input by interrupt from here on; after ioapic_init(). */
+void uart_start_input(void);
 
 #endif

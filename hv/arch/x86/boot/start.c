@@ -8,8 +8,12 @@
 #include "boot/boot.h"
 #include "core/arch.h"
 #include "core/console.h"
+#include "core/domain.h"
+#include "core/sched.h"
 #include "cpu.h"
+#include "hvm/pvh_dom0.h"
 #include "insn.h"
+#include "ioapic.h"
 #include "layout.h"
 #include "mmu.h"
 #include "smp.h"
@@ -41,6 +45,22 @@ static void start_memory(void)
     boot_memory_move_modules();
 }
 
+static void start_dom0(void)
+{
+    struct domain *d;
+
+    if (boot_info.module_count == 0) {
+        console_log(LOG_ERROR, "no dom0 kernel: the loader must give one as "
+                    "the first module (-initrd \"KERNEL args,INITRD\")");
+        return;
+    }
+    d = pvh_dom0_create();
+    boot_memory_free_modules();
+    if (d != NULL && domain_unpause_by_controller(d) != 0) {
+        panic("dom0 cannot be started");
+    }
+}
+
 _Noreturn void start_bsp(uint64_t info);
 void start_bsp(uint64_t info)
 {
@@ -57,10 +77,15 @@ void start_bsp(uint64_t info)
     cpus[0]->apic_id = apic_id();
     cpus[0]->is_online = true;
     time_init();
+    ioapic_init();
+    pvh_dom0_reserve();
     boot_memory_give();
     svm_init();
     svm_init_cpu(cpus[0]);
+    sched_init();
     smp_start();
     mmu_drop_identity();
+    start_dom0();
+    uart_start_input();
     cpu_loop();
 }

@@ -42,7 +42,6 @@
                     | VMCB_XSETBV)
 
 struct svm_features svm_features;
-const struct hvm_ops *hvm_ops;
 
 static uint8_t *msr_bitmap;     /* one for all: 2 bits an MSR, 1 exits */
 static uint8_t *io_bitmap_all;  /* every port exits */
