@@ -42,6 +42,63 @@ static void write_slot(struct fuzz_input *in, struct fake_guest *guest,
     memcpy(entries + index % FROM_GUEST_RING_SIZE, &slot, sizeof(slot));
 }
 
+/* A packet that keeps the rules; returns its number of slots. */
+static unsigned int write_packet(struct fuzz_input *in,
+                                 struct fake_guest *guest, RING_IDX index)
+{
+    union netif_tx_sring_entry *entries = guest->tx->ring;
+    unsigned int extra = fuzz_byte(in) % 8 == 1;
+    unsigned int chained = fuzz_byte(in) % 32;
+    uint16_t total = 14;
+
+    chained = chained > 21 ? 0 : chained;
+    for (unsigned int i = 1 + extra + chained; i-- > 0;) {
+        union netif_tx_sring_entry *entry =
+            entries + (index + i) % FROM_GUEST_RING_SIZE;
+        uint16_t size = fuzz_byte(in);
+
+        if (extra != 0 && i == 1) {
+            netif_extra_info_t info = {
+                .type = XEN_NETIF_EXTRA_TYPE_GSO + fuzz_byte(in) % 4,
+            };
+
+            info.u.gso.size = 1448;
+            info.u.gso.type = 1 + fuzz_byte(in) % 2;
+            memcpy(entry, &info, sizeof(info));
+            continue;
+        }
+        total += size;
+        entry->req = (netif_tx_request_t){
+            .gref = FAKE_GUEST_REF + fuzz_byte(in),
+            .offset = 4096 - 14 - 255 - size,
+            .flags = (i == 0 && extra != 0 ? NETTXF_extra_info : 0) |
+                     (i == extra + chained || chained == 0 ? 0 :
+                      NETTXF_more_data),
+            .size = i == 0 ? total : size,
+        };
+    }
+    return 1 + extra + chained;
+}
+
+/* Up to 255 slots of one kind or the other; returns how many. */
+static unsigned int write_slots(struct fuzz_input *in,
+                                struct fake_guest *guest, RING_IDX index,
+                                unsigned int room)
+{
+    unsigned int count = fuzz_byte(in), done = 0;
+
+    if (fuzz_byte(in) % 4 != 0) {
+        while (done + 23 <= room && done < count) {
+            done += write_packet(in, guest, index + done);
+        }
+        return done;
+    }
+    for (; done < count; done++) {
+        write_slot(in, guest, index + done);
+    }
+    return count;
+}
+
 static void check_packet(const struct from_guest_packet *packet,
                          unsigned int slot)
 {
@@ -119,7 +176,7 @@ static void use_burst(struct fake_guest *guest, struct from_guest *q,
 static void play(struct fuzz_input *in, struct fake_guest *guest)
 {
     RING_IDX prod = fuzz_byte(in) * 0x01010101u;
-    uint32_t span_size = fuzz_byte(in) & 1 ? 2048 : 256 + fuzz_byte(in);
+    uint32_t span_size = fuzz_byte(in) & 1 ? 2048 : 200 + fuzz_byte(in);
     struct from_guest q;
 
     guest->tx->rsp_prod = prod;
@@ -130,25 +187,23 @@ static void play(struct fuzz_input *in, struct fake_guest *guest)
         guest->refuse[page] = (int8_t)fuzz_byte(in) % 13;
     }
     for (unsigned int round = 0; round < 40 && in->size != 0; round++) {
-        unsigned int count = fuzz_byte(in);
         unsigned int budget = fuzz_byte(in) % 80;
 
-        for (unsigned int i = 0; i < count; i++) {
-            write_slot(in, guest, prod + i);
-        }
-        prod += count;
+        prod += write_slots(in, guest, prod, FROM_GUEST_RING_SIZE -
+                            (prod - q.req_cons));
         guest->tx->req_prod = prod;
         guest->tx->rsp_event = q.req_cons + (int8_t)fuzz_byte(in);
         if (from_guest_take(&q, &burst, budget) < 0) {
             return;
         }
-        for (unsigned int i = fuzz_byte(in) % 8; i > 0; i--) {
-            write_slot(in, guest, q.req_cons + i);
+        if (fuzz_byte(in) % 2 == 0) {
+            memset(guest->tx->ring, fuzz_byte(in), 100);
         }
         if (from_guest_parse(&burst) < 0) {
             fuzz_require(burst.fault != FROM_GUEST_OK, "a fault is named");
             return;
         }
+        from_guest_trim(&burst, fuzz_byte(in) % 4 == 0 ? fuzz_byte(in) : 99);
         use_burst(guest, &q, span_size);
     }
 }
