@@ -77,7 +77,7 @@ void arch_vcpu_destroy(struct vcpu *v);
 /* 'v' leaves / enters this CPU: FPU, debug registers, MSRs, timers. */
 void arch_vcpu_switch_from(struct vcpu *v);
 void arch_vcpu_switch_to(struct vcpu *v);
-/* Sets the registers from VCPU_HVM_CONTEXT-like data: DOMCTL_setvcpucontext. */
+/* Sets registers from VCPU_HVM_CONTEXT-like data: DOMCTL_setvcpucontext. */
 int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
 /* Fills 'c' for DOMCTL_getvcpucontext; 'v' is paused. */
 void arch_vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c);

@@ -2,7 +2,7 @@
 /*
  * A domain: a guest's memory, vcpus, grants and event channels.
  *
- *   create --> BUILDING --unpause--> RUNNING --kill--> DYING --last ref--> gone
+ *   create -> BUILDING --unpause-> RUNNING --kill-> DYING --last ref-> gone
  *      |          |                     |                ^
  *      '- -E      '---------------------+--domain_kill()-'
  *   shutdown (by the guest) sets is_shut_down in RUNNING; the toolstack then

@@ -4,7 +4,7 @@
  * each other through us, the callback by which events interrupt, time.
  * xsm_hvm_param() says which parameter is whose.
  *
- *  1. hvm_params[] holds values that nobody here follows as addresses: they are
+ *  1. hvm_params[] holds values that nobody follows as addresses: they are
  *     data, except the ones that set_param() names.
  *  2. There is no device model, so what serves only one is refused.
  */

@@ -22,7 +22,7 @@ void hypercall_set_arg(unsigned int n, uint64_t val);
 /* One entry: a[] are the raw register arguments. */
 typedef long (*hypercall_fn)(struct vcpu *v, const uint64_t a[6]);
 
-long memory_op(unsigned long cmd, struct guest_ptr arg);       /* physmap_op.c */
+long memory_op(unsigned long cmd, struct guest_ptr arg);    /* physmap_op.c */
 long sched_op(unsigned int cmd, struct guest_ptr arg);
 long vcpu_op(unsigned int cmd, unsigned int vcpuid, struct guest_ptr arg);
 long version_op(unsigned int cmd, struct guest_ptr arg);

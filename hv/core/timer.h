@@ -14,7 +14,7 @@ struct timer {
 };
 
 void timer_init(struct timer *t, void (*fn)(void *), void *arg);
-/* Arms 't' on this CPU (moves it if armed elsewhere).  Past times fire soon. */
+/* Arms 't' on this CPU, moving it from another.  Past times fire soon. */
 void timer_set(struct timer *t, uint64_t expires);
 /* After it returns 'fn' does not run and will not; may spin for it. */
 void timer_stop(struct timer *t);

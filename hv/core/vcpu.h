@@ -55,7 +55,10 @@ struct vcpu {
 /* The vcpu that runs on this CPU, or its idle vcpu's NULL. */
 struct vcpu *vcpu_current(void);
 
-/* Makes vcpu 'id' of 'd': DOWN, with a time record.  0, -EINVAL, -EEXIST, -ENOMEM. */
+/*
+ * Makes vcpu 'id' of 'd': DOWN, with a time record.
+ * 0, -EINVAL, -EEXIST, -ENOMEM.
+ */
 int vcpu_create(struct domain *d, unsigned int id);
 /* Frees it; the domain is dying and nothing runs.  Accepts NULL. */
 void vcpu_destroy(struct vcpu *v);

@@ -21,7 +21,8 @@ static inline void list_init(struct list_node *node)
     node->prev = node;
 }
 
-static inline void list_insert_between(struct list_node *node, struct list_node *prev,
+static inline void list_insert_between(struct list_node *node,
+                                       struct list_node *prev,
                                        struct list_node *next)
 {
     node->prev = prev;
@@ -37,7 +38,8 @@ static inline void list_add(struct list_node *node, struct list_node *head)
 }
 
 /* Adds node at the end of head's list; before head if head is a member. */
-static inline void list_add_tail(struct list_node *node, struct list_node *head)
+static inline void list_add_tail(struct list_node *node,
+                                 struct list_node *head)
 {
     list_insert_between(node, head->prev, head);
 }

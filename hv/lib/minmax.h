@@ -19,7 +19,8 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 /* align is a power of two. */
-#define ALIGN_UP(x, align) (((x) + (align) - 1) & ~((__typeof__(x))(align) - 1))
+#define ALIGN_UP(x, align) \
+    (((x) + (align) - 1) & ~((__typeof__(x))(align) - 1))
 #define ALIGN_DOWN(x, align) ((x) & ~((__typeof__(x))(align) - 1))
 
 #define container_of(ptr, type, member) \

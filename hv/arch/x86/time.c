@@ -96,7 +96,8 @@ static uint64_t wait_pm_timer(void)
     uint32_t passed;
 
     do {
-        passed = (inl((uint16_t)acpi_facts.pm_timer_port) - start) & PM_TIMER_MASK;
+        passed = (inl((uint16_t)acpi_facts.pm_timer_port) - start) &
+                 PM_TIMER_MASK;
     } while (passed < PM_TIMER_HZ * SAMPLE_MS / 1000);
     return passed;
 }

@@ -12,8 +12,9 @@
  */
 void pvh_dom0_reserve(void);
 /*
- * Makes dom0 from boot_info's modules, which it copies: memory, kernel, initrd, ACPI, vcpus.
- * Vcpu 0 is ready to run, the domain not yet unpaused.  Panics with one line that says what is wrong.
+ * Makes dom0 from boot_info's modules, which it copies: memory, kernel,
+ * initrd, ACPI, vcpus.  Vcpu 0 is ready to run, the domain not yet unpaused.
+ * Panics with one line that says what is wrong.
  */
 struct domain *pvh_dom0_create(void);
 
