@@ -11,7 +11,7 @@ UNIT_LDADD = $(CHECK_LIBS)
 
 unit_tests =
 fuzz_tests =
-lint_tests =
+lint_tests = tests/lint/layers
 
 include tests/unit/hv.mk
 include tests/unit/netback.mk
