@@ -22,8 +22,8 @@
  * 2. One transaction at a time.  It is computed from a picture of the database
  *    that contains all that the previous one did.
  *
- * 3. While a removal settles nothing is added: ovs-vswitchd must have seen that
- *    a device is gone before a new one may have its name.
+ * 3. While a removal settles nothing is added: ovs-vswitchd must have seen
+ *    that a device is gone before a new one may have its name.
  *
  * 4. Of the external_ids only port_id_keys[] and gantry-owner are ours.  A
  *    controller's own keys stay.
@@ -236,8 +236,8 @@ get_ids(const struct smap *external_ids, struct port *port)
     }
 }
 
-/* Stores the port 'rec' of bridge 'br' in 'actual'.  Returns false if it cannot
- * concern us. */
+/* Stores the port 'rec' of bridge 'br' in 'actual'.  Returns false if it
+ * cannot concern us. */
 static bool
 get_port(const struct ovsrec_bridge *br, const struct ovsrec_port *rec,
          struct actual_port *actual)

@@ -2,8 +2,8 @@
 
 /* Desired against actual: the whole of gantry-bridge's policy about ports.
  *
- * sync.c gives it the vifs that watch.c found and the switch that ports.c sees,
- * and hands the resulting operations to ports.c.
+ * sync.c gives it the vifs that watch.c found and the switch that ports.c
+ * sees, and hands the resulting operations to ports.c.
  *
  * Invariants:
  *
@@ -146,11 +146,11 @@ can_add(const struct port *wanted, const struct actual_switch *sw)
     return br && br->netdev;
 }
 
-/* Stores in 'ops' what turns 'sw' into a switch that has exactly the 'n_wanted'
- * ports of 'wanted' as its owned ports, and returns the number of operations:
- * removals first.  'wanted' must be in the order of names and 'ops' must have
- * room for 'n_wanted' + 'sw->n_ports' elements.  The elements point into
- * 'wanted' and 'sw'. */
+/* Stores in 'ops' what turns 'sw' into a switch that has exactly the
+ * 'n_wanted' ports of 'wanted' as its owned ports, and returns the number of
+ * operations: removals first.  'wanted' must be in the order of names and
+ * 'ops' must have room for 'n_wanted' + 'sw->n_ports' elements.  The elements
+ * point into 'wanted' and 'sw'. */
 size_t
 reconcile(const struct port *wanted, size_t n_wanted,
           const struct actual_switch *sw, struct reconcile_op *ops)
@@ -167,9 +167,9 @@ reconcile(const struct port *wanted, size_t n_wanted,
             continue;
         }
         if (!want || !is_same_device(want, &actual->port)) {
-            ops[n++] = (struct reconcile_op) { RECONCILE_REMOVE, NULL, actual };
+            ops[n++] = (struct reconcile_op){ RECONCILE_REMOVE, NULL, actual };
         } else if (!is_same_setting(want, &actual->port)) {
-            ops[n++] = (struct reconcile_op) { RECONCILE_UPDATE, want, actual };
+            ops[n++] = (struct reconcile_op){ RECONCILE_UPDATE, want, actual };
         }
     }
     for (i = 0; i < n_wanted; i++) {

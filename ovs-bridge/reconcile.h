@@ -42,7 +42,7 @@ struct port {
 struct actual_port {
     struct port port;
     bool owned;                         /* Ours to change and to remove. */
-    int64_t ofport;                     /* 0 while ovs-vswitchd has not said. */
+    int64_t ofport;                    /* 0 while ovs-vswitchd has not said. */
     char error[PORT_ERROR_MAX + 1];     /* Interface.error, or "". */
 };
 

@@ -13,9 +13,9 @@
  * 1. 'xs' is open if and only if the watch on 'base' is set.
  *
  * 2. Requests wait for xenstored's answer: it is a local process that answers
- *    in microseconds and whose absence shows as an error.  libxenstore does not
- *    report a dead connection by its file descriptor, so that a request is made
- *    every STORE_PROBE_MS.
+ *    in microseconds and whose absence shows as an error.  libxenstore does
+ *    not report a dead connection by its file descriptor, so that a request is
+ *    made every STORE_PROBE_MS.
  *
  * 3. Every change to a vif's directory is a transaction that has seen the
  *    directory exist.  A transaction that meets another one is retried
@@ -353,8 +353,8 @@ store_write_verdict(uint32_t domid, uint32_t devid,
     return commit_change(&c);
 }
 
-/* Brings vif 'domid'/'devid' from state Closing to Closed.  Returns false if it
- * is not in that state. */
+/* Brings vif 'domid'/'devid' from state Closing to Closed.  Returns false if
+ * it is not in that state. */
 bool
 store_write_closed(uint32_t domid, uint32_t devid)
 {

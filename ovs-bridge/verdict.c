@@ -12,11 +12,11 @@
  *       |  bad key, no bridge, DPDK off,       | Interface.error,
  *       |  Interface.error, time is over       | bridge removed, ...
  *       v                                      v
- *     FAILED <---------------------------------'   and back when it is repaired
+ *     FAILED <---------------------------------'   and back, if repaired
  *
  * A vif that goes (online = 0): the driver answers Closing with Closed, and
- * then the port is removed.  Where no driver answers, the port is removed after
- * VERDICT_CLOSE_MS, and Closed is written when it is gone.
+ * then the port is removed.  Where no driver answers, the port is removed
+ * after VERDICT_CLOSE_MS, and Closed is written when it is gone.
  *
  * Invariants:
  *
@@ -90,8 +90,8 @@ judge_port(const struct actual_port *actual, struct verdict *v)
     }
 }
 
-/* Stores in 'v' the verdict about 'vif', whose port should be 'wanted' on 'sw',
- * and which has waited for 'age_ms' milliseconds. */
+/* Stores in 'v' the verdict about 'vif', whose port should be 'wanted' on
+ * 'sw', and which has waited for 'age_ms' milliseconds. */
 void
 verdict_attach(const struct vif *vif, const struct port *wanted,
                const struct actual_switch *sw, long long int age_ms,

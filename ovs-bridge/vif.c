@@ -33,7 +33,8 @@ is_alnum(char c)
 }
 
 /* The characters that a bridge's name may have.  '.' and ':' separate VLANs;
- * '/' would not fit in the file system, where OVS makes a socket of the name. */
+ * '/' would not fit in the file system, where OVS makes a socket of the
+ * name. */
 static bool
 is_bridge_char(char c)
 {

@@ -13,8 +13,8 @@
  *         gantry-status                              "attached" or "error"
  *         gantry-error                               the reason, one line
  *         state                                      see invariants 3 and 4
- *     error/backend/vif/<domid>/<devid>/error        the reason once more, where
- *                                                    every Xen backend puts it
+ *     error/backend/vif/<domid>/<devid>/error        the reason once more,
+ *                                                    as all backends do
  *
  * Invariants:
  *
@@ -24,8 +24,8 @@
  * 2. A write never brings back a directory that the toolstack removed: it is
  *    done in a transaction that looks first.
  *
- * 3. The driver in ovs-vswitchd owns 'state'.  We write InitWait only for a vif
- *    that has failed and is still before InitWait: libxl runs the hotplug
+ * 3. The driver in ovs-vswitchd owns 'state'.  We write InitWait only for a
+ *    vif that has failed and is still before InitWait: libxl runs the hotplug
  *    script, which tells the reason, only then.
  *
  * 4. We write Closed only for a vif in Closing that has no driver.

@@ -13,7 +13,7 @@
 
 static const struct port_template template = { "dpdk", "net_xenvif", "" };
 
-/* The switch of a test: bridges br0 and br1 in user space, k0 in the kernel. */
+/* A test's switch: bridges br0 and br1 in user space, k0 in the kernel. */
 static struct actual_bridge bridges[] = {
     { "br0", true }, { "br1", true }, { "k0", false },
 };

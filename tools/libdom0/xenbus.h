@@ -4,8 +4,8 @@
  *
  * Nodes below a frontend are written by the guest: every value is bounded
  * and parsed strictly.  dir is a path without a slash at its end, node a
- * name relative to it; an empty dir stands for the own domain's.  All functions may block on xenstored; none is for
- * a packet thread.
+ * name relative to it; an empty dir stands for the own domain's.  All
+ * functions may block on xenstored; none is for a packet thread.
  */
 #ifndef LIBDOM0_XENBUS_H
 #define LIBDOM0_XENBUS_H
