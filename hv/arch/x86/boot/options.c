@@ -216,6 +216,7 @@ void boot_options_parse(void)
     const char *s = boot_info.command_line;
     char word[WORD_SIZE];
 
+    complaint_count = 0;
     boot_options.com1_baud = 115200;
     boot_options.console_com1 = true;
     while (*s != '\0') {
