@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Mapping grants into a PVH domain: its p2m gets an entry at a gfn of its
+ * choice; a handle remembers what to undo.  Called by grant_op.c and, at a
+ * domain's end, by grant.c.
+ *
+ *  1. A handle in use holds: a pin on the entry, a reference on the owner.  Its
+ *     p2m entry holds its own reference on the frame.
+ *  2. If the mapper loses the p2m entry otherwise, the pin stays until it
+ *     unmaps or dies: the owner's frame is not given back before.
+ *  3. A handle is taken apart by one caller: is_unmapping.
+ *  4. Handles change under the map lock, which is held while nothing else is
+ *     done.
+ */
+#include "core/arch.h"
+#include "core/grant_table.h"
+#include "core/kmem.h"
+#include "core/p2m.h"
+#include "core/xsm.h"
+#include "lib/errno.h"
+#include "lib/nospec.h"
+
+#define UNMAPS_PER_CALL 256u
+
+/* ---- handles ---- */
+
+/* The map lock is held. */
+static struct grant_mapping *mapping_of(struct grant_table *gt,
+                                        uint32_t handle)
+{
+    uint64_t limit = (uint64_t)gt->track_count * GRANT_HANDLES_PER_FRAME;
+
+    if (handle >= limit) {
+        return NULL;
+    }
+    handle = index_nospec(handle, limit);
+    return &gt->track[handle / GRANT_HANDLES_PER_FRAME]
+                     [handle % GRANT_HANDLES_PER_FRAME];
+}
+
+/* Adds a frame of free handles; the map lock is held. */
+static bool grow(struct grant_table *gt)
+{
+    struct grant_mapping *page;
+    uint32_t i, first = gt->track_count * GRANT_HANDLES_PER_FRAME;
+
+    if (gt->track_count >= gt->max_track) {
+        return false;
+    }
+    page = kmem_alloc_array(GRANT_HANDLES_PER_FRAME, sizeof(*page));
+    if (page == NULL) {
+        return false;
+    }
+    for (i = 0; i < GRANT_HANDLES_PER_FRAME; i++) {
+        page[i].ref = first + i + 1;
+    }
+    page[GRANT_HANDLES_PER_FRAME - 1].ref = GRANT_HANDLE_NONE;
+    gt->track[gt->track_count++] = page;
+    gt->free_handle = first;
+    return true;
+}
+
+/* A new handle with 'owner's reference moved into it, or none. */
+static uint32_t new_handle(struct grant_table *gt, struct domain *owner,
+                           struct grant_mapping **out)
+{
+    uint32_t handle = GRANT_HANDLE_NONE;
+
+    spin_lock(&gt->map_lock);
+    if (gt->free_handle != GRANT_HANDLE_NONE || grow(gt)) {
+        handle = gt->free_handle;
+        *out = mapping_of(gt, handle);
+        gt->free_handle = (*out)->ref;
+        (*out)->owner = owner;
+        (*out)->is_unmapping = true;    /* not ready for others */
+    }
+    spin_unlock(&gt->map_lock);
+    return handle;
+}
+
+static void free_handle(struct grant_table *gt, uint32_t handle)
+{
+    struct grant_mapping *m;
+
+    spin_lock(&gt->map_lock);
+    m = mapping_of(gt, handle);
+    m->owner = NULL;
+    m->is_unmapping = false;
+    m->ref = gt->free_handle;
+    gt->free_handle = handle;
+    spin_unlock(&gt->map_lock);
+}
+
+static void set_ready(struct grant_table *gt, struct grant_mapping *m)
+{
+    spin_lock(&gt->map_lock);
+    m->is_unmapping = false;
+    spin_unlock(&gt->map_lock);
+}
+
+/* Reserves a handle in use for the caller: its copy, or false. */
+static bool take_handle(struct grant_table *gt, uint32_t handle,
+                        struct grant_mapping *copy)
+{
+    struct grant_mapping *m;
+    bool taken = false;
+
+    spin_lock(&gt->map_lock);
+    m = mapping_of(gt, handle);
+    if (m != NULL && m->owner != NULL && !m->is_unmapping) {
+        m->is_unmapping = true;
+        *copy = *m;
+        taken = true;
+    }
+    spin_unlock(&gt->map_lock);
+    return taken;
+}
+
+static void give_back(struct grant_table *gt, uint32_t handle)
+{
+    spin_lock(&gt->map_lock);
+    mapping_of(gt, handle)->is_unmapping = false;
+    spin_unlock(&gt->map_lock);
+}
+
+/* ---- map ---- */
+
+static int16_t check_flags(uint32_t flags)
+{
+    if ((flags & (GNTMAP_device_map | GNTMAP_host_map)) == 0) {
+        return GNTST_bad_gntref;
+    }
+    if (flags & (GNTMAP_device_map | GNTMAP_application_map |
+                 GNTMAP_contains_pte)) {
+        /* A nested-paging guest has none of these. */
+        return GNTST_general_error;
+    }
+    return GNTST_okay;
+}
+
+/* Pins and enters into the p2m: GNTST_*. */
+static int16_t enter(struct domain *cur, struct grant_mapping *m,
+                     struct gnttab_map_grant_ref *op)
+{
+    bool write = !(op->flags & GNTMAP_readonly);
+    gfn_t at = gfn(op->host_addr >> PAGE_SHIFT);
+    struct grant_pin pin;
+    int16_t status = grant_pin(m->owner, op->ref, cur->id, write, &pin);
+    mfn_t frame;
+
+    if (status != GNTST_okay) {
+        return status;
+    }
+    frame = frame_mfn(pin.frame);
+    if (!frame_get(pin.frame, m->owner)) {
+        grant_unpin(&pin);
+        return GNTST_general_error;
+    }
+    if (p2m_set(cur, at, frame, 0, write ? P2M_GRANT_RW
+                                         : P2M_GRANT_RO) != 0) {
+        frame_put(pin.frame);
+        grant_unpin(&pin);
+        return GNTST_general_error;
+    }
+    m->gfn = at.v;
+    m->ref = op->ref;
+    m->is_writable = write;
+    op->dev_bus_addr = frame.v << PAGE_SHIFT;
+    return GNTST_okay;
+}
+
+void grant_map(struct domain *cur, struct gnttab_map_grant_ref *op)
+{
+    struct grant_table *gt = cur->grant;
+    struct grant_mapping *m = NULL;
+    struct domain *owner;
+    uint32_t handle;
+
+    op->status = check_flags(op->flags);
+    if (op->status != GNTST_okay) {
+        return;
+    }
+    owner = domain_get_by_id(op->dom);
+    if (owner == NULL) {
+        op->status = GNTST_bad_domain;
+        return;
+    }
+    if (xsm_grant_map(cur, owner) != 0) {
+        op->status = GNTST_permission_denied;
+        goto put;
+    }
+    handle = new_handle(gt, owner, &m);
+    if (handle == GRANT_HANDLE_NONE) {
+        op->status = GNTST_no_space;
+        goto put;
+    }
+    op->status = enter(cur, m, op);
+    if (op->status == GNTST_okay) {
+        op->handle = handle;
+        set_ready(gt, m);
+        return;
+    }
+    free_handle(gt, handle);
+put:
+    domain_put(owner);
+}
+
+/* ---- unmap ---- */
+
+/* The frame that a mapping's pin holds. */
+static struct frame *frame_of_pin(const struct grant_mapping *m)
+{
+    struct grant_table *gt = m->owner->grant;
+    uint32_t index = m->ref / GRANT_REFS_PER_FRAME;
+
+    return gt->active[index][m->ref % GRANT_REFS_PER_FRAME].frame;
+}
+
+static void release(struct grant_table *gt, uint32_t handle,
+                    const struct grant_mapping *m)
+{
+    struct grant_pin pin = { m->owner, NULL, m->ref, m->is_writable };
+
+    grant_unpin(&pin);
+    free_handle(gt, handle);
+    domain_put(m->owner);
+}
+
+void grant_unmap(struct domain *cur, struct gnttab_unmap_grant_ref *op)
+{
+    struct grant_table *gt = cur->grant;
+    struct grant_mapping m;
+    mfn_t frame;
+
+    if (!take_handle(gt, op->handle, &m)) {
+        op->status = GNTST_bad_handle;
+        return;
+    }
+    op->status = GNTST_okay;
+    if (op->host_addr == 0) {
+        /* A device mapping alone, of which there is none. */
+        give_back(gt, op->handle);
+        return;
+    }
+    frame = frame_mfn(frame_of_pin(&m));
+    if (p2m_remove_grant(cur, gfn(op->host_addr >> PAGE_SHIFT),
+                         frame) != 0) {
+        op->status = GNTST_general_error;
+        give_back(gt, op->handle);
+        return;
+    }
+    release(gt, op->handle, &m);
+}
+
+int grant_map_relinquish(struct domain *d)
+{
+    struct grant_table *gt = d->grant;
+    uint64_t limit = (uint64_t)gt->track_count * GRANT_HANDLES_PER_FRAME;
+    uint32_t budget = UNMAPS_PER_CALL;
+    struct grant_mapping m;
+
+    while (gt->unmap_next < limit) {
+        if (budget == 0) {
+            return -ERESTART;
+        }
+        if (take_handle(gt, gt->unmap_next, &m)) {
+            /* The p2m entry goes with the p2m. */
+            release(gt, gt->unmap_next, &m);
+            budget--;
+        }
+        gt->unmap_next++;
+    }
+    return 0;
+}
