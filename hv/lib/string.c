@@ -2,6 +2,7 @@
 /*
  * Memory and string functions of the image; the compiler calls the first
  * four by itself. A host build has libc's and leaves this file out.
+ * Words are moved where they can be: emulators run strings by the element.
  */
 #include <stdint.h>
 
@@ -10,9 +11,12 @@
 void *memcpy(void *to, const void *from, size_t size)
 {
     void *end = to;
+    size_t words = size / 8;
 
-    __asm__ volatile("rep movsb" : "+D" (end), "+S" (from), "+c" (size)
-                     :: "memory");
+    size %= 8;
+    __asm__ volatile("rep movsq; mov %3, %%rcx; rep movsb"
+                     : "+D" (end), "+S" (from), "+&c" (words)
+                     : "r" (size) : "memory");
     return to;
 }
 
@@ -21,7 +25,7 @@ void *memmove(void *to, const void *from, size_t size)
     char *d = to;
     const char *s = from;
 
-    if ((uintptr_t)d - (uintptr_t)s >= size) {
+    if (size == 0 || (uintptr_t)d - (uintptr_t)s >= size) {
         return memcpy(to, from, size);
     }
     d += size - 1;
@@ -34,8 +38,12 @@ void *memmove(void *to, const void *from, size_t size)
 void *memset(void *to, int byte, size_t size)
 {
     void *end = to;
+    size_t words = size / 8;
 
-    __asm__ volatile("rep stosb" : "+D" (end), "+c" (size) : "a" (byte)
+    size %= 8;
+    __asm__ volatile("rep stosq; mov %3, %%rcx; rep stosb"
+                     : "+D" (end), "+&c" (words)
+                     : "a" ((uint8_t)byte * 0x0101010101010101ul), "r" (size)
                      : "memory");
     return to;
 }

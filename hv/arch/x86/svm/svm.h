@@ -22,7 +22,6 @@ struct svm_vcpu {
     bool nmi_blocked;           /* [o] from NMI to IRET, as far as known */
     bool dr_loaded;             /* [o] DR0-3 are the guest's */
     void *fpu;                  /* [I] XSAVE or FXSAVE image */
-    uint64_t counter[16];       /* [o] exits by kind, for debugging */
 };
 
 /* Features of the CPUs: CPUID 8000000a. [I] */
