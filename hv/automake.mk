@@ -65,7 +65,7 @@ hv_gantry_elf_SOURCES = $(hv_lib_sources) $(hv_lib_freestanding_sources) \
 hv_gantry_elf_CPPFLAGS = $(hv_cppflags) $(HV_DEBUG_CPPFLAGS)
 hv_gantry_elf_CFLAGS = $(hv_cflags)
 hv_gantry_elf_CCASFLAGS = -g -fno-pic
-hv_gantry_elf_LDFLAGS = -nostdlib -static -no-pie \
+hv_gantry_elf_LDFLAGS = -nostdlib -static \
 	-Wl,-T,$(srcdir)/hv/arch/x86/gantry.lds -Wl,-z,noexecstack \
 	-Wl,-z,max-page-size=4096 -Wl,--build-id=none \
 	-Wl,--no-warn-rwx-segments
