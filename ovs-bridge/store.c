@@ -363,6 +363,23 @@ store_write_closed(uint32_t domid, uint32_t devid)
     return commit_change(&c);
 }
 
+/* Returns what stands about vif 'domid'/'devid' among the errors, for the
+ * caller to free, or null. */
+char *
+store_read_error(uint32_t domid, uint32_t devid)
+{
+    struct change c = { .domid = domid, .devid = devid };
+    char *dir, *error;
+
+    if (!xs) {
+        return NULL;
+    }
+    dir = error_dir(&c);
+    error = store_read(dir, "error");
+    free(dir);
+    return error;
+}
+
 /* Removes what stands about vif 'domid'/'devid' among the errors. */
 void
 store_remove_error(uint32_t domid, uint32_t devid)

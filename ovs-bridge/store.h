@@ -22,6 +22,7 @@ char **store_list(const char *dir, const char *sub, unsigned int *n);
 bool store_write_verdict(uint32_t domid, uint32_t devid,
                          const char *status, const char *error);
 bool store_write_closed(uint32_t domid, uint32_t devid);
+char *store_read_error(uint32_t domid, uint32_t devid);
 void store_remove_error(uint32_t domid, uint32_t devid);
 
 #endif /* store.h */

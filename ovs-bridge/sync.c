@@ -153,7 +153,13 @@ run_verdicts(const struct pair *pairs, size_t n,
         const struct pair *p = &pairs[i];
         struct verdict v;
 
+        const struct actual_port *actual;
+
         if (p->w->vif.online) {
+            actual = reconcile_find_port(sw, p->wanted.name);
+            if (actual && actual->error[0]) {
+                watch_ask_driver(p->w);
+            }
             verdict_attach(&p->w->vif, &p->wanted, sw, get_age(p->w), &v);
             watch_publish(p->w, &v);
         }

@@ -71,15 +71,18 @@ is_hopeless(const struct port *wanted, const struct actual_switch *sw,
     return v->kind == VERDICT_FAILED;
 }
 
-/* Judges the port that exists for a vif. */
+/* Judges the port that exists for 'vif'. */
 static void
-judge_port(const struct actual_port *actual, struct verdict *v)
+judge_port(const struct vif *vif, const struct actual_port *actual,
+           struct verdict *v)
 {
     if (!actual->owned) {
         set_failed(v, "bridge \"%s\" has a port %s that is not "
                    "gantry-bridge's: run ovs-vsctl del-port %s",
                    actual->port.place.bridge, actual->port.name,
                    actual->port.name);
+    } else if (actual->error[0] && vif->driver_error[0]) {
+        set_failed(v, "%s", vif->driver_error);
     } else if (actual->error[0]) {
         set_failed(v, "Open vSwitch: %s", actual->error);
     } else if (actual->ofport < 0) {
@@ -117,7 +120,7 @@ verdict_attach(const struct vif *vif, const struct port *wanted,
     }
     actual = reconcile_find_port(sw, wanted->name);
     if (actual) {
-        judge_port(actual, v);
+        judge_port(vif, actual, v);
     }
     if (v->kind == VERDICT_WAIT && age_ms >= VERDICT_ATTACH_MS) {
         set_failed(v, "ovs-vswitchd did not make port %s within %d s: is it "

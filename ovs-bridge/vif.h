@@ -38,6 +38,7 @@ struct vif {
     int state;                        /* xenbus_state of the backend. */
     bool online;                      /* The toolstack wants it. */
     char problem[160];                /* What is wrong with it, or "". */
+    char driver_error[160];           /* What its driver says, or "". */
 };
 
 bool vif_parse_id(const char *, uint32_t max, uint32_t *);

@@ -36,9 +36,11 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <xen/io/xenbus.h>
 
@@ -275,6 +277,7 @@ scan_vif(uint32_t domid, uint32_t devid)
                          sizeof w->vif.place)) {
         w->since = time_msec();
     }
+    strcpy(new.vif.driver_error, w->vif.driver_error);
     w->vif = new.vif;
     w->scan = scans;
     ovs_strzcpy(w->status, new.status, sizeof w->status);
@@ -367,6 +370,57 @@ watch_publish(struct watch_vif *w, const struct verdict *v)
     ovs_strzcpy(w->status, status, sizeof w->status);
     ovs_strzcpy(w->error, reason, sizeof w->error);
     w->since = time_msec();
+}
+
+/* Returns true if a driver of the kernel, which it stores in 'name', has bound
+ * 'vif'. */
+static bool
+has_kernel_driver(const struct vif *vif, char *name, size_t size)
+{
+    char *path = xasprintf("/sys/bus/xen-backend/devices/vif-%"PRIu32"-%"
+                           PRIu32"/driver", vif->domid, vif->devid);
+    ssize_t n = readlink(path, name, size - 1);
+    char *slash;
+
+    free(path);
+    if (n <= 0) {
+        return false;
+    }
+    name[n] = '\0';
+    slash = strrchr(name, '/');
+    if (slash) {
+        memmove(name, slash + 1, strlen(slash));
+    }
+    return true;
+}
+
+/* Finds out what the driver of 'w' has to say about a failure: OVS itself knows
+ * only that it failed. */
+void
+watch_ask_driver(struct watch_vif *w)
+{
+    char *told = w->vif.driver_error;
+    size_t size = sizeof w->vif.driver_error;
+    char kernel[128];
+    char *error;
+
+    if (w->status[0]) {
+        /* Asked before.  What is there now may be our own line. */
+        return;
+    }
+    if (has_kernel_driver(&w->vif, kernel, sizeof kernel)) {
+        snprintf(told, size, "the kernel's driver %.16s holds the vif: run "
+                 "gantry-setup enable and rmmod xen-netback", kernel);
+        return;
+    }
+    error = store_read_error(w->vif.domid, w->vif.devid);
+    if (error) {
+        char shown[VIF_NAME_MAX + 1];
+
+        vif_copy_name(error, shown);
+        snprintf(told, size, "net_xenvif: %s", shown);
+        free(error);
+    }
 }
 
 /* Ends 'w', which waits in state Closing for a driver that is not there. */

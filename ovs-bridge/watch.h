@@ -30,5 +30,6 @@ bool watch_is_ready(void);
 const struct hmap *watch_vifs(void);
 void watch_publish(struct watch_vif *, const struct verdict *);
 void watch_set_closed(struct watch_vif *);
+void watch_ask_driver(struct watch_vif *);
 
 #endif /* watch.h */

@@ -83,6 +83,8 @@ START_TEST(failed_port)
     sw.n_ports = 1;
     strcpy(port.error, "could not open network device vif1.0");
     expect(0, VERDICT_FAILED, "could not open");
+    strcpy(vif.driver_error, "net_xenvif: no grants");
+    expect(0, VERDICT_FAILED, "net_xenvif: no grants");
     port.error[0] = '\0';
     port.ofport = -1;
     expect(0, VERDICT_FAILED, "could not make port vif1.0");
