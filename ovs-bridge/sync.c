@@ -66,7 +66,7 @@ wake_at_limits(long long int age)
 {
     static const long long int limits[] = {
         VERDICT_CONNECT_MS, VERDICT_CLOSE_MS,
-        VERDICT_ATTACH_MS, 2 * VERDICT_CLOSE_MS,
+        VERDICT_ATTACH_MS, 2 * VERDICT_CLOSE_MS, VERDICT_DRIVER_MS,
     };
     size_t i;
 

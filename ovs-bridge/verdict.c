@@ -24,8 +24,9 @@
  *
  * 2. A reason is one line that names what is wrong and what to do.
  *
- * 3. Every vif leaves WAIT within VERDICT_ATTACH_MS, so that the toolstack's
- *    own timeout, which could not say why, never ends. */
+ * 3. Every vif leaves WAIT within VERDICT_ATTACH_MS, or VERDICT_DRIVER_MS if its
+ *    driver has brought it to InitWait, so that the toolstack's own timeout,
+ *    which could not say why, never ends. */
 
 #include "verdict.h"
 
@@ -101,6 +102,8 @@ verdict_attach(const struct vif *vif, const struct port *wanted,
                struct verdict *v)
 {
     const struct actual_port *actual;
+    int limit = vif->state >= XenbusStateInitWait
+        ? VERDICT_DRIVER_MS : VERDICT_ATTACH_MS;
 
     memset(v, 0, sizeof *v);
     v->kind = VERDICT_WAIT;
@@ -122,9 +125,9 @@ verdict_attach(const struct vif *vif, const struct port *wanted,
     if (actual) {
         judge_port(vif, actual, v);
     }
-    if (v->kind == VERDICT_WAIT && age_ms >= VERDICT_ATTACH_MS) {
+    if (v->kind == VERDICT_WAIT && age_ms >= limit) {
         set_failed(v, "ovs-vswitchd did not make port %s within %d s: is it "
-                   "running?", wanted->name, VERDICT_ATTACH_MS / 1000);
+                   "running?", wanted->name, limit / 1000);
     }
 }
 

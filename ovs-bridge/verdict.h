@@ -8,10 +8,11 @@
 
 #define VERDICT_REASON_MAX 299
 
-/* libxl gives a backend 10 s to reach InitWait, and as long to reach Closed.
- * We have answered long before. */
+/* libxl gives a backend 10 s to reach InitWait, and as long to reach Closed; a
+ * hotplug script has 40 s.  We have answered before. */
 #define VERDICT_CONNECT_MS 3000 /* For ovsdb-server to be back. */
-#define VERDICT_ATTACH_MS 7000  /* For ovs-vswitchd to make the port. */
+#define VERDICT_ATTACH_MS 7000  /* For ovs-vswitchd to begin with the port. */
+#define VERDICT_DRIVER_MS 25000 /* For it to end, once the driver is there. */
 #define VERDICT_CLOSE_MS 3000   /* For the driver to close its device. */
 
 enum verdict_kind {

@@ -23,3 +23,9 @@ tests_unit_check_verdict_SOURCES = tests/unit/check_verdict.c \
 tests_unit_check_verdict_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_check_verdict_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_verdict_LDADD = $(UNIT_LDADD)
+
+fuzz_tests += tests/fuzz/fuzz_vif
+tests_fuzz_fuzz_vif_SOURCES = tests/fuzz/fuzz_vif.c \
+	$(FUZZ_RUNNER) $(bridge_pure_sources)
+tests_fuzz_fuzz_vif_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_fuzz_fuzz_vif_CFLAGS = $(UNIT_CFLAGS)

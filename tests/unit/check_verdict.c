@@ -98,6 +98,9 @@ START_TEST(time_is_over)
 {
     expect(VERDICT_ATTACH_MS - 1, VERDICT_WAIT, NULL);
     expect(VERDICT_ATTACH_MS, VERDICT_FAILED, "ovs-vswitchd did not make");
+    vif.state = XenbusStateInitWait;
+    expect(VERDICT_DRIVER_MS - 1, VERDICT_WAIT, NULL);
+    expect(VERDICT_DRIVER_MS, VERDICT_FAILED, "within 25 s");
     sw = (struct actual_switch) { .connected = false };
     expect(VERDICT_CONNECT_MS - 1, VERDICT_WAIT, NULL);
     expect(VERDICT_CONNECT_MS, VERDICT_FAILED, "ovsdb-server");
@@ -143,6 +146,7 @@ START_TEST(limits)
     ck_assert_int_lt(VERDICT_ATTACH_MS, 9000);
     ck_assert_int_lt(VERDICT_CONNECT_MS, VERDICT_ATTACH_MS);
     ck_assert_int_lt(2 * VERDICT_CLOSE_MS, 9000);
+    ck_assert_int_lt(VERDICT_DRIVER_MS, 30000);
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Tests of ovs-bridge/vif.c: what XenStore may say and what we make of it. */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "unit.h"
