@@ -24,9 +24,9 @@
  *
  * 2. A reason is one line that names what is wrong and what to do.
  *
- * 3. Every vif leaves WAIT within VERDICT_ATTACH_MS, or VERDICT_DRIVER_MS if its
- *    driver has brought it to InitWait, so that the toolstack's own timeout,
- *    which could not say why, never ends. */
+ * 3. Every vif leaves WAIT within VERDICT_ATTACH_MS, or VERDICT_DRIVER_MS if
+ *    its driver has brought it to InitWait, so that the toolstack's own
+ *    timeout, which could not say why, never ends. */
 
 #include "verdict.h"
 

@@ -394,8 +394,8 @@ has_kernel_driver(const struct vif *vif, char *name, size_t size)
     return true;
 }
 
-/* Finds out what the driver of 'w' has to say about a failure: OVS itself knows
- * only that it failed. */
+/* Finds out what the driver of 'w' has to say about a failure: OVS itself
+ * knows only that it failed. */
 void
 watch_ask_driver(struct watch_vif *w)
 {
