@@ -3,13 +3,13 @@
  * What a CPU does for ever: timers, a vcpu chosen, its guest entered until
  * there is other work. Talks to core/sched, core/timer, hvm, irq.
  *
- *   timers -> sched_pick -+-> prepare, enter, exit handled --.
- *     ^                   |        ^---- no other work <-----+
- *     |                   '-> idle (sti; hlt)                |
- *     '----------------------------------- has_work, blocked-'
+ *   timers, if there was an interrupt -> sched_pick -+-> prepare, enter -.
+ *     ^                                               '-> idle          |
+ *     '-----------------------------------------------------------------'
  *
  * 1. has_work is set by every interrupt and kick and cleared before the
  *    timers and the scheduler look, so none is lost.
+ * 2. sched_pick() is cheap when nothing changed: it runs after every exit.
  */
 #include "core/sched.h"
 #include "core/timer.h"
@@ -33,18 +33,15 @@ void cpu_loop(void)
     for (;;) {
         struct vcpu *v;
 
-        cpu->has_work = false;
-        timer_run();
+        if (cpu->has_work) {
+            cpu->has_work = false;
+            timer_run();
+        }
         v = sched_pick();
         if (v == NULL) {
             idle(cpu);
-            continue;
-        }
-        do {
-            if (!hvm_prepare_entry(v)) {
-                break;
-            }
+        } else if (hvm_prepare_entry(v)) {
             hvm_ops->enter(v);
-        } while (!cpu->has_work && vcpu_is_runnable(v));
+        }
     }
 }

@@ -12,6 +12,7 @@
 #include "cpu.h"
 #include "irq.h"
 #include "layout.h"
+#include "lib/atomic.h"
 #include "lib/string.h"
 #include "mmu.h"
 #include "smp.h"
@@ -25,6 +26,7 @@ extern uint64_t ap_stack, ap_cr3;
 
 static unsigned int cpu_count = 1;
 static struct cpu *starting;
+static bool is_released;        /* [a] the others may enter their loops */
 
 unsigned int arch_cpu_count(void)
 {
@@ -50,7 +52,16 @@ void start_ap(void)
     apic_init_cpu();
     svm_init_cpu(cpu);
     __atomic_store_n(&cpu->is_online, true, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&is_released, __ATOMIC_ACQUIRE)) {
+        cpu_relax();
+    }
     cpu_loop();
+}
+
+void smp_release(void)
+{
+    mmu_drop_identity();
+    __atomic_store_n(&is_released, true, __ATOMIC_RELEASE);
 }
 
 static bool start_cpu(struct cpu *cpu)

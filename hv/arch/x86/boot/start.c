@@ -84,8 +84,8 @@ void start_bsp(uint64_t info)
     svm_init_cpu(cpus[0]);
     sched_init();
     smp_start();
-    mmu_drop_identity();
     start_dom0();
     uart_start_input();
+    smp_release();
     cpu_loop();
 }
