@@ -10,6 +10,7 @@
 #include "core/arch.h"
 #include "core/console.h"
 #include "cpu.h"
+#include "insn.h"
 #include "irq.h"
 #include "layout.h"
 #include "lib/atomic.h"
@@ -55,6 +56,7 @@ void start_ap(void)
     while (!__atomic_load_n(&is_released, __ATOMIC_ACQUIRE)) {
         cpu_relax();
     }
+    write_cr3(mmu_root());
     cpu_loop();
 }
 
