@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * XEN_DOMCTL on vcpus: creation, registers, information, affinity.  Called
+ * by domctl.c with a referenced domain and a local copy of the operation.
+ *
+ *  1. A vcpu number is checked against max_vcpus and clamped before use.
+ *  2. Bitmaps of the ABI are bytes of any length: missing bits are zero,
+ *     bits that we do not have are dropped.
+ */
+#include "core/domctl.h"
+
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/kmem.h"
+#include "core/sched.h"
+#include "core/vcpu.h"
+#include "lib/errno.h"
+#include "lib/nospec.h"
+#include "lib/string.h"
+
+#define AFFINITY_WORDS (sizeof(((struct sched_vcpu *)0)->hard_affinity) / 8)
+
+static struct vcpu *find_vcpu(struct domain *d, uint32_t id)
+{
+    if (id >= d->max_vcpus) {
+        return NULL;
+    }
+    return d->vcpu[index_nospec(id, d->max_vcpus)];
+}
+
+int domctl_bitmap_write(const struct xenctl_bitmap *to, const uint64_t *from,
+                        unsigned int bits)
+{
+    struct guest_ptr p = guest_ptr_of(to->bitmap.p);
+    unsigned int bytes = (to->nr_bits < bits ? to->nr_bits : bits) + 7;
+
+    bytes /= 8;
+    for (unsigned int i = 0; i < bytes; i++) {
+        unsigned int first = i * 8;
+        uint8_t byte = (uint8_t)(from[first / 64] >> (first % 64));
+
+        if (to->nr_bits - first < 8) {
+            byte &= (uint8_t)((1u << (to->nr_bits - first)) - 1);
+        }
+        if (bits - first < 8) {
+            byte &= (uint8_t)((1u << (bits - first)) - 1);
+        }
+        if (guest_write(guest_ptr_add(p, i), &byte, 1) != 0) {
+            return -EFAULT;
+        }
+    }
+    return 0;
+}
+
+int domctl_bitmap_read(uint64_t *to, const struct xenctl_bitmap *from,
+                       unsigned int bits)
+{
+    struct guest_ptr p = guest_ptr_of(from->bitmap.p);
+    unsigned int count = from->nr_bits < bits ? from->nr_bits : bits;
+
+    memset(to, 0, (bits + 63) / 64 * 8);
+    for (unsigned int first = 0; first < count; first += 8) {
+        uint8_t byte;
+
+        if (guest_read(&byte, guest_ptr_add(p, first / 8), 1) != 0) {
+            return -EFAULT;
+        }
+        if (count - first < 8) {
+            byte &= (uint8_t)((1u << (count - first)) - 1);
+        }
+        to[first / 64] |= (uint64_t)byte << (first % 64);
+    }
+    return 0;
+}
+
+int domctl_max_vcpus(struct domain *d, struct xen_domctl *op)
+{
+    if (op->u.max_vcpus.max != d->max_vcpus) {
+        return -EINVAL;
+    }
+    for (unsigned int i = 0; i < d->max_vcpus; i++) {
+        int rc;
+
+        if (d->vcpu[i] != NULL) {
+            continue;
+        }
+        rc = vcpu_create(d, i);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+int domctl_set_context(struct domain *d, struct xen_domctl *op)
+{
+    struct vcpu *v = find_vcpu(d, op->u.vcpucontext.vcpu);
+    struct guest_ptr from = guest_ptr_of(op->u.vcpucontext.ctxt.p);
+    struct vcpu_guest_context *c;
+    int rc;
+
+    if (v == NULL || v == vcpu_current()) {
+        return v == NULL ? -ESRCH : -EINVAL;
+    }
+    if (guest_ptr_is_null(from)) {
+        return -EOPNOTSUPP;
+    }
+    c = kmem_alloc(sizeof(*c));
+    if (c == NULL) {
+        return -ENOMEM;
+    }
+    rc = guest_read(c, from, sizeof(*c));
+    if (rc == 0) {
+        domain_pause(d);
+        rc = arch_vcpu_set_context(v, c);
+        domain_unpause(d);
+    }
+    kmem_free(c);
+    return rc;
+}
+
+int domctl_get_context(struct domain *d, struct xen_domctl *op)
+{
+    struct vcpu *v = find_vcpu(d, op->u.vcpucontext.vcpu);
+    struct guest_ptr to = guest_ptr_of(op->u.vcpucontext.ctxt.p);
+    struct vcpu_guest_context *c;
+    int rc;
+
+    if (v == NULL || v == vcpu_current()) {
+        return v == NULL ? -ESRCH : -EINVAL;
+    }
+    if (!v->is_initialised) {
+        return -ENODATA;
+    }
+    c = kmem_alloc(sizeof(*c));
+    if (c == NULL) {
+        return -ENOMEM;
+    }
+    domain_pause(d);
+    arch_vcpu_get_context(v, c);
+    domain_unpause(d);
+    rc = guest_write(to, c, sizeof(*c));
+    kmem_free(c);
+    return rc;
+}
+
+int domctl_vcpu_info(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_getvcpuinfo *info = &op->u.getvcpuinfo;
+    struct vcpu *v = find_vcpu(d, info->vcpu);
+    struct vcpu_runstate_info rs;
+
+    if (v == NULL) {
+        return -ESRCH;
+    }
+    sched_runstate(v, &rs);
+    info->online = !v->is_down;
+    info->blocked = v->is_blocked;
+    info->running = v->sched.is_running;
+    info->cpu_time = rs.time[RUNSTATE_running];
+    info->cpu = v->sched.cpu;
+    return 0;
+}
+
+int domctl_set_affinity(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_vcpuaffinity *a = &op->u.vcpuaffinity;
+    struct vcpu *v = find_vcpu(d, a->vcpu);
+    unsigned int cpus = arch_cpu_count();
+    uint64_t mask[AFFINITY_WORDS];
+    int rc;
+
+    if (v == NULL) {
+        return -ESRCH;
+    }
+    if ((a->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)) == 0) {
+        return -EINVAL;
+    }
+    memset(mask, 0, sizeof(mask));
+    if ((a->flags & XEN_VCPUAFFINITY_HARD) != 0) {
+        rc = domctl_bitmap_read(mask, &a->cpumap_hard, cpus);
+        if (rc == 0) {
+            rc = sched_set_affinity(v, mask);
+        }
+        if (rc == 0) {
+            rc = domctl_bitmap_write(&a->cpumap_hard, mask, cpus);
+        }
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    /* A soft affinity is a wish; it is kept as the hard one. */
+    if ((a->flags & XEN_VCPUAFFINITY_SOFT) != 0) {
+        return domctl_bitmap_write(&a->cpumap_soft, v->sched.hard_affinity,
+                                   cpus);
+    }
+    return 0;
+}
+
+int domctl_get_affinity(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_vcpuaffinity *a = &op->u.vcpuaffinity;
+    struct vcpu *v = find_vcpu(d, a->vcpu);
+    uint64_t soft[AFFINITY_WORDS];
+    int rc = 0;
+
+    if (v == NULL) {
+        return -ESRCH;
+    }
+    if ((a->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)) == 0) {
+        return -EINVAL;
+    }
+    if ((a->flags & XEN_VCPUAFFINITY_HARD) != 0) {
+        rc = domctl_bitmap_write(&a->cpumap_hard, v->sched.hard_affinity,
+                                 arch_cpu_count());
+    }
+    if (rc == 0 && (a->flags & XEN_VCPUAFFINITY_SOFT) != 0) {
+        memset(soft, 0xff, sizeof(soft));
+        rc = domctl_bitmap_write(&a->cpumap_soft, soft, arch_cpu_count());
+    }
+    return rc;
+}
