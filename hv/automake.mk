@@ -18,6 +18,7 @@ hv_core_sources = \
 	hv/core/domctl.c \
 	hv/core/domctl_policy.c \
 	hv/core/domctl_vcpu.c \
+	hv/core/perfc.c \
 	hv/core/physdev_op.c \
 	hv/core/platform_op.c \
 	hv/core/sysctl.c

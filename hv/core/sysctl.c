@@ -18,6 +18,7 @@
 #include "core/hypercall.h"
 #include "core/kmem.h"
 #include "core/page_alloc.h"
+#include "core/perfc.h"
 #include "core/sched.h"
 #include "core/vcpu.h"
 #include "core/xsm.h"
@@ -279,6 +280,11 @@ static int scheduler_op(struct xen_sysctl *op)
     return 0;
 }
 
+static int perf_counters(struct xen_sysctl *op)
+{
+    return perfc_op(&op->u.perfc_op);
+}
+
 static int levelling_caps(struct xen_sysctl *op)
 {
     op->u.cpu_levelling_caps.caps = 0;
@@ -376,6 +382,7 @@ static const struct sysctl_entry table[] = {
     { XEN_SYSCTL_readconsole, read_console },
     { XEN_SYSCTL_physinfo, phys_info },
     { XEN_SYSCTL_sched_id, sched_id },
+    { XEN_SYSCTL_perfc_op, perf_counters },
     { XEN_SYSCTL_getdomaininfolist, domain_list },
     { XEN_SYSCTL_debug_keys, debug_keys },
     { XEN_SYSCTL_getcpuinfo, cpu_info },

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Performance counters, read with the stock tool xenperf.  Each CPU counts
+ * in its own array; a reader sums without a lock and may be a little behind.
+ */
+#ifndef CORE_PERFC_H
+#define CORE_PERFC_H
+
+#include "core/arch.h"
+#include "core/types.h"
+
+#define PERFC_MAX_CPUS 256u
+#define PERFC_HYPERCALLS 64u
+
+/* id, the name that xenperf prints */
+#define PERFC_LIST(X) \
+    X(EXIT_INTERRUPT, "exits for host interrupts") \
+    X(EXIT_HYPERCALL, "exits for hypercalls") \
+    X(EXIT_HLT, "exits for hlt") \
+    X(EXIT_IO, "exits for port I/O") \
+    X(EXIT_MSR, "exits for MSRs") \
+    X(EXIT_CPUID, "exits for cpuid") \
+    X(EXIT_NPF, "exits for nested page faults") \
+    X(EXIT_WINDOW, "exits for interrupt windows") \
+    X(EXIT_OTHER, "exits for other reasons") \
+    X(MULTICALL_ENTRY, "multicall entries") \
+    X(EVTCHN_SEND, "event channel sends") \
+    X(GRANT_COPY, "grant copies") \
+    X(GRANT_MAP, "grant maps") \
+    X(CONTEXT_SWITCH, "vcpu switches") \
+    X(TLB_SHOOTDOWN, "nested table flushes") \
+    X(KICK, "interrupts between CPUs")
+
+enum perfc_id {
+#define PERFC_ID(id, name) PERFC_##id,
+    PERFC_LIST(PERFC_ID)
+#undef PERFC_ID
+    PERFC_COUNT
+};
+
+struct perfc_cpu {
+    uint32_t counter[PERFC_COUNT];              /* [o] */
+    uint32_t hypercall[PERFC_HYPERCALLS];       /* [o] by number */
+} __attribute__((aligned(64)));
+
+extern struct perfc_cpu perfc_cpu[PERFC_MAX_CPUS];
+
+/* Counts one event on this CPU. */
+static inline void perfc_count(enum perfc_id id)
+{
+    perfc_cpu[arch_cpu_id()].counter[id]++;
+}
+
+static inline void perfc_count_hypercall(uint64_t nr)
+{
+    if (nr < PERFC_HYPERCALLS) {
+        perfc_cpu[arch_cpu_id()].hypercall[nr]++;
+    }
+}
+
+/* XEN_SYSCTL_perfc_op on a local copy: 0, -EFAULT, -EINVAL. */
+int perfc_op(struct xen_sysctl_perfc_op *op);
+
+#endif
