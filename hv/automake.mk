@@ -13,15 +13,7 @@ hv_lib_freestanding_sources = \
 	hv/lib/string.c
 
 hv_core_sources = \
-	hv/core/console.c \
-	hv/core/cpu_policy.c \
-	hv/core/domctl.c \
-	hv/core/domctl_policy.c \
-	hv/core/domctl_vcpu.c \
-	hv/core/perfc.c \
-	hv/core/physdev_op.c \
-	hv/core/platform_op.c \
-	hv/core/sysctl.c
+	hv/core/console.c
 
 hv_arch_sources = \
 	hv/arch/x86/acpi.c \

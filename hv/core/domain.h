@@ -30,10 +30,13 @@ struct domain {
     bool is_privileged;             /* [I] dom0: all of core/xsm says yes */
     bool is_direct_mapped;          /* [I] gfn == mfn for its RAM */
     uint32_t refs;                  /* [a] see domain_get() */
-    struct list_node all_link;      /* domain list lock */
+    struct list_node all_link;      /* by id; domain list lock */
+    struct domain *next_dead;       /* in the list for domain_reap() */
 
     spinlock_t lock;                /* LOCK_RANK_DOMAIN */
     uint32_t state;                 /* [a] enum domain_state, writes by [d] */
+    unsigned int kill_stage;        /* domain_kill(): how far it is [a] */
+    bool is_killing;                /* one caller of domain_kill() [a] */
     bool is_shut_down;              /* [d] the guest stopped itself */
     uint8_t shutdown_code;          /* [d] SHUTDOWN_* */
     uint32_t pause_count;           /* [a] vcpus run only when 0 */
@@ -88,8 +91,18 @@ struct domain *domain_get_any(domid_t id);
 /* The first live domain with id >= 'id', referenced, or NULL. */
 struct domain *domain_get_next(domid_t id);
 void domain_get(struct domain *d);
-/* Accepts NULL.  The last put of a dead domain frees it. */
+/*
+ * Accepts NULL.  Any lock may be held: a domain without references is only
+ * listed, and freed by domain_reap().
+ */
 void domain_put(struct domain *d);
+/*
+ * Frees domains without references, a bounded part at a time; from the CPU
+ * loop, no lock held.
+ */
+void domain_reap(void);
+/* Before the first domain. */
+void domain_module_init(void);
 
 /* Makes vcpu_is_runnable() false for all and waits until none runs. */
 void domain_pause(struct domain *d);

@@ -9,7 +9,7 @@
 #include "core/arch.h"
 #include "core/types.h"
 
-#define PERFC_MAX_CPUS 256u
+#define PERFC_MAX_CPUS 4096u
 #define PERFC_HYPERCALLS 64u
 
 /* id, the name that xenperf prints */

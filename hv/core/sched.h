@@ -6,10 +6,6 @@
 #include "core/types.h"
 #include "lib/list.h"
 
-/* Bounds of the policy; the reasons are at the top of sched.c. */
-#define SCHED_SLICE_NS 5000000ULL       /* longest run while others wait */
-#define SCHED_MIN_RUN_NS 500000ULL      /* no preemption by a wake before */
-
 struct sched_vcpu {
     struct list_node rq_link;       /* run queue lock */
     unsigned int cpu;               /* run queue it belongs to */

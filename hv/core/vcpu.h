@@ -36,6 +36,7 @@ struct vcpu {
     /* The guest's record: in shared_info, or in a registered page. */
     vcpu_info_t *info;              /* [a] never NULL after create */
     struct frame *info_frame;       /* [d] referenced when registered */
+    vcpu_info_t *info_private;      /* [I] for ids that shared_info lacks */
 
     struct timer singleshot;        /* VCPUOP_set_singleshot_timer */
     struct timer periodic;          /* VCPUOP_set_periodic_timer */

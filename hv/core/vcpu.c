@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Vcpus: creation, and the reasons why one may not run.  The state diagram
+ * is in vcpu.h; sched.c runs what vcpu_is_runnable() allows.
+ *
+ *  1. Each reason is changed first, then the scheduler is told: it looks at
+ *     vcpu_is_runnable() under its lock.
+ *  2. Blocking is two steps, is_blocked and then a look for events; a sender
+ *     sets the event and then calls vcpu_unblock().  One of the two sees the
+ *     other (both sequentially consistent).
+ */
+#include "core/vcpu.h"
+
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/evtchn.h"
+#include "core/frame.h"
+#include "core/kmem.h"
+#include "core/vcpu_op.h"
+#include "core/wallclock.h"
+#include "lib/atomic.h"
+#include "lib/bug.h"
+#include "lib/errno.h"
+
+static int init_info(struct vcpu *v)
+{
+    if (v->id < XEN_LEGACY_MAX_VCPUS) {
+        v->info = &v->domain->shared_info->vcpu_info[v->id];
+        return 0;
+    }
+    /* Until the guest registers one, a record that only we see. */
+    v->info_private = kmem_alloc(sizeof(*v->info_private));
+    v->info = v->info_private;
+    return v->info == NULL ? -ENOMEM : 0;
+}
+
+int vcpu_create(struct domain *d, unsigned int id)
+{
+    struct vcpu *v;
+    int rc;
+
+    if (id >= d->max_vcpus) {
+        return -EINVAL;
+    }
+    if (d->vcpu[id] != NULL) {
+        return -EEXIST;
+    }
+    v = kmem_alloc(sizeof(*v));
+    if (v == NULL) {
+        return -ENOMEM;
+    }
+    v->id = id;
+    v->domain = d;
+    v->is_down = true;
+    vcpu_op_timers_init(v);
+    sched_vcpu_create(v);
+    rc = init_info(v);
+    if (rc == 0) {
+        rc = evtchn_vcpu_create(v);
+    }
+    if (rc == 0) {
+        rc = arch_vcpu_create(v);
+    }
+    if (rc != 0) {
+        vcpu_destroy(v);
+        return rc;
+    }
+    wallclock_update_vcpu(v);
+    __atomic_store_n(&d->vcpu[id], v, __ATOMIC_RELEASE);
+    return 0;
+}
+
+void vcpu_destroy(struct vcpu *v)
+{
+    if (v == NULL) {
+        return;
+    }
+    vcpu_op_timers_stop(v);
+    arch_vcpu_destroy(v);
+    evtchn_vcpu_destroy(v);
+    sched_vcpu_destroy(v);
+    if (v->info_frame != NULL) {
+        frame_put(v->info_frame);
+    }
+    kmem_free(v->info_private);
+    kmem_free(v);
+}
+
+bool vcpu_is_runnable(const struct vcpu *v)
+{
+    const struct domain *d = v->domain;
+
+    return !__atomic_load_n(&v->is_down, __ATOMIC_SEQ_CST) &&
+           !__atomic_load_n(&v->is_blocked, __ATOMIC_SEQ_CST) &&
+           __atomic_load_n(&v->pause_count, __ATOMIC_SEQ_CST) == 0 &&
+           __atomic_load_n(&d->pause_count, __ATOMIC_SEQ_CST) == 0 &&
+           !READ_ONCE(d->is_shut_down);
+}
+
+void vcpu_wake(struct vcpu *v)
+{
+    if (vcpu_is_runnable(v)) {
+        sched_wake(v);
+    }
+}
+
+void vcpu_unblock(struct vcpu *v)
+{
+    if (!__atomic_exchange_n(&v->is_blocked, false, __ATOMIC_SEQ_CST)) {
+        return;
+    }
+    __atomic_store_n(&v->poll_port, 0, __ATOMIC_SEQ_CST);
+    vcpu_wake(v);
+}
+
+void vcpu_block(struct vcpu *v)
+{
+    __atomic_store_n(&v->is_blocked, true, __ATOMIC_SEQ_CST);
+    if (evtchn_is_upcall_pending(v) || arch_vcpu_has_pending(v)) {
+        __atomic_store_n(&v->is_blocked, false, __ATOMIC_SEQ_CST);
+        return;
+    }
+    sched_sleep_nosync(v);
+}
+
+int vcpu_up(struct vcpu *v)
+{
+    if (!READ_ONCE(v->is_initialised)) {
+        return -EINVAL;
+    }
+    __atomic_store_n(&v->is_down, false, __ATOMIC_SEQ_CST);
+    vcpu_wake(v);
+    return 0;
+}
+
+void vcpu_down(struct vcpu *v)
+{
+    __atomic_store_n(&v->is_down, true, __ATOMIC_SEQ_CST);
+    sched_sleep_nosync(v);
+}
+
+void vcpu_pause_nosync(struct vcpu *v)
+{
+    __atomic_fetch_add(&v->pause_count, 1, __ATOMIC_SEQ_CST);
+    sched_sleep_nosync(v);
+}
+
+void vcpu_pause(struct vcpu *v)
+{
+    __atomic_fetch_add(&v->pause_count, 1, __ATOMIC_SEQ_CST);
+    sched_sleep_sync(v);
+}
+
+void vcpu_unpause(struct vcpu *v)
+{
+    uint32_t before = __atomic_fetch_sub(&v->pause_count, 1,
+                                         __ATOMIC_SEQ_CST);
+
+    BUG_ON(before == 0);
+    if (before == 1) {
+        vcpu_wake(v);
+    }
+}
