@@ -93,6 +93,12 @@ extern const struct evtchn_ops evtchn_fifo_ops;
 
 /* The record of 'port', or NULL. */
 struct evtchn *evtchn_find(struct domain *d, uint32_t port);
+/* Adds records for more ports; the table lock is held.  0 or -ENOMEM. */
+int evtchn_grow(struct evtchn_table *t);
+/* Makes 'ch' pending for the vcpu that it notifies. */
+void evtchn_raise(struct domain *d, struct evtchn *ch);
+/* Is it one that a single domain gets, on its vcpu 0? */
+bool evtchn_virq_is_global(uint32_t virq);
 /* Sets evtchn_upcall_pending; on 0 -> 1 interrupts and unblocks 'v'. */
 void evtchn_mark_pending(struct vcpu *v);
 /* Wakes the vcpus that poll on 'port'; after it was made pending. */

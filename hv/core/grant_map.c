@@ -4,8 +4,8 @@
  * choice; a handle remembers what to undo.  Called by grant_op.c and, at a
  * domain's end, by grant.c.
  *
- *  1. A handle in use holds: a pin on the entry, a reference on the owner.  Its
- *     p2m entry holds its own reference on the frame.
+ *  1. A handle in use holds a pin on the entry and a reference on the
+ *     owner.  Its p2m entry holds its own reference on the frame.
  *  2. If the mapper loses the p2m entry otherwise, the pin stays until it
  *     unmaps or dies: the owner's frame is not given back before.
  *  3. A handle is taken apart by one caller: is_unmapping.
