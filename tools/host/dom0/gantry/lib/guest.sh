@@ -21,13 +21,13 @@ check() {
     fi
 }
 
-# until_true SECONDS COMMAND...: wait for a condition, looking 10 times a second.
+# until_true SECONDS COMMAND...: wait for a condition, looking 5 times a second.
 until_true() {
     local end=$(($(date +%s) + $1))
     shift
     until "$@" >/dev/null 2>&1; do
         [ "$(date +%s)" -lt "$end" ] || return 1
-        sleep 0.1
+        sleep 0.2
     done
 }
 
@@ -80,7 +80,7 @@ guest_run() {
     id=$$.$guest_serial.$RANDOM
     tty=$(xenstore-read "/local/domain/$(xl domid "$name")/console/tty") ||
         return 125
-    echo "gx $id $*" > "$tty"
+    echo "gx $id '${*//\'/\'\\\'\'}'" > "$tty"
     if ! until_true "$seconds" grep -aq "GX-END $id rc=" "$log"; then
         echo "guest_run: $name did not answer in $seconds s: $*"
         return 124
@@ -111,12 +111,15 @@ kernel_ovs() {
             --log-file=/var/log/openvswitch/ovs-vswitchd.log
 }
 
+# The switch polls on the last CPU; with only one it shares it.
+pmd_mask() { if [ "$(nproc)" -gt 1 ]; then echo 0x2; else echo 0x1; fi; }
+
 # dpdk_ovs [MODE]: stock ovs-vswitchd-dpdk; MODE hugepages (default) or none.
 dpdk_ovs() {
     ovsdb_start
     ovs-vsctl --no-wait set Open_vSwitch . other_config:dpdk-init=true \
         other_config:dpdk-lcore-mask=0x1 other_config:pmd-maxsleep=500 \
-        other_config:pmd-cpu-mask="${PMD_MASK:-0x2}"
+        other_config:pmd-cpu-mask="${PMD_MASK:-$(pmd_mask)}"
     if [ "${1:-hugepages}" = hugepages ]; then
         ovs-vsctl --no-wait set Open_vSwitch . \
             other_config:dpdk-extra="--no-pci --in-memory"
@@ -129,7 +132,8 @@ dpdk_ovs() {
 }
 
 dpdk_vswitchd() {
-    ovs-vswitchd-dpdk unix:/run/openvswitch/db.sock --pidfile --detach \
+    ovs-vswitchd-dpdk unix:/run/openvswitch/db.sock --detach \
+        --pidfile=/run/openvswitch/ovs-vswitchd.pid \
         --unixctl=/run/openvswitch/vswitchd.ctl -vconsole:off \
         --log-file=/var/log/openvswitch/ovs-vswitchd.log
 }
