@@ -16,6 +16,7 @@
 #include "core/evtchn_table.h"
 #include "core/kmem.h"
 #include "core/lock.h"
+#include "core/perfc.h"
 #include "core/xsm.h"
 #include "lib/atomic.h"
 #include "lib/bug.h"
@@ -115,6 +116,7 @@ int evtchn_send(struct domain *d, evtchn_port_t port)
     if (ch == NULL) {
         return -EINVAL;
     }
+    perfc_count(PERFC_EVTCHN_SEND);
     spin_lock(&ch->lock);
     switch (ch->state) {
     case PORT_INTERDOMAIN:

@@ -16,7 +16,8 @@
  *  4. GTF_writing is ours while writers > 0, GTF_reading while any pin is.
  *  5. The table only grows; frame_count is written last.  So whoever holds a
  *     reference on the domain looks entries up without the table lock.
- *  6. Relinquish detaches every entry before the shared frame goes.
+ *  6. A pin's holder has a reference on the owner, so the shared frames and
+ *     the active entries, which go with the domain, outlive every pin.
  */
 #include "core/arch.h"
 #include "core/console.h"
@@ -159,7 +160,7 @@ int16_t grant_pin(struct domain *owner, uint32_t ref, domid_t user,
         return GNTST_bad_gntref;
     }
     spin_lock(&act->lock);
-    if (act->is_detached || domain_is_dying(owner)) {
+    if (domain_is_dying(owner)) {
         status = GNTST_bad_domain;
     } else if (act->readers + act->writers == 0) {
         status = pin_first(owner, act, shared, user, write);
@@ -195,9 +196,7 @@ void grant_unpin(const struct grant_pin *pin)
         }
     }
     act->flags_set &= ~clear;
-    if (!act->is_detached) {
-        clear_flags(shared, clear);
-    }
+    clear_flags(shared, clear);
     spin_unlock(&act->lock);
     if (f != NULL) {
         frame_put(f);
@@ -219,10 +218,8 @@ int16_t grant_swap(struct domain *d, uint32_t a, uint32_t b)
     }
     spin_lock(a < b ? &act_a->lock : &act_b->lock);
     spin_lock_nested(a < b ? &act_b->lock : &act_a->lock);
-    if (act_a->is_detached || act_b->is_detached) {
-        status = GNTST_bad_domain;
-    } else if (act_a->readers + act_a->writers > 0 ||
-               act_b->readers + act_b->writers > 0) {
+    if (act_a->readers + act_a->writers > 0 ||
+        act_b->readers + act_b->writers > 0) {
         status = GNTST_eagain;
     } else {
         copy = *shared_a;
@@ -335,45 +332,15 @@ int grant_create(struct domain *d, uint32_t max_frames, uint32_t max_maptrack)
     gt->track = kmem_alloc_array(max(max_maptrack, 1u), sizeof(*gt->track));
     if (gt->frame == NULL || gt->shared == NULL || gt->active == NULL ||
         gt->track == NULL || grant_grow(d, 1) != 0) {
-        (void)grant_relinquish(d);
         grant_destroy(d);
         return -ENOMEM;
     }
     return 0;
 }
 
-/* No use of the shared frame 'index' begins or goes on after this. */
-static void detach_frame(struct grant_table *gt, uint32_t index)
-{
-    struct active *act = gt->active[index];
-    uint32_t i;
-
-    for (i = 0; i < GRANT_REFS_PER_FRAME; i++) {
-        spin_lock(&act[i].lock);
-        act[i].is_detached = true;
-        spin_unlock(&act[i].lock);
-    }
-    (void)frame_release(gt->frame[index]);
-}
-
 int grant_relinquish(struct domain *d)
 {
-    struct grant_table *gt = d->grant;
-    int error;
-
-    if (gt == NULL) {
-        return 0;
-    }
-    error = grant_map_relinquish(d);
-    if (error != 0) {
-        return error;
-    }
-    if (gt->detach_next < gt->frame_count) {
-        detach_frame(gt, gt->detach_next);
-        gt->detach_next++;
-        return gt->detach_next < gt->frame_count ? -ERESTART : 0;
-    }
-    return 0;
+    return d->grant == NULL ? 0 : grant_map_relinquish(d);
 }
 
 void grant_destroy(struct domain *d)
@@ -385,6 +352,7 @@ void grant_destroy(struct domain *d)
         return;
     }
     for (i = 0; i < gt->frame_count; i++) {
+        frame_disown(gt->frame[i]);
         page_free_core(gt->active[i], ACTIVE_ORDER);
     }
     for (i = 0; i < gt->track_count; i++) {

@@ -11,6 +11,7 @@
 #include "core/arch.h"
 #include "core/grant_table.h"
 #include "core/p2m.h"
+#include "core/perfc.h"
 #include "core/xsm.h"
 #include "lib/string.h"
 
@@ -94,6 +95,7 @@ void grant_copy(struct domain *cur, struct grant_copy_batch *batch,
 {
     char *to, *from;
 
+    perfc_count(PERFC_GRANT_COPY);
     if (!is_inside_page(op->source.offset, op->len) ||
         !is_inside_page(op->dest.offset, op->len)) {
         op->status = GNTST_bad_copy_arg;

@@ -16,6 +16,7 @@
 #include "core/grant_table.h"
 #include "core/kmem.h"
 #include "core/p2m.h"
+#include "core/perfc.h"
 #include "core/xsm.h"
 #include "lib/errno.h"
 #include "lib/nospec.h"
@@ -176,6 +177,7 @@ void grant_map(struct domain *cur, struct gnttab_map_grant_ref *op)
     struct domain *owner;
     uint32_t handle;
 
+    perfc_count(PERFC_GRANT_MAP);
     op->status = check_flags(op->flags);
     if (op->status != GNTST_okay) {
         return;

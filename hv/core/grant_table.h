@@ -27,7 +27,6 @@ struct active {
     spinlock_t lock;            /* LOCK_RANK_GRANT */
     domid_t user;               /* [l] who pinned it */
     uint8_t flags_set;          /* [l] GTF bits that we set, so we clear */
-    bool is_detached;           /* [l] the shared entry is gone */
     uint32_t readers;           /* [l] pins that read */
     uint32_t writers;           /* [l] pins that also write */
     struct frame *frame;        /* [l] referenced while pinned */
@@ -48,7 +47,6 @@ struct grant_table {
     spinlock_t lock;            /* LOCK_RANK_GRANT: growth */
     uint32_t max_frames;        /* [I] */
     uint32_t frame_count;       /* [a] grows under [g] */
-    uint32_t detach_next;       /* [g] progress of relinquish */
     struct frame **frame;       /* [I] array; each set once */
     grant_entry_v1_t **shared;  /* [I] array; each set once */
     struct active **active;     /* [I] array; each set once */

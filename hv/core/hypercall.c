@@ -15,6 +15,7 @@
 #include "core/evtchn.h"
 #include "core/grant.h"
 #include "core/hypercall_table.h"
+#include "core/perfc.h"
 #include "core/vcpu.h"
 #include "core/xen_abi.h"
 #include "lib/errno.h"
@@ -148,6 +149,7 @@ static long run_entry(struct vcpu *v, struct guest_ptr at)
     for (i = 0; i < ARRAY_SIZE(a); i++) {
         a[i] = entry.args[i];
     }
+    perfc_count(PERFC_MULTICALL_ENTRY);
     v->multicall = &entry;
     result = dispatch(v, entry.op, a);
     v->multicall = NULL;
@@ -215,6 +217,7 @@ static long dispatch(struct vcpu *v, uint64_t nr, const uint64_t a[6])
     if (entry->caller == CONTROL && !v->domain->is_privileged) {
         return -EPERM;
     }
+    perfc_count_hypercall(nr);
     return entry->fn(v, a);
 }
 
