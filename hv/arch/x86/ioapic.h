@@ -9,6 +9,8 @@
 /* Maps the IO-APICs of acpi_facts and masks every pin.  After acpi_init(). */
 void ioapic_init(void);
 unsigned int ioapic_gsi_count(void);
+/* Pins of the 'apic'th of acpi_facts. */
+unsigned int ioapic_pins(unsigned int apic);
 /* The APIC with 'gsi' and the pin on it; -EINVAL. */
 int ioapic_pin(uint32_t gsi, unsigned int *pin);
 /* Routes 'gsi' to 'vector' of the CPU with 'apic_id'; masked. 0, -EINVAL. */

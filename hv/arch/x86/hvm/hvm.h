@@ -60,6 +60,7 @@ struct hvm_state {
 struct hvm_paging {
     uint64_t cr0, cr3, cr4, efer;
     unsigned int cpl;
+    bool is_code64;             /* CS.L */
 };
 
 #define HVM_VECTOR_DB 1
@@ -71,6 +72,7 @@ struct hvm_paging {
 
 struct hvm_ops {
     const char *name;
+    uint8_t hypercall_insn[3];  /* VMMCALL or VMCALL */
     int (*domain_create)(struct domain *d);
     void (*domain_destroy)(struct domain *d);
     /* Makes the control block; registers are set by set_state later. */
@@ -127,10 +129,6 @@ struct arch_vcpu {
     uint8_t upcall_vector;          /* [a] 0: the domain's callback */
     uint8_t cr8;                    /* [o] */
     bool nmi_pending;               /* [a] */
-    /*
-     * INIT and SIPI from other vcpus; taken by the target itself before its
-     * next entry, or by the sender while the target is down.
-     */
     uint32_t mtrr_def_type;         /* [o] */
     uint64_t mtrr_fixed[11];        /* [o] */
     uint64_t mtrr_var[16];          /* [o] base, mask pairs */

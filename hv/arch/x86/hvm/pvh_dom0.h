@@ -17,5 +17,10 @@ void pvh_dom0_reserve(void);
  * Panics with one line that says what is wrong.
  */
 struct domain *pvh_dom0_create(void);
+/*
+ * May dom0 have an identity mapping of the page at 'gpa'?  Not of RAM, nor
+ * of what we emulate or keep for ourselves.
+ */
+bool pvh_dom0_is_device(uint64_t gpa);
 
 #endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copies between the hypervisor and a vcpu's address space: a walk of the
+ * guest's own page tables (APM 5.3), then the p2m.  Talks to core/p2m and to
+ * hvm_ops for the paging registers.
+ *
+ *  1. Each level's entry is read once.
+ *  2. The frame copied to or from is referenced meanwhile.
+ *  3. Accessed and dirty bits are not set: the ABI's buffers are pinned.
+ *  4. Paging off is a flat space; of the paging modes only long mode counts:
+ *     hypercalls come from 64-bit code.
+ */
+#include "core/arch.h"
+#include "core/p2m.h"
+#include "core/vcpu.h"
+#include "guest_copy.h"
+#include "hvm/hvm.h"
+#include "lib/errno.h"
+#include "lib/minmax.h"
+#include "lib/string.h"
+
+#define CR0_PG (1ul << 31)
+#define PTE_PRESENT 1u
+#define PTE_WRITE 2u
+#define PTE_USER 4u
+#define PTE_LARGE 0x80u
+#define PTE_ADDRESS 0x000ffffffffff000ull
+
+static bool is_canonical(uint64_t va)
+{
+    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
+
+int guest_copy_translate(struct vcpu *v, uint64_t va, bool write,
+                         uint64_t *gpa)
+{
+    struct hvm_paging p;
+    uint64_t table, need = PTE_PRESENT | (write ? PTE_WRITE : 0);
+
+    hvm_ops->get_paging(v, &p);
+    if (!(p.cr0 & CR0_PG)) {
+        *gpa = va;
+        return va >> 32 == 0 ? 0 : -EFAULT;
+    }
+    if (!hvm_is_long_mode(&p) || !is_canonical(va)) {
+        return -EFAULT;
+    }
+    if (p.cpl == 3) {
+        need |= PTE_USER;
+    }
+    table = p.cr3 & PTE_ADDRESS;
+    for (unsigned int shift = 39;; shift -= 9) {
+        uint64_t entry, offset = ((va >> shift) & 511) * 8;
+
+        if (p2m_read(v->domain, &entry, table + offset, sizeof(entry)) != 0
+            || (entry & need) != need) {
+            return -EFAULT;
+        }
+        table = entry & PTE_ADDRESS;
+        if (shift == 12 || (shift < 39 && (entry & PTE_LARGE))) {
+            uint64_t mask = (1ull << shift) - 1;
+
+            *gpa = (table & ~mask) | (va & mask);
+            return 0;
+        }
+    }
+}
+
+static bool is_writable(enum p2m_type type)
+{
+    return type == P2M_RAM_RW || type == P2M_SHARED || type == P2M_FOREIGN
+           || type == P2M_GRANT_RW;
+}
+
+/* Within one page; 'buf' is read if 'write'. */
+static int copy_page(struct vcpu *v, uint64_t va, void *buf, size_t size,
+                     bool write)
+{
+    enum p2m_type type;
+    struct frame *f;
+    uint64_t gpa;
+    char *at;
+
+    if (guest_copy_translate(v, va, write, &gpa) != 0) {
+        return -EFAULT;
+    }
+    f = p2m_get_frame(v->domain, gfn(gpa >> PAGE_SHIFT), &type);
+    if (f == NULL) {
+        return -EFAULT;
+    }
+    at = (char *)arch_frame_map(frame_mfn(f)) + (gpa & ~PAGE_MASK);
+    if (!write) {
+        memcpy(buf, at, size);
+    } else if (is_writable(type)) {
+        memcpy(at, buf, size);
+    }
+    frame_put(f);
+    return write && !is_writable(type) ? -EFAULT : 0;
+}
+
+static int copy(uint64_t va, char *buf, size_t size, bool write)
+{
+    struct vcpu *v = vcpu_current();
+
+    while (size > 0) {
+        size_t part = min(size, (size_t)(PAGE_SIZE - (va & ~PAGE_MASK)));
+        int rc = copy_page(v, va, buf, part, write);
+
+        if (rc != 0) {
+            return rc;
+        }
+        va += part;
+        buf += part;
+        size -= part;
+    }
+    return 0;
+}
+
+int guest_read(void *dst, struct guest_ptr src, size_t size)
+{
+    return copy(src.va, dst, size, false);
+}
+
+int guest_write(struct guest_ptr dst, const void *src, size_t size)
+{
+    return copy(dst.va, (char *)(uintptr_t)src, size, true);
+}

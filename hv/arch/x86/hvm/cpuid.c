@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * CPUID for guests.  A policy is a sorted list of leaves per domain: the
+ * host's, with all masked that a guest cannot use; the toolstack may replace
+ * it before the first entry.  What depends on the vcpu (APIC ids, the
+ * hypervisor's leaves) is laid over it at each read.
+ *
+ *  1. A guest never sees a feature that the filter below does not name.
+ *  2. APIC ids are vlapic_id_of(): the toolstack's MADT says the same.
+ */
+#include "core/arch.h"
+#include "core/kmem.h"
+#include "hvm/cpuid.h"
+#include "hvm/vlapic.h"
+#include "insn.h"
+#include "lib/errno.h"
+#include "lib/minmax.h"
+#include "lib/string.h"
+
+#include <xen/arch-x86/cpuid.h>
+
+#define EXTENDED 0x80000000u
+#define BASIC_MAX 0xdu
+#define EXTENDED_MAX 0x80000008u
+#define NO_SUBLEAF XEN_CPUID_NO_SUBLEAF
+
+#define XEN_VERSION 0x00040011u     /* 4.17 */
+
+#define BIT(n) (1u << (n))
+
+/* Leaf 1: what stays. */
+#define LEAF1_ECX (BIT(0) /* sse3 */ | BIT(1) /* pclmul */ \
+    | BIT(9) /* ssse3 */ | BIT(13) /* cx16 */ | BIT(17) /* pcid */ \
+    | BIT(19) | BIT(20) /* sse4 */ | BIT(22) /* movbe */ \
+    | BIT(23) /* popcnt */ | BIT(25) /* aes */ | BIT(30) /* rdrand */)
+#define LEAF1_ECX_ALWAYS (BIT(21) /* x2apic */ | BIT(31) /* hypervisor */)
+#define LEAF1_EDX (0x07ffffffu & ~(BIT(10) | BIT(18) /* psn */ \
+    | BIT(20) | BIT(21) /* ds */ | BIT(22) /* acpi */))
+/* Leaf 7. */
+#define LEAF7_EBX (BIT(0) /* fsgsbase */ | BIT(3) /* bmi1 */ \
+    | BIT(7) /* smep */ | BIT(8) /* bmi2 */ | BIT(9) /* erms */ \
+    | BIT(10) /* invpcid */ | BIT(18) /* rdseed */ | BIT(19) /* adx */ \
+    | BIT(20) /* smap */ | BIT(23) /* clflushopt */ | BIT(24) /* clwb */ \
+    | BIT(29) /* sha */)
+#define LEAF7_ECX (BIT(2) /* umip */ | BIT(22) /* rdpid */)
+/* Leaf 0x80000001. */
+#define EXT1_ECX (BIT(0) /* lahf */ | BIT(4) /* cr8 */ | BIT(5) /* lzcnt */ \
+    | BIT(6) /* sse4a */ | BIT(7) /* misalignsse */ | BIT(8) /* prefetchw */)
+#define EXT1_EDX (0x0183f3ffu /* as leaf 1 */ | BIT(11) /* syscall */ \
+    | BIT(20) /* nx */ | BIT(22) /* mmxext */ | BIT(25) /* ffxsr */ \
+    | BIT(26) /* 1g pages */ | BIT(27) /* rdtscp */ | BIT(29) /* lm */ \
+    | BIT(30) | BIT(31) /* 3dnow */)
+#define EXT7_EDX BIT(8)             /* invariant tsc */
+#define EXT8_EBX (BIT(0) /* clzero */ | BIT(12) /* ibpb */)
+
+/* ---- building ---- */
+
+static void add(xen_cpuid_leaf_t *out, unsigned int *count, uint32_t leaf,
+                uint32_t subleaf, struct cpuid r)
+{
+    if (*count < CPU_POLICY_MAX_LEAVES) {
+        out[(*count)++] = (xen_cpuid_leaf_t){
+            .leaf = leaf, .subleaf = subleaf,
+            .a = r.eax, .b = r.ebx, .c = r.ecx, .d = r.edx,
+        };
+    }
+}
+
+static struct cpuid filter_basic(uint32_t leaf, struct cpuid r)
+{
+    switch (leaf) {
+    case 0:
+        r.eax = min(r.eax, BASIC_MAX);
+        return r;
+    case 1:
+        r.ebx = (r.ebx & 0xff00) | 1u << 16;
+        r.ecx = (r.ecx & LEAF1_ECX) | LEAF1_ECX_ALWAYS;
+        r.edx = (r.edx & LEAF1_EDX) | BIT(9) /* apic */;
+        return r;
+    case 2:
+        return r;
+    case 7:
+        r.eax = 0;
+        r.ebx &= LEAF7_EBX;
+        r.ecx &= LEAF7_ECX;
+        r.edx = 0;
+        return r;
+    default:
+        return (struct cpuid){ 0 };
+    }
+}
+
+static struct cpuid filter_extended(uint32_t leaf, struct cpuid r)
+{
+    switch (leaf) {
+    case 0x80000000:
+        r.eax = min(r.eax, EXTENDED_MAX);
+        return r;
+    case 0x80000001:
+        r.ecx &= EXT1_ECX;
+        r.edx &= EXT1_EDX;
+        return r;
+    case 0x80000007:
+        return (struct cpuid){ .edx = r.edx & EXT7_EDX };
+    case 0x80000008:
+        return (struct cpuid){ .eax = r.eax & 0xffff,
+                               .ebx = r.ebx & EXT8_EBX };
+    default:
+        return r;               /* brand string, caches */
+    }
+}
+
+/* The host's own leaves, or, if 'guest', filtered. */
+static unsigned int build(xen_cpuid_leaf_t *out, bool guest)
+{
+    uint32_t max_basic = min(cpuid(0, 0).eax, BASIC_MAX);
+    uint32_t max_ext = min(cpuid(EXTENDED, 0).eax, EXTENDED_MAX);
+    unsigned int count = 0;
+
+    for (uint32_t leaf = 0; leaf <= max_basic; leaf++) {
+        struct cpuid r = cpuid(leaf, 0);
+        bool has_sub = leaf == 4 || leaf == 7 || leaf == 0xb || leaf == 0xd;
+
+        add(out, &count, leaf, has_sub ? 0 : NO_SUBLEAF,
+            guest ? filter_basic(leaf, r) : r);
+    }
+    for (uint32_t leaf = EXTENDED; leaf <= max_ext; leaf++) {
+        struct cpuid r = cpuid(leaf, 0);
+
+        add(out, &count, leaf, NO_SUBLEAF,
+            guest ? filter_extended(leaf, r) : r);
+    }
+    return count;
+}
+
+unsigned int arch_cpu_policy(enum cpu_policy_kind kind,
+                             xen_cpuid_leaf_t *out)
+{
+    return build(out, kind != CPU_POLICY_HOST);
+}
+
+unsigned int arch_domain_cpu_policy(struct domain *d, xen_cpuid_leaf_t *out)
+{
+    const struct cpuid_policy *policy = d->arch->policy;
+
+    memcpy(out, policy->leaf, policy->count * sizeof(*out));
+    return policy->count;
+}
+
+/* ---- a domain's policy ---- */
+
+static xen_cpuid_leaf_t *find(struct cpuid_policy *policy, uint32_t leaf,
+                              uint32_t subleaf)
+{
+    for (unsigned int i = 0; i < policy->count; i++) {
+        xen_cpuid_leaf_t *l = &policy->leaf[i];
+
+        if (l->leaf == leaf
+            && (l->subleaf == NO_SUBLEAF || l->subleaf == subleaf)) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+bool cpuid_has(const struct domain *d, uint32_t leaf, unsigned int reg,
+               unsigned int bit)
+{
+    const xen_cpuid_leaf_t *l = find(d->arch->policy, leaf, 0);
+    const uint32_t regs[4] = { l == NULL ? 0 : l->a, l == NULL ? 0 : l->b,
+                               l == NULL ? 0 : l->c, l == NULL ? 0 : l->d };
+
+    return (regs[reg & 3] >> bit) & 1;
+}
+
+/* Takes features away from 'have' that 'want' lacks, never the reverse. */
+static void restrict_leaf(xen_cpuid_leaf_t *have,
+                          const xen_cpuid_leaf_t *want)
+{
+    switch (have->leaf) {
+    case 1:
+        have->a = want->a;
+        have->b = want->b;
+        have->c &= want->c | LEAF1_ECX_ALWAYS;
+        /* HTT only tells how ebx is read. */
+        have->d &= want->d | BIT(9);
+        have->d |= want->d & BIT(28);
+        return;
+    case 7:
+        have->b &= want->b;
+        have->c &= want->c;
+        return;
+    case 0x80000001:
+        have->a = want->a;
+        have->c &= want->c;
+        have->c |= want->c & BIT(1) /* cmp_legacy */;
+        have->d &= want->d;
+        return;
+    case 0x80000007:
+        have->d &= want->d;
+        return;
+    case 0x80000008:
+        if ((want->a & 0xff) >= 32
+            && (want->a & 0xff) < (have->a & 0xff)) {
+            have->a = (have->a & ~0xffu) | (want->a & 0xff);
+        }
+        have->b &= want->b;
+        have->c = want->c & 0xf0ff;
+        return;
+    case 0x80000002 ... 0x80000004:
+        *have = *want;
+        return;
+    default:
+        return;
+    }
+}
+
+int arch_domain_set_cpu_policy(struct domain *d, const xen_cpuid_leaf_t *leaf,
+                               unsigned int count)
+{
+    struct cpuid_policy *policy = d->arch->policy;
+
+    if (count > CPU_POLICY_MAX_LEAVES) {
+        return -EINVAL;
+    }
+    for (unsigned int i = 0; i < count; i++) {
+        xen_cpuid_leaf_t *have = find(policy, leaf[i].leaf, leaf[i].subleaf);
+
+        if (have != NULL && (have->subleaf == leaf[i].subleaf)) {
+            restrict_leaf(have, &leaf[i]);
+        }
+    }
+    return 0;
+}
+
+int cpuid_domain_create(struct domain *d)
+{
+    struct cpuid_policy *policy = kmem_alloc(sizeof(*policy));
+
+    if (policy == NULL) {
+        return -ENOMEM;
+    }
+    policy->count = build(policy->leaf, true);
+    d->arch->policy = policy;
+    return 0;
+}
+
+void cpuid_domain_destroy(struct domain *d)
+{
+    kmem_free(d->arch->policy);
+    d->arch->policy = NULL;
+}
+
+/* ---- reading ---- */
+
+static void read_time(struct vcpu *v, uint32_t subleaf, uint32_t out[4])
+{
+    struct vcpu_time_info t = { 0 };
+
+    switch (subleaf) {
+    case 0:
+        out[0] = cpuid_has(v->domain, 0x80000007, 3, 8) ? 2 : 0;
+        out[0] |= cpuid_has(v->domain, 0x80000001, 3, 27) ? 4 : 0;
+        out[1] = 2;             /* never emulated */
+        out[2] = (uint32_t)arch_tsc_khz();
+        return;
+    case 1:
+        arch_time_info(v, &t);
+        out[0] = (uint32_t)v->arch->tsc_offset;
+        out[1] = (uint32_t)(v->arch->tsc_offset >> 32);
+        out[2] = t.tsc_to_system_mul;
+        out[3] = (uint8_t)t.tsc_shift;
+        return;
+    case 2:
+        out[0] = (uint32_t)arch_tsc_khz();
+        return;
+    default:
+        return;
+    }
+}
+
+/* The leaves at 0x40000000: public cpuid.h. */
+static void read_hypervisor(struct vcpu *v, uint32_t leaf, uint32_t subleaf,
+                            uint32_t out[4])
+{
+    switch (leaf) {
+    case 0:
+        out[0] = XEN_CPUID_LEAF(4);
+        out[1] = XEN_CPUID_SIGNATURE_EBX;
+        out[2] = XEN_CPUID_SIGNATURE_ECX;
+        out[3] = XEN_CPUID_SIGNATURE_EDX;
+        return;
+    case 1:
+        out[0] = XEN_VERSION;
+        return;
+    case 2:
+        out[0] = 1;
+        out[1] = CPUID_HYPERCALL_MSR;
+        return;
+    case 3:
+        read_time(v, subleaf, out);
+        return;
+    case 4:
+        if (subleaf == 0) {
+            out[0] = XEN_HVM_CPUID_X2APIC_VIRT | XEN_HVM_CPUID_VCPU_ID_PRESENT
+                     | XEN_HVM_CPUID_DOMID_PRESENT
+                     | XEN_HVM_CPUID_UPCALL_VECTOR;
+            out[1] = v->id;
+            out[2] = v->domain->id;
+        }
+        return;
+    default:
+        return;
+    }
+}
+
+void cpuid_read(struct vcpu *v, uint32_t leaf, uint32_t subleaf,
+                uint32_t out[4])
+{
+    const xen_cpuid_leaf_t *l;
+
+    memset(out, 0, 4 * sizeof(*out));
+    if (leaf - XEN_CPUID_FIRST_LEAF < 0x100) {
+        read_hypervisor(v, leaf - XEN_CPUID_FIRST_LEAF, subleaf, out);
+        return;
+    }
+    l = find(v->domain->arch->policy, leaf, subleaf);
+    if (l == NULL) {
+        return;
+    }
+    out[0] = l->a;
+    out[1] = l->b;
+    out[2] = l->c;
+    out[3] = l->d;
+    if (leaf == 1) {
+        out[1] = (out[1] & 0x00ffffff) | vlapic_id_of(v->id) << 24;
+        if (!(v->arch->vlapic->base_msr & BIT(11))) {
+            out[3] &= ~BIT(9);
+        }
+    } else if (leaf == 0xb) {
+        out[2] = subleaf & 0xff;
+        out[3] = vlapic_id_of(v->id);
+    } else if (leaf == 0x80000001
+               && !(v->arch->vlapic->base_msr & BIT(11))) {
+        out[3] &= ~BIT(9);
+    }
+}

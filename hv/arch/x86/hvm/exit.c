@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a guest's exits mean, whatever the vendor: called by the vendor's
+ * decoder, see hvm.h for the rules.  Talks to cpuid.c, msr.c, mmio.c, vpci.c,
+ * core's hypercall table and the p2m.
+ *
+ *  1. Dom0 sees the host's devices by identity: a nested page fault on
+ *     device memory maps its page, once.
+ *  2. A domain that does what cannot be answered crashes alone.
+ */
+#include "core/console.h"
+#include "core/hypercall.h"
+#include "core/p2m.h"
+#include "hvm/cpuid.h"
+#include "hvm/mmio.h"
+#include "hvm/msr.h"
+#include "hvm/pvh_dom0.h"
+#include "hvm/vioapic.h"
+#include "hvm/vlapic.h"
+#include "hvm/vpci.h"
+#include "insn.h"
+#include "lib/errno.h"
+
+#define FLAG_IF (1ull << 9)
+
+bool hvm_inject_gp(struct vcpu *v)
+{
+    hvm_ops->inject_exception(v, HVM_VECTOR_GP, 0, 0);
+    return false;
+}
+
+bool hvm_inject_ud(struct vcpu *v)
+{
+    hvm_ops->inject_exception(v, HVM_VECTOR_UD, HVM_NO_ERROR, 0);
+    return false;
+}
+
+bool hvm_exit_cpuid(struct vcpu *v)
+{
+    uint64_t *gpr = v->arch->regs.gpr;
+    uint32_t out[4];
+
+    cpuid_read(v, (uint32_t)gpr[HVM_RAX], (uint32_t)gpr[HVM_RCX], out);
+    gpr[HVM_RAX] = out[0];
+    gpr[HVM_RBX] = out[1];
+    gpr[HVM_RCX] = out[2];
+    gpr[HVM_RDX] = out[3];
+    return true;
+}
+
+bool hvm_exit_rdmsr(struct vcpu *v)
+{
+    uint64_t *gpr = v->arch->regs.gpr;
+    uint64_t value = 0;
+
+    if (msr_read(v, (uint32_t)gpr[HVM_RCX], &value) != 0) {
+        console_guest_log(LOG_DEBUG, v->domain, "v%u: rdmsr %lx: #GP",
+                          v->id, gpr[HVM_RCX] & 0xffffffff);
+        return hvm_inject_gp(v);
+    }
+    gpr[HVM_RAX] = (uint32_t)value;
+    gpr[HVM_RDX] = value >> 32;
+    return true;
+}
+
+bool hvm_exit_wrmsr(struct vcpu *v)
+{
+    uint64_t *gpr = v->arch->regs.gpr;
+    uint64_t value = gpr[HVM_RDX] << 32 | (uint32_t)gpr[HVM_RAX];
+
+    if (msr_write(v, (uint32_t)gpr[HVM_RCX], value) != 0) {
+        console_guest_log(LOG_DEBUG, v->domain, "v%u: wrmsr %lx = %lx: #GP",
+                          v->id, gpr[HVM_RCX] & 0xffffffff, value);
+        return hvm_inject_gp(v);
+    }
+    return true;
+}
+
+bool hvm_exit_io(struct vcpu *v, uint16_t port, unsigned int size, bool in,
+                 bool string)
+{
+    uint64_t *rax = &v->arch->regs.gpr[HVM_RAX];
+    uint64_t mask = size >= 4 ? 0xffffffff : (1ull << (size * 8)) - 1;
+    uint32_t value = in ? 0xffffffff : (uint32_t)(*rax & mask);
+
+    if (string) {
+        /* Nothing that we hide has a string port. */
+        return hvm_inject_gp(v);
+    }
+    if (v->domain->arch->vpci != NULL && port - 0xcf8u < 8) {
+        vpci_port(v, port, size, in, &value);
+    }
+    if (in) {
+        *rax = size == 4 ? value : (*rax & ~mask) | (value & mask);
+    }
+    return true;
+}
+
+bool hvm_exit_hlt(struct vcpu *v)
+{
+    if (arch_vcpu_has_pending(v)) {
+        return true;
+    }
+    if (!(v->arch->regs.rflags & FLAG_IF)) {
+        vcpu_down(v);           /* for ever, or until INIT and SIPI */
+        return true;
+    }
+    vcpu_block(v);
+    return true;
+}
+
+bool hvm_exit_hypercall(struct vcpu *v)
+{
+    uint64_t *rax = &v->arch->regs.gpr[HVM_RAX];
+    struct hvm_paging p;
+    uint64_t ret;
+
+    hvm_ops->get_paging(v, &p);
+    if (p.cpl != 0) {
+        *rax = (uint64_t)-EPERM;
+        return true;
+    }
+    if (!hvm_is_long_mode(&p) || !p.is_code64) {
+        *rax = (uint32_t)-ENOSYS;
+        return true;
+    }
+    if (!hypercall(v, *rax & 0xffffffff, &ret)) {
+        return false;
+    }
+    *rax = ret;
+    return true;
+}
+
+bool hvm_exit_xsetbv(struct vcpu *v)
+{
+    return hvm_inject_ud(v);    /* XSAVE is not offered */
+}
+
+bool hvm_exit_skip(struct vcpu *v)
+{
+    (void)v;
+    return true;
+}
+
+bool hvm_exit_undefined(struct vcpu *v)
+{
+    return hvm_inject_ud(v);
+}
+
+/* Does the p2m allow by now what faulted?  Then the fault is stale. */
+static bool is_stale(enum p2m_type type, uint32_t error)
+{
+    switch (type) {
+    case P2M_RAM_RW:
+    case P2M_SHARED:
+    case P2M_MMIO:
+    case P2M_FOREIGN:
+    case P2M_GRANT_RW:
+        return !(error & HVM_NPF_FETCH) || type == P2M_RAM_RW;
+    case P2M_RAM_RO:
+    case P2M_FOREIGN_RO:
+    case P2M_GRANT_RO:
+        return !(error & (HVM_NPF_WRITE | HVM_NPF_FETCH))
+               || (type == P2M_RAM_RO && !(error & HVM_NPF_WRITE));
+    default:
+        return false;
+    }
+}
+
+/* Dom0 touches the host's device memory: true if it is mapped now. */
+static bool map_device(struct vcpu *v, uint64_t gpa)
+{
+    uint64_t frame = gpa >> PAGE_SHIFT;
+    int rc;
+
+    if (v->domain != dom0 || !pvh_dom0_is_device(gpa)) {
+        return false;
+    }
+    rc = p2m_set(v->domain, gfn(frame), mfn(frame), 0, P2M_MMIO);
+    if (rc != 0) {
+        console_log(LOG_ERROR, "dom0: device page %lx not mapped: %d", frame,
+                    rc);
+        domain_crash(v->domain, "no memory to map a device page");
+    }
+    return true;
+}
+
+void hvm_exit_npf(struct vcpu *v, uint64_t gpa, uint32_t error)
+{
+    const struct mmio_device *device;
+    enum p2m_type type;
+
+    device = mmio_find(v, gpa);
+    if (device == NULL) {
+        (void)p2m_lookup(v->domain, gfn(gpa >> PAGE_SHIFT), &type);
+        if (is_stale(type, error)) {
+            return;
+        }
+        if (type == P2M_INVALID && map_device(v, gpa)) {
+            return;
+        }
+    }
+    if (error & HVM_NPF_FETCH) {
+        console_guest_log(LOG_ERROR, v->domain, "v%u: runs at %lx, frame "
+                          "%lx", v->id, v->arch->regs.rip,
+                          gpa >> PAGE_SHIFT);
+        domain_crash(v->domain, "code fetched from what is not memory");
+        return;
+    }
+    mmio_emulate(v, device, gpa, (error & HVM_NPF_WRITE) != 0);
+}
+
+static void show_registers(struct vcpu *v)
+{
+    const struct hvm_regs *r = &v->arch->regs;
+    struct hvm_state s;
+
+    hvm_ops->get_state(v, &s);
+    console_guest_log(LOG_ERROR, v->domain, "v%u rip %04x:%lx flags %lx rsp "
+                      "%lx", v->id, s.segment[HVM_CS].selector, r->rip,
+                      r->rflags, r->gpr[HVM_RSP]);
+    console_guest_log(LOG_ERROR, v->domain, "cr0 %lx cr2 %lx cr3 %lx cr4 %lx "
+                      "efer %lx", s.cr0, s.cr2, s.cr3, s.cr4, s.efer);
+    console_guest_log(LOG_ERROR, v->domain, "rax %lx rbx %lx rcx %lx rdx %lx "
+                      "rsi %lx rdi %lx", r->gpr[HVM_RAX], r->gpr[HVM_RBX],
+                      r->gpr[HVM_RCX], r->gpr[HVM_RDX], r->gpr[HVM_RSI],
+                      r->gpr[HVM_RDI]);
+}
+
+void hvm_exit_shutdown(struct vcpu *v)
+{
+    uint64_t reason
+        = v->domain->hvm_params[HVM_PARAM_TRIPLE_FAULT_REASON];
+
+    console_guest_log(LOG_ERROR, v->domain, "v%u: triple fault", v->id);
+    show_registers(v);
+    domain_shutdown(v->domain, reason == 0 ? SHUTDOWN_reboot
+                                           : (uint8_t)reason);
+}
+
+void hvm_exit_unknown(struct vcpu *v, uint64_t code, uint64_t info)
+{
+    console_guest_log(LOG_ERROR, v->domain, "v%u: exit %lx, info %lx", v->id,
+                      code, info);
+    show_registers(v);
+    domain_crash(v->domain, "exit that nobody expects");
+}
+
+void vlapic_host_eoi(struct vcpu *v, unsigned int vector)
+{
+    vioapic_eoi(v->domain, vector);
+}

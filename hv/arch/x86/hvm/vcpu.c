@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Domains and vcpus as the machine sees them: what core/arch.h asks for,
+ * apart from memory and time.  Talks to vlapic.c, cpuid.c, msr.c and, through
+ * hvm_ops, to the vendor's half.
+ *
+ *  1. arch_vcpu_create() leaves a vcpu in the state after RESET, DOWN.
+ *  2. INIT and SIPI are taken by the vcpu itself (hvm_prepare_entry()).
+ *
+ *   event channel upcall, by who set what:
+ *     upcall_vector of the vcpu -> an edge interrupt of its local APIC
+ *     callback_vector of the domain -> injected as long as the guest's
+ *         evtchn_upcall_pending is set, without an APIC
+ *     callback GSI -> not offered (needs a virtual IO-APIC)
+ */
+#include "cpu.h"
+#include "core/arch.h"
+#include "core/console.h"
+#include "core/kmem.h"
+#include "hvm/cpuid.h"
+#include "hvm/msr.h"
+#include "hvm/vlapic.h"
+#include "insn.h"
+#include "lib/atomic.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "time.h"
+
+#include <xen/arch-x86/xen.h>
+
+#define CR0_RESET 0x60000010u       /* CD, NW, ET */
+#define PAT_RESET 0x0007040600070406ull
+#define CALLBACK_TYPE_SHIFT 56
+
+const struct hvm_ops *hvm_ops;
+
+/* ---- domains ---- */
+
+int arch_domain_create(struct domain *d,
+                       const struct xen_domctl_createdomain *config)
+{
+    int rc = -ENOMEM;
+
+    if (!(config->flags & XEN_DOMCTL_CDF_hvm)) {
+        console_guest_log(LOG_WARNING, d, "PV guests are not supported yet");
+        return -EOPNOTSUPP;
+    }
+    if ((config->arch.emulation_flags & ~(uint32_t)XEN_X86_EMU_LAPIC) != 0
+        && !d->is_privileged) {
+        console_guest_log(LOG_WARNING, d,
+                          "only PVH guests: emulation flags %x refused",
+                          config->arch.emulation_flags);
+        return -EINVAL;
+    }
+    d->arch = kmem_alloc(sizeof(*d->arch));
+    if (d->arch == NULL) {
+        return -ENOMEM;
+    }
+    rc = cpuid_domain_create(d);
+    if (rc == 0) {
+        rc = hvm_ops->domain_create(d);
+    }
+    if (rc != 0) {
+        arch_domain_destroy(d);
+    }
+    return rc;
+}
+
+void arch_domain_destroy(struct domain *d)
+{
+    if (d->arch == NULL) {
+        return;
+    }
+    hvm_ops->domain_destroy(d);
+    cpuid_domain_destroy(d);
+    kmem_free(d->arch);
+    d->arch = NULL;
+}
+
+int arch_domain_set_callback(struct domain *d, uint64_t via)
+{
+    uint64_t type = via >> CALLBACK_TYPE_SHIFT;
+
+    if (type == HVM_PARAM_CALLBACK_TYPE_VECTOR) {
+        if ((via & 0xff) < 16) {
+            return -EINVAL;
+        }
+        WRITE_ONCE(d->arch->callback_vector, (uint8_t)via);
+        return 0;
+    }
+    if (via == 0) {
+        WRITE_ONCE(d->arch->callback_vector, 0);
+        return 0;
+    }
+    return -EINVAL;
+}
+
+/* ---- vcpus ---- */
+
+static void set_segment(struct hvm_segment *s, uint16_t selector,
+                        uint64_t base, uint16_t attr)
+{
+    *s = (struct hvm_segment){
+        .selector = selector, .base = base, .limit = 0xffff, .attr = attr,
+    };
+}
+
+void hvm_vcpu_reset(struct vcpu *v, uint8_t sipi_vector)
+{
+    struct arch_vcpu *a = v->arch;
+    struct hvm_state s = { 0 };
+
+    for (unsigned int i = HVM_ES; i <= HVM_GS; i++) {
+        set_segment(&s.segment[i], 0, 0, 0x93);
+    }
+    set_segment(&s.segment[HVM_CS], (uint16_t)(sipi_vector << 8),
+                (uint64_t)sipi_vector << 12, 0x9b);
+    set_segment(&s.segment[HVM_GDTR], 0, 0, 0);
+    set_segment(&s.segment[HVM_IDTR], 0, 0, 0);
+    set_segment(&s.segment[HVM_LDTR], 0, 0, 0x82);
+    set_segment(&s.segment[HVM_TR], 0, 0, 0x8b);
+    s.cr0 = CR0_RESET;
+    s.dr6 = 0xffff0ff0;
+    s.dr7 = 0x400;
+    s.pat = PAT_RESET;
+    memset(&a->regs, 0, sizeof(a->regs));
+    memset(a->dr, 0, sizeof(a->dr));
+    a->regs.rflags = 2;
+    a->xcr0 = 1;
+    hvm_ops->set_state(v, &s);
+}
+
+int arch_vcpu_create(struct vcpu *v)
+{
+    int rc;
+
+    v->arch = kmem_alloc(sizeof(*v->arch));
+    if (v->arch == NULL) {
+        return -ENOMEM;
+    }
+    rc = vlapic_create(v);
+    if (rc == 0) {
+        msr_vcpu_reset(v);
+        rc = hvm_ops->vcpu_create(v);
+    }
+    if (rc != 0) {
+        arch_vcpu_destroy(v);
+        return rc;
+    }
+    hvm_vcpu_reset(v, 0);
+    return 0;
+}
+
+void arch_vcpu_destroy(struct vcpu *v)
+{
+    if (v->arch == NULL) {
+        return;
+    }
+    hvm_ops->vcpu_destroy(v);
+    vlapic_destroy(v);
+    kmem_free(v->arch);
+    v->arch = NULL;
+}
+
+void arch_vcpu_switch_from(struct vcpu *v)
+{
+    hvm_ops->switch_from(v);
+}
+
+void arch_vcpu_switch_to(struct vcpu *v)
+{
+    hvm_ops->switch_to(v);
+}
+
+/* ---- interrupts and upcalls ---- */
+
+void hvm_kick(struct vcpu *v)
+{
+    memory_barrier();           /* the event before the look at is_running */
+    vcpu_unblock(v);
+    if (READ_ONCE(v->sched.is_running) && v->sched.cpu != arch_cpu_id()) {
+        arch_cpu_kick(v->sched.cpu);
+    }
+}
+
+void hvm_set_nmi(struct vcpu *v)
+{
+    __atomic_store_n(&v->arch->nmi_pending, true, __ATOMIC_RELEASE);
+    hvm_kick(v);
+}
+
+void arch_vcpu_upcall(struct vcpu *v)
+{
+    uint8_t vector = READ_ONCE(v->arch->upcall_vector);
+
+    if (vector != 0) {
+        vlapic_set_irq(v->arch->vlapic, vector, false);
+    } else {
+        hvm_kick(v);
+    }
+}
+
+int arch_vcpu_set_upcall_vector(struct vcpu *v, unsigned int vector)
+{
+    if (vector < 16 || vector > 255) {
+        return -EINVAL;
+    }
+    WRITE_ONCE(v->arch->upcall_vector, (uint8_t)vector);
+    return 0;
+}
+
+/* The domain's callback vector while an upcall is due without an APIC. */
+static int callback_pending(struct vcpu *v)
+{
+    uint8_t vector = READ_ONCE(v->domain->arch->callback_vector);
+
+    if (vector == 0 || READ_ONCE(v->arch->upcall_vector) != 0
+        || !READ_ONCE(v->info->evtchn_upcall_pending)) {
+        return -1;
+    }
+    return vector;
+}
+
+bool arch_vcpu_has_pending(struct vcpu *v)
+{
+    const struct vlapic *apic = v->arch->vlapic;
+
+    return __atomic_load_n(&v->arch->nmi_pending, __ATOMIC_ACQUIRE)
+           || __atomic_load_n(&apic->init_pending, __ATOMIC_ACQUIRE)
+           || vlapic_pending(apic) >= 0 || callback_pending(v) >= 0;
+}
+
+/* INIT and then SIPI: false if the vcpu is to stay down. */
+static bool take_init(struct vcpu *v)
+{
+    struct vlapic *apic = v->arch->vlapic;
+    uint32_t sipi;
+
+    if (__atomic_exchange_n(&apic->init_pending, false, __ATOMIC_ACQ_REL)) {
+        vlapic_init_reset(apic);
+        if (__atomic_load_n(&apic->sipi, __ATOMIC_ACQUIRE) == 0) {
+            vcpu_down(v);
+            /* A SIPI that came between the look and going down. */
+            if (__atomic_load_n(&apic->sipi, __ATOMIC_ACQUIRE) == 0) {
+                return false;
+            }
+            (void)vcpu_up(v);
+        }
+    }
+    sipi = __atomic_exchange_n(&apic->sipi, 0, __ATOMIC_ACQ_REL);
+    if (sipi != 0) {
+        hvm_vcpu_reset(v, (uint8_t)sipi);
+    }
+    return true;
+}
+
+/* Queues one vector and asks for a window if another waits. */
+static void inject(struct vcpu *v)
+{
+    struct vlapic *apic = v->arch->vlapic;
+    int callback = callback_pending(v);
+    int vector = callback >= 0 ? callback : vlapic_pending(apic);
+
+    if (vector < 0) {
+        hvm_ops->set_window(v, false);
+        return;
+    }
+    if (!hvm_ops->can_inject(v)) {
+        hvm_ops->set_window(v, true);
+        return;
+    }
+    if (callback < 0) {
+        vlapic_take(apic, (unsigned int)vector);
+    }
+    hvm_ops->inject_interrupt(v, (unsigned int)vector);
+    hvm_ops->set_window(v, vlapic_pending(apic) >= 0);
+}
+
+bool hvm_prepare_entry(struct vcpu *v)
+{
+    struct vlapic *apic = v->arch->vlapic;
+
+    memory_barrier();           /* is_running before the look at events */
+    if ((READ_ONCE(apic->init_pending) || READ_ONCE(apic->sipi) != 0)
+        && !take_init(v)) {
+        return false;
+    }
+    if (READ_ONCE(v->arch->nmi_pending) && hvm_ops->can_inject_nmi(v)) {
+        __atomic_store_n(&v->arch->nmi_pending, false, __ATOMIC_RELAXED);
+        hvm_ops->inject_nmi(v);
+        return true;
+    }
+    inject(v);
+    return true;
+}
+
+/* ---- time ---- */
+
+uint64_t hvm_guest_tsc(struct vcpu *v)
+{
+    return rdtsc() + v->arch->tsc_offset;
+}
+
+/*
+ * The record never changes: it is the very line that arch_time_now() runs
+ * on, from the TSC at which that was 0.
+ */
+void arch_time_info(struct vcpu *v, struct vcpu_time_info *t)
+{
+    uint32_t mul;
+    int8_t shift;
+
+    time_scale(&mul, &shift);
+    t->tsc_timestamp = time_tsc_base()
+                       + (v->arch == NULL ? 0 : v->arch->tsc_offset);
+    t->system_time = 0;
+    t->tsc_to_system_mul = mul;
+    t->tsc_shift = shift;
+    t->flags = XEN_PVCLOCK_TSC_STABLE_BIT;
+}
+
+/* ---- hypercall registers ---- */
+
+static const uint8_t hypercall_gpr[6] = {
+    HVM_RDI, HVM_RSI, HVM_RDX, HVM_R10, HVM_R8, HVM_R9,
+};
+
+uint64_t arch_hypercall_arg(struct vcpu *v, unsigned int n)
+{
+    return n < 6 ? v->arch->regs.gpr[hypercall_gpr[n]] : 0;
+}
+
+void arch_hypercall_set_arg(struct vcpu *v, unsigned int n, uint64_t val)
+{
+    if (n < 6) {
+        v->arch->regs.gpr[hypercall_gpr[n]] = val;
+    }
+}
