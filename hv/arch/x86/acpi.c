@@ -166,6 +166,11 @@ const struct acpi_header *acpi_find(const char *signature, unsigned int index)
     return NULL;
 }
 
+const struct acpi_header *acpi_table(unsigned int index)
+{
+    return index < table_count ? tables[index] : NULL;
+}
+
 static void add_cpu(uint32_t apic, uint32_t flags)
 {
     if ((flags & MADT_ENABLED) && acpi_facts.cpu_count < ACPI_MAX_CPUS) {

@@ -52,6 +52,8 @@ int acpi_init(void);
 /* The 'index'th table with that signature, mapped, checksum good; or NULL. */
 const struct acpi_header *acpi_find(const char *signature,
                                     unsigned int index);
+/* The 'index'th of all tables, as acpi_find() gives them; NULL at the end. */
+const struct acpi_header *acpi_table(unsigned int index);
 /* Enters S5, or resets by the FADT's register; returns if it cannot. */
 void acpi_poweroff(void);
 void acpi_reset(void);

@@ -28,6 +28,9 @@ uint32_t e820_type_at(const struct e820 *map, uint64_t addr);
 /* True if all of [start, end) has 'type'. */
 bool e820_is_all(const struct e820 *map, uint64_t start, uint64_t end,
                  uint32_t type);
+/* True if any of [start, end) has 'type'. */
+bool e820_has(const struct e820 *map, uint64_t start, uint64_t end,
+              uint32_t type);
 /* Takes over what a loader says: any order, overlaps (higher type wins). */
 void e820_sanitise(struct e820 *map, const struct e820_entry_abi *raw,
                    unsigned int count);

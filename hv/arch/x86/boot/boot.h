@@ -63,6 +63,11 @@ void boot_memory_reserve(uint64_t start, uint64_t size);
  * panics when there is none. Physical address.
  */
 uint64_t boot_memory_alloc(uint64_t pages, uint64_t limit);
+/*
+ * The first RAM at or above *start (in the loader's order, which is by
+ * address) that is not reserved, whole pages; false when there is none.
+ */
+bool boot_memory_next_free(uint64_t *start, uint64_t *end);
 /* End of the highest RAM range. */
 uint64_t boot_memory_end(void);
 /* Reserves where the loader put the modules; before any allocation. */

@@ -53,6 +53,37 @@ static int find_overlap(uint64_t start, uint64_t end)
     return -1;
 }
 
+bool boot_memory_next_free(uint64_t *start, uint64_t *end)
+{
+    uint64_t at = ALIGN_UP(*start, PAGE_SIZE);
+
+    for (unsigned int i = 0; i < boot_info.range_count; i++) {
+        const struct boot_range *range = &boot_info.range[i];
+        uint64_t stop = (range->start + range->size) & PAGE_MASK;
+        uint64_t from = max(at, ALIGN_UP(range->start, PAGE_SIZE));
+        int overlap;
+
+        if (range->type != BOOT_RAM || from >= stop) {
+            continue;
+        }
+        while (from < stop
+               && (overlap = find_overlap(from, from + PAGE_SIZE)) >= 0) {
+            from = reserved[overlap].end;
+        }
+        for (unsigned int j = 0; j < reserved_count; j++) {
+            if (reserved[j].start >= from) {
+                stop = min(stop, reserved[j].start);
+            }
+        }
+        if (from < stop) {
+            *start = from;
+            *end = stop;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The highest free place of size bytes in [start, end); 0 if none. */
 static uint64_t find_place(uint64_t start, uint64_t end, uint64_t size)
 {

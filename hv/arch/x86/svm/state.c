@@ -108,6 +108,7 @@ void svm_get_paging(struct vcpu *v, struct hvm_paging *p)
     p->cr4 = vmcb->cr4;
     p->efer = vmcb->efer & ~EFER_SVME;
     p->cpl = vmcb->cpl;
+    p->is_code64 = vmcb->cs.attr >> 9 & 1;
 }
 
 /* Where the value of a plain MSR is; NULL if it is not one of ours. */

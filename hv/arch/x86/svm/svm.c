@@ -228,6 +228,7 @@ static void enter(struct vcpu *v)
 
 static const struct hvm_ops ops = {
     .name = "SVM",
+    .hypercall_insn = { 0x0f, 0x01, 0xd9 },
     .domain_create = domain_create_,
     .domain_destroy = domain_destroy_,
     .vcpu_create = vcpu_create_,
