@@ -13,7 +13,7 @@ netback_librte_net_xenvif_so_23_0_SOURCES = \
 	netback/gcopy.c netback/gcopy.h \
 	netback/offload.c netback/offload.h \
 	netback/pmd.c netback/pmd.h \
-	netback/pmd_args.c netback/pmd_stats.c \
+	netback/pmd_args.c netback/pmd_memory.c netback/pmd_stats.c \
 	netback/to_guest.c netback/to_guest.h \
 	netback/vif.c netback/vif.h netback/vif_log.h \
 	netback/vif_control.c netback/vif_queue.c

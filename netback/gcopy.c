@@ -307,23 +307,21 @@ static void gcopy_destroy(struct access *access)
     free(g);
 }
 
-static const struct access_ops gcopy_ops = {
-    .name = "gcopy",
-    .copy = gcopy_copy,
-    .map = gcopy_map,
-    .unmap = gcopy_unmap,
-    .notify = gcopy_notify,
-    .destroy = gcopy_destroy,
-};
+#define GCOPY_OPS(how, copy_function) { \
+    .name = (how), \
+    .copy = (copy_function), \
+    .map = gcopy_map, \
+    .unmap = gcopy_unmap, \
+    .notify = gcopy_notify, \
+    .destroy = gcopy_destroy, \
+}
 
-static const struct access_ops ioctl_ops = {
-    .name = "gcopy by gntdev",
-    .copy = ioctl_copy,
-    .map = gcopy_map,
-    .unmap = gcopy_unmap,
-    .notify = gcopy_notify,
-    .destroy = gcopy_destroy,
-};
+static const struct access_ops fixed_ops =
+    GCOPY_OPS("grant copies to and from hugepages", gcopy_copy);
+static const struct access_ops bounced_ops =
+    GCOPY_OPS("grant copies through a bounce area", gcopy_copy);
+static const struct access_ops ioctl_ops =
+    GCOPY_OPS("gntdev's grant copies", ioctl_copy);
 
 static int make_buffers(struct gcopy *g, const char **why)
 {
@@ -366,7 +364,7 @@ struct access *gcopy_create(const struct gcopy_config *config,
         return NULL;
     }
     g->config = *config;
-    g->access.ops = &gcopy_ops;
+    g->access.ops = config->host_gfn != NULL ? &fixed_ops : &bounced_ops;
     if (!dom0_is_translated()) {
         g->access.ops = &ioctl_ops;
         return &g->access;

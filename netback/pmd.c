@@ -349,6 +349,7 @@ static int create_port(struct rte_vdev_device *vdev,
     struct vif_config config = {
         .domid = args->domid, .handle = args->handle,
         .queues = args->queues, .tso = args->tso,
+        .host_gfn = pmd_memory_prepare() ? pmd_memory_gfn : NULL,
         .changed = vif_changed,
     };
     struct pmd *pmd;

@@ -50,6 +50,14 @@ int pmd_xstats_get_names(struct rte_eth_dev *dev,
                          struct rte_eth_xstat_name *names,
                          unsigned int count);
 
+/*
+ * pmd_memory.c.  Prepare: read where DPDK's hugetlb memory lies, once; false
+ * (with one warning) when there is none.  Gfn: the frame under an address in
+ * it, or 0.
+ */
+bool pmd_memory_prepare(void);
+uint64_t pmd_memory_gfn(const void *host);
+
 /* pmd_args.c: what a device's name and arguments ask for. */
 struct pmd_args {
     uint16_t domid;

@@ -8,10 +8,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 
 #include <rte_common.h>
 #include <rte_kvargs.h>
-#include <rte_lcore.h>
 
 #include "netback/pmd.h"
 #include "netback/vif_log.h"
@@ -121,7 +121,7 @@ int pmd_args_parse(const char *name, const char *text,
         DOMID_MAX, VIF_HANDLE_MAX, VIF_QUEUES_MAX, 1
     };
     unsigned long values[] = {
-        UNSET, UNSET, RTE_MIN(QUEUES_DEFAULT, rte_lcore_count()), 0
+        UNSET, UNSET, RTE_MIN(QUEUES_DEFAULT, (unsigned int)get_nprocs()), 0
     };
     struct rte_kvargs *list;
     int error = 0;
