@@ -4,7 +4,7 @@ FAKE_GUEST = tests/fake/guest.c tests/fake/guest.h netback/access.h
 FUZZ_RUNNER = tests/fuzz/runner.c tests/fuzz/fuzz.h
 
 unit_tests += tests/unit/check_from_guest tests/unit/check_to_guest \
-	tests/unit/check_offload
+	tests/unit/check_offload tests/unit/check_local
 fuzz_tests += tests/fuzz/fuzz_from_guest tests/fuzz/fuzz_to_guest \
 	tests/fuzz/fuzz_offload
 
@@ -44,3 +44,14 @@ tests_fuzz_fuzz_offload_SOURCES = tests/fuzz/fuzz_offload.c \
 	$(FUZZ_RUNNER) netback/offload.c netback/offload.h
 tests_fuzz_fuzz_offload_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_fuzz_fuzz_offload_CFLAGS = $(UNIT_CFLAGS)
+
+tests_unit_check_local_SOURCES = tests/unit/check_local.c \
+	tests/unit/unit.h netback/access.h netback/ring.h \
+	netback/local.c netback/local.h netback/local_link.c \
+	netback/local_front.c netback/local_front.h \
+	netback/local_listen.c netback/local_private.h \
+	netback/from_guest.c netback/from_guest.h \
+	netback/to_guest.c netback/to_guest.h
+tests_unit_check_local_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE
+tests_unit_check_local_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_check_local_LDADD = $(UNIT_LDADD)

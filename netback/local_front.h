@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The frontend of a local vif (local.h): a netfront in a process, for tests,
+ * benchmarks and containers.  It behaves as Linux's does: a grant is given
+ * for each request and ended at its response, and a grant that is still in
+ * use then is an error of the backend.
+ *
+ * Threads: accept, is_closed and destroy belong to one thread; send, receive
+ * and the like of one queue and direction to one thread at a time.
+ */
+#ifndef NETBACK_LOCAL_FRONT_H
+#define NETBACK_LOCAL_FRONT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <xen/xen.h>
+#include <xen/io/netif.h>
+
+#include "local.h"
+
+#define LOCAL_FRONT_SLOTS 256u
+
+struct local_front;
+
+/* A packet in the caller's memory, or to be filled by receive. */
+struct local_packet {
+    uint8_t *data;
+    uint32_t size;              /* bytes; for receive: in room, out size */
+    uint16_t flags;             /* NETTXF_* or NETRXF_* of the first slot */
+    uint16_t gso_size;
+    uint8_t gso_type;
+    int16_t status;             /* receive: 0, or a negative NETIF_RSP_* */
+};
+
+struct local_front_stats {
+    uint64_t sent;              /* packets put in the rings */
+    uint64_t sent_errors;       /* slots answered with an error */
+    uint64_t received;
+    uint64_t received_errors;
+    uint64_t grants_in_use;     /* ended grants that the backend still used */
+};
+
+/* Make the memory and listen at path; NULL with errno set. */
+struct local_front *local_front_create(const char *path,
+                                       uint16_t queue_count,
+                                       uint32_t features,
+                                       const uint8_t mac[6]);
+void local_front_destroy(struct local_front *front);
+
+/*
+ * Wait for a backend and shake hands.  After a backend has gone the rings
+ * stay as they are, and the next one goes on with them.  0, -ETIMEDOUT, or
+ * the backend's refusal.
+ */
+int local_front_accept(struct local_front *front, int timeout_ms);
+bool local_front_is_closed(const struct local_front *front);
+
+/* Features that both sides have, after accept. */
+uint32_t local_front_features(const struct local_front *front);
+
+/* Queue packets to the backend; returns how many found room. */
+unsigned int local_front_send(struct local_front *front, unsigned int queue,
+                              const struct local_packet *packets,
+                              unsigned int count);
+
+/*
+ * As send, of count packets of size bytes each, whose bytes lie in the slots
+ * already: for benchmarks.  touch: write the first bytes of each anew, as a
+ * guest that makes packets does.
+ */
+unsigned int local_front_resend(struct local_front *front,
+                                unsigned int queue, unsigned int count,
+                                uint32_t size, bool touch);
+
+/* Packets from the backend; give their buffers again; returns how many. */
+unsigned int local_front_receive(struct local_front *front,
+                                 unsigned int queue,
+                                 struct local_packet *packets,
+                                 unsigned int count);
+
+/* As receive, but nothing is copied: for benchmarks. */
+unsigned int local_front_discard(struct local_front *front,
+                                 unsigned int queue, unsigned int count,
+                                 uint64_t *bytes);
+
+/* The socket on which the backend's events for a queue arrive. */
+int local_front_event_fd(const struct local_front *front,
+                         unsigned int queue);
+
+/* Ask for an event at the next packet; true: there is one already. */
+bool local_front_arm(struct local_front *front, unsigned int queue);
+
+struct local_front_stats local_front_stats(const struct local_front *front,
+                                           unsigned int queue);
+
+/* For tests that want to misbehave: the shared memory as it is. */
+void *local_front_page(struct local_front *front, uint32_t gfn);
+union local_grant *local_front_grant(struct local_front *front,
+                                     grant_ref_t ref);
+netif_tx_sring_t *local_front_tx(struct local_front *front,
+                                 unsigned int queue);
+netif_rx_sring_t *local_front_rx(struct local_front *front,
+                                 unsigned int queue);
+
+#endif

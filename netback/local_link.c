@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The backend's end of a local vif's socket: offer, hello, verdict, and the
+ * mapping of the frontend's memory.
+ *
+ * Invariants:
+ *  1. The frontend is as little trusted as a guest: its hello is received
+ *     once into private memory and checked before anything is used.
+ *  2. The memory is tmpfs and sealed against shrinking, so no later access
+ *     to the mapping faults; no other file type can be behind it.
+ *  3. Events are sent on sockets, by MSG_DONTWAIT: unlike an eventfd, whose
+ *     flags the frontend could change, a socket then never blocks us.
+ *  4. Every descriptor that came is kept in the link or closed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "local.h"
+
+/* What came with a hello. */
+struct received {
+    struct local_hello hello;
+    size_t size;
+    size_t fd_count;
+    int fds[LOCAL_FDS_MAX];
+};
+
+int local_check(const struct local_hello *hello, size_t size,
+                size_t fd_count, uint32_t page_count,
+                const struct local_offer *offer, const char **why)
+{
+    if (size != sizeof(*hello) || hello->magic != LOCAL_MAGIC) {
+        *why = "who listens on the socket is no frontend of a local vif";
+        return -EPROTO;
+    }
+    if (hello->version != LOCAL_VERSION || hello->pad[0] != 0 ||
+        hello->pad[1] != 0) {
+        *why = "the frontend speaks another version of the protocol";
+        return -EPROTO;
+    }
+    if (hello->queue_count == 0 || hello->queue_count > LOCAL_QUEUES_MAX ||
+        hello->queue_count > offer->queues_max) {
+        *why = "the frontend wants more queues than were offered, or none";
+        return -EPROTO;
+    }
+    if (fd_count != 1u + hello->queue_count) {
+        *why = "the frontend sent a wrong number of file descriptors";
+        return -EPROTO;
+    }
+    if (page_count == 0 || page_count > LOCAL_PAGES_MAX ||
+        hello->grant_frames == 0 || hello->grant_frames > page_count) {
+        *why = "the frontend's memory or its grant table has a wrong size";
+        return -EPROTO;
+    }
+    return 0;
+}
+
+/* Pages of the frontend's memory, or 0: not fit to be mapped. */
+static uint32_t memory_pages(int fd)
+{
+    struct statfs fs;
+    struct stat st;
+    int seals = fcntl(fd, F_GET_SEALS);
+
+    if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 ||
+        fstatfs(fd, &fs) != 0 || fs.f_type != TMPFS_MAGIC ||
+        fstat(fd, &st) != 0 || st.st_size % ACCESS_PAGE_SIZE != 0 ||
+        st.st_size / ACCESS_PAGE_SIZE > LOCAL_PAGES_MAX) {
+        return 0;
+    }
+    return (uint32_t)(st.st_size / ACCESS_PAGE_SIZE);
+}
+
+static void take_fds(struct msghdr *message, struct received *in)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL;
+         c = CMSG_NXTHDR(message, c)) {
+        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+            if (in->fd_count < LOCAL_FDS_MAX) {
+                in->fds[in->fd_count++] = fd;
+            } else {
+                close(fd);
+            }
+        }
+    }
+}
+
+static int receive(int fd, int timeout_ms, struct received *in)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(LOCAL_FDS_MAX * sizeof(int))];
+    } control;
+    struct iovec data = { &in->hello, sizeof(in->hello) };
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1,
+        .msg_control = control.bytes, .msg_controllen = sizeof(control),
+    };
+    struct pollfd wait = { .fd = fd, .events = POLLIN };
+    ssize_t size;
+
+    if (poll(&wait, 1, timeout_ms) != 1) {
+        return -ETIMEDOUT;
+    }
+    size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (size < 0) {
+        return -errno;
+    }
+    in->size = (size_t)size;
+    take_fds(&message, in);
+    return (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ? -EPROTO : 0;
+}
+
+static int open_socket(const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd;
+
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        return -ENAMETOOLONG;
+    }
+    memcpy(address.sun_path, path, strlen(path));
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        int error = -errno;
+
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+static int map_memory(struct local_link *link, int fd, uint32_t pages)
+{
+    void *memory = mmap(NULL, (size_t)pages * ACCESS_PAGE_SIZE,
+                        PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (memory == MAP_FAILED) {
+        return -errno;
+    }
+    link->memory = memory;
+    link->page_count = pages;
+    return 0;
+}
+
+/* Take over what a checked hello brought. */
+static int adopt(struct local_link *link, struct received *in,
+                 const struct local_offer *offer, const char **why)
+{
+    const struct local_hello *hello = &in->hello;
+    uint32_t pages = in->fd_count != 0 ? memory_pages(in->fds[0]) : 0;
+    int error = local_check(hello, in->size, in->fd_count, pages, offer,
+                            why);
+
+    if (error != 0) {
+        return error;
+    }
+    *why = "the frontend's memory cannot be mapped";
+    error = map_memory(link, in->fds[0], pages);
+    if (error != 0) {
+        return error;
+    }
+    link->queue_count = hello->queue_count;
+    link->grant_count = hello->grant_frames * LOCAL_GRANTS_PER_PAGE;
+    link->features = hello->features & offer->features;
+    memcpy(link->mac, hello->mac, sizeof(link->mac));
+    for (unsigned int i = 0; i < link->queue_count; i++) {
+        link->tx_ref[i] = hello->queues[i].tx_ref;
+        link->rx_ref[i] = hello->queues[i].rx_ref;
+        link->event[i] = in->fds[1 + i];
+        in->fds[1 + i] = -1;
+    }
+    return 0;
+}
+
+static int shake_hands(struct local_link *link, int timeout_ms,
+                       const struct local_offer *offer, const char **why)
+{
+    struct received in = { .fd_count = 0 };
+    struct local_verdict verdict = { .magic = LOCAL_MAGIC };
+    int error;
+
+    *why = "the frontend does not answer";
+    if (send(link->fd, offer, sizeof(*offer), MSG_NOSIGNAL) < 0) {
+        return -errno;
+    }
+    error = receive(link->fd, timeout_ms, &in);
+    if (error == 0) {
+        error = adopt(link, &in, offer, why);
+    }
+    for (size_t i = 0; i < in.fd_count; i++) {
+        if (in.fds[i] >= 0) {
+            close(in.fds[i]);
+        }
+    }
+    verdict.status = error;
+    if (send(link->fd, &verdict, sizeof(verdict), MSG_NOSIGNAL) < 0 &&
+        error == 0) {
+        error = -errno;
+    }
+    return error;
+}
+
+int local_connect(const char *path, uint16_t queues_max, uint32_t features,
+                  int timeout_ms, struct local_link *link, const char **why)
+{
+    const struct local_offer offer = {
+        .magic = LOCAL_MAGIC, .version = LOCAL_VERSION,
+        .queues_max = queues_max, .features = features,
+    };
+    int error;
+
+    memset(link, 0, sizeof(*link));
+    *why = "nobody listens on the socket";
+    link->fd = open_socket(path);
+    if (link->fd < 0) {
+        error = link->fd;
+        link->fd = -1;
+        return error;
+    }
+    error = shake_hands(link, timeout_ms, &offer, why);
+    if (error != 0) {
+        local_disconnect(link);
+    }
+    return error;
+}
+
+bool local_is_closed(const struct local_link *link)
+{
+    struct pollfd wait = { .fd = link->fd, .events = POLLRDHUP };
+
+    return link->fd < 0 || (poll(&wait, 1, 0) == 1 && wait.revents != 0);
+}
+
+void local_disconnect(struct local_link *link)
+{
+    for (unsigned int i = 0; i < link->queue_count; i++) {
+        close(link->event[i]);
+    }
+    if (link->memory != NULL) {
+        munmap(link->memory, (size_t)link->page_count * ACCESS_PAGE_SIZE);
+    }
+    if (link->fd >= 0) {
+        close(link->fd);
+    }
+    memset(link, 0, sizeof(*link));
+    link->fd = -1;
+}

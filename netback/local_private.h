@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What local_front.c and local_listen.c share: the frontend's state. */
+#ifndef NETBACK_LOCAL_PRIVATE_H
+#define NETBACK_LOCAL_PRIVATE_H
+
+#include "local_front.h"
+#include "ring.h"
+
+struct front_queue {
+    netif_tx_sring_t *tx;       /* the backend writes them too */
+    netif_rx_sring_t *rx;
+    uint32_t tx_ring, rx_ring;  /* their gfns, and grant references */
+    uint32_t tx_page, rx_page;  /* gfn of slot 0's page */
+    RING_IDX tx_prod, tx_cons;
+    RING_IDX rx_prod, rx_cons;
+    uint16_t rx_ids[LOCAL_FRONT_SLOTS]; /* slot -> id of its request */
+    int event;                  /* our end of the socket pair */
+    int backend_event;          /* the backend's, sent at accept */
+    struct local_front_stats stats;
+};
+
+struct local_front {
+    uint8_t *memory;
+    uint32_t page_count;
+    uint32_t grant_frames;
+    int memory_fd;
+    int listen_fd;
+    int fd;                     /* the backend's connection, or -1 */
+    char *path;
+    uint16_t queue_count;
+    uint32_t wanted;            /* features asked for */
+    uint32_t features;          /* both sides have them */
+    uint8_t mac[6];
+    struct front_queue queues[LOCAL_QUEUES_MAX];
+};
+
+/* local_front.c: give all RX buffers of a new queue. */
+void local_front_fill(struct local_front *front, struct front_queue *q);
+
+/* local_listen.c: send the backend an event. */
+void local_front_kick(struct local_front *front, struct front_queue *q);
+
+#endif
