@@ -234,7 +234,8 @@ bool pvh_dom0_is_device(uint64_t gpa)
             return false;
         }
     }
-    return page != VLAPIC_BASE && page != (acpi_facts.lapic_address & PAGE_MASK)
+    return page != VLAPIC_BASE
+           && page != (acpi_facts.lapic_address & PAGE_MASK)
            && (acpi_facts.hpet_address == 0
                || page != (acpi_facts.hpet_address & PAGE_MASK));
 }

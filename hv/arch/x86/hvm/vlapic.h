@@ -31,7 +31,7 @@ struct vlapic {
     uint64_t tsc_deadline;          /* [o] */
     struct timer timer;
     bool init_pending;              /* [a] INIT not yet taken */
-    uint32_t sipi;                  /* [a] 0x100 | vector: SIPI not yet taken */
+    uint32_t sipi;                  /* [a] 0x100 | vector: SIPI to be taken */
 };
 
 /* An interrupt message: from ICR, an IO-APIC pin or an MSI. */
