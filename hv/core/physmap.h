@@ -1,15 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A guest's memory map and the operations on its physical space. */
+/* A domain's physical address space: what stands where, and its map. */
 #ifndef CORE_PHYSMAP_H
 #define CORE_PHYSMAP_H
 
 #include "core/arch.h"
+#include "core/types.h"
+#include "core/xen_abi.h"
 
-/*
- * Sets what XENMEM_memory_map tells 'd' (replaces a former map); the entries
- * are copied.  0, -ENOMEM, -EINVAL (too many).
- */
+#define PHYSMAP_E820_MAX 128u
+
+/* The domain's memory map is 'count' entries from now on: 0, -E. */
 int physmap_set_e820(struct domain *d, const struct e820_entry_abi *entry,
                      unsigned int count);
+
+/* XENMEM_add_to_physmap on a local copy: 0 or -E. */
+int physmap_add(struct domain *d, const struct xen_add_to_physmap *op);
+/*
+ * XENMEM_add_to_physmap_batch from element '*done': 0 or -E, errors of each
+ * in the caller's array; -ERESTART with '*done' moved on.
+ */
+int physmap_add_batch(struct domain *d,
+                      const struct xen_add_to_physmap_batch *op,
+                      uint64_t *done);
+int physmap_remove(struct domain *d, gfn_t g);
+/* XENMEM_memory_map: writes the map to the caller.  0 or -E. */
+int physmap_memory_map(struct domain *d, struct guest_ptr arg);
+int physmap_set_memory_map(struct domain *cur, struct guest_ptr arg);
+/* XENMEM_acquire_resource from frame '*done'; -ERESTART as above. */
+int physmap_acquire(struct domain *cur, struct guest_ptr arg, uint64_t *done);
 
 #endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * References on machine frames.  The table of records and what happens to a
+ * frame without references belong to page_alloc.c.
+ *
+ *  1. refs goes 0 -> 1 only in page_alloc.c, after owner and flags are set
+ *     (release); so who raised it from above 0 reads a settled owner.
+ *  2. owner changes only while refs is 0, but for frame_disown(): then the
+ *     owner is past its last reference and nobody passes it here.
+ */
+#include "core/frame.h"
+#include "core/page_alloc.h"
+#include "lib/bug.h"
+
+bool frame_get_any(struct frame *f)
+{
+    uint32_t refs = __atomic_load_n(&f->refs, __ATOMIC_RELAXED);
+
+    do {
+        if (refs == 0 || refs == UINT32_MAX) {
+            return false;
+        }
+    } while (!__atomic_compare_exchange_n(&f->refs, &refs, refs + 1, true,
+                                          __ATOMIC_ACQUIRE,
+                                          __ATOMIC_RELAXED));
+    return true;
+}
+
+bool frame_get(struct frame *f, struct domain *d)
+{
+    if (!frame_get_any(f)) {
+        return false;
+    }
+    if (__atomic_load_n(&f->owner, __ATOMIC_RELAXED) != d) {
+        frame_put(f);
+        return false;
+    }
+    return true;
+}
+
+void frame_put(struct frame *f)
+{
+    uint32_t refs = __atomic_fetch_sub(&f->refs, 1, __ATOMIC_ACQ_REL);
+
+    BUG_ON(refs == 0);
+    if (refs == 1) {
+        page_alloc_give_back(f);
+    }
+}
+
+bool frame_release(struct frame *f)
+{
+    uint8_t flags = __atomic_fetch_and(&f->flags,
+                                       (uint8_t)~FRAME_ALLOCATED,
+                                       __ATOMIC_ACQ_REL);
+
+    if (!(flags & FRAME_ALLOCATED)) {
+        return false;
+    }
+    frame_put(f);
+    return true;
+}
+
+void frame_disown(struct frame *f)
+{
+    BUG_ON(!(f->flags & FRAME_CORE));
+    __atomic_store_n(&f->owner, (struct domain *)NULL, __ATOMIC_RELAXED);
+    frame_release(f);
+}

@@ -1,0 +1,591 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * gfn -> mfn of one domain.  Tables come from page_alloc.c; the entry format
+ * is the machine's (core/arch.h); callers are physmap_op.c, grant maps, the
+ * dom0 builder and the nested fault handler.
+ *
+ *  1. Tables are freed only with the domain, so lookups take no lock.  A
+ *     table never gives way to a leaf: a superpage set where a table stands
+ *     is written into the table as small entries.
+ *  2. Each present leaf of a counted type holds one reference on its frame
+ *     (ram: the allocation reference; foreign, grant: a frame_get()).
+ *  3. An entry that is removed or narrowed is flushed (arch_p2m_flush)
+ *     before the reference is dropped.
+ *  4. frame->gfn of owned RAM and of core's shared frames is where this
+ *     domain maps them.
+ *  5. A dying domain gets no new entries, so p2m_relinquish() ends.
+ *  6. Tables are bounded by the domain's memory limit: scattered mappings
+ *     cannot eat the host's memory.
+ *
+ * Lock order: p2m->lock, then page_alloc's.
+ */
+#include "core/p2m.h"
+
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/kmem.h"
+#include "core/lock.h"
+#include "core/page_alloc.h"
+#include "lib/atomic.h"
+#include "lib/bug.h"
+#include "lib/errno.h"
+#include "lib/minmax.h"
+#include "lib/spinlock.h"
+#include "lib/string.h"
+
+#define ENTRIES 512u
+#define LEVELS 4u
+#define BATCH 64u                   /* removed leaves per flush */
+#define RELINQUISH_FRAMES 4096u     /* references dropped per call */
+#define DESTROY_TABLES 512u         /* tables freed per call */
+#define TABLES_BASE 1024u           /* tables any domain may have */
+#define TABLES_SHARE 64u            /* and one more per this many pages */
+#define GET_TRIES 16u
+
+struct p2m {
+    spinlock_t lock;
+    uint64_t *root;                 /* [I] */
+    uint32_t generation;            /* [a] of flushes */
+    uint64_t max_gfn;               /* [a] written under lock */
+    uint64_t tables;                /* lock: count */
+    struct list_node table_list;    /* lock: frames of the tables */
+    uint64_t cursor;                /* lock: p2m_relinquish() came so far */
+};
+
+/* Leaves taken out, whose references wait for the flush. */
+struct batch {
+    struct domain *d;
+    unsigned int count;
+    struct { uint64_t entry, g; unsigned int level; } old[BATCH];
+};
+
+static uint64_t span(unsigned int level)
+{
+    return 1UL << (9 * (level - 1));
+}
+
+static unsigned int index_of(uint64_t g, unsigned int level)
+{
+    return (unsigned int)(g / span(level)) % ENTRIES;
+}
+
+static bool is_leaf(uint64_t e, unsigned int level)
+{
+    return level == 1 || arch_p2m_is_leaf(e, level);
+}
+
+static uint64_t *table_of(uint64_t e)
+{
+    return arch_frame_map(arch_p2m_mfn(e));
+}
+
+static bool is_ram(unsigned int type)
+{
+    return type == P2M_RAM_RW || type == P2M_RAM_RO;
+}
+
+static bool is_writable(unsigned int type)
+{
+    return type == P2M_RAM_RW || type == P2M_SHARED || type == P2M_FOREIGN
+           || type == P2M_GRANT_RW;
+}
+
+static bool is_counted(unsigned int type)
+{
+    return type >= P2M_FOREIGN && type <= P2M_GRANT_RO;
+}
+
+/* ---- flushing and references ---- */
+
+static void drop_reference(uint64_t g, mfn_t m, unsigned int type)
+{
+    struct frame *f = frame_of(m);
+
+    if (f == NULL || type == P2M_MMIO) {
+        return;
+    }
+    if (is_counted(type)) {
+        frame_put(f);
+        return;
+    }
+    if (f->gfn == g) {
+        f->gfn = INVALID_FRAME;
+    }
+    if (is_ram(type)) {
+        frame_release(f);
+    }
+}
+
+static void batch_end(struct batch *b)
+{
+    if (b->count == 0) {
+        return;
+    }
+    __atomic_add_fetch(&b->d->p2m->generation, 1, __ATOMIC_SEQ_CST);
+    arch_p2m_flush(b->d);
+    for (unsigned int i = 0; i < b->count; i++) {
+        unsigned int type = arch_p2m_type(b->old[i].entry);
+        mfn_t m = arch_p2m_mfn(b->old[i].entry);
+
+        for (uint64_t j = 0; j < span(b->old[i].level); j++) {
+            drop_reference(b->old[i].g + j, mfn_add(m, j), type);
+        }
+    }
+    b->count = 0;
+}
+
+static void batch_add(struct batch *b, uint64_t entry, uint64_t g,
+                      unsigned int level)
+{
+    if (b->count == BATCH) {
+        batch_end(b);
+    }
+    b->old[b->count].entry = entry;
+    b->old[b->count].g = g;
+    b->old[b->count++].level = level;
+}
+
+/* ---- tables: p->lock is held ---- */
+
+static uint64_t *table_make(struct domain *d)
+{
+    struct p2m *p = d->p2m;
+    uint64_t *t;
+
+    if (p->tables >= TABLES_BASE + READ_ONCE(d->max_pages) / TABLES_SHARE) {
+        return NULL;
+    }
+    t = page_alloc_core(0);
+    if (t != NULL) {
+        list_add(&frame_of(arch_virt_to_mfn(t))->link, &p->table_list);
+        p->tables++;
+    }
+    return t;
+}
+
+static void entry_write(uint64_t *slot, uint64_t e)
+{
+    __atomic_store_n(slot, e, __ATOMIC_RELEASE);
+}
+
+/* The leaf in '*slot' becomes a table that says the same. */
+static uint64_t *split(struct domain *d, uint64_t *slot, unsigned int level)
+{
+    uint64_t e = *slot;
+    uint64_t *t = table_make(d);
+
+    if (t == NULL) {
+        return NULL;
+    }
+    for (unsigned int i = 0; i < ENTRIES; i++) {
+        mfn_t m = mfn_add(arch_p2m_mfn(e), i * span(level - 1));
+
+        t[i] = arch_p2m_leaf(m, level - 1, arch_p2m_type(e));
+    }
+    entry_write(slot, arch_p2m_table(arch_virt_to_mfn(t)));
+    return t;
+}
+
+/* The table of 'level' that holds g's entry, made if it is not there. */
+static uint64_t *descend(struct domain *d, uint64_t g, unsigned int level)
+{
+    uint64_t *t = d->p2m->root;
+
+    for (unsigned int l = LEVELS; l > level; l--) {
+        uint64_t *slot = &t[index_of(g, l)];
+
+        if (!arch_p2m_is_present(*slot)) {
+            t = table_make(d);
+            if (t == NULL) {
+                return NULL;
+            }
+            entry_write(slot, arch_p2m_table(arch_virt_to_mfn(t)));
+        } else if (is_leaf(*slot, l)) {
+            t = split(d, slot, l);
+            if (t == NULL) {
+                return NULL;
+            }
+        } else {
+            t = table_of(*slot);
+        }
+    }
+    return t;
+}
+
+/* ---- life cycle ---- */
+
+int p2m_create(struct domain *d)
+{
+    struct p2m *p = kmem_alloc(sizeof(*p));
+
+    if (p == NULL) {
+        return -ENOMEM;
+    }
+    spin_lock_init(&p->lock, LOCK_RANK_P2M);
+    list_init(&p->table_list);
+    d->p2m = p;
+    p->root = table_make(d);
+    if (p->root == NULL) {
+        d->p2m = NULL;
+        kmem_free(p);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+int p2m_destroy(struct domain *d)
+{
+    struct p2m *p = d->p2m;
+
+    if (p == NULL) {
+        return 0;
+    }
+    for (unsigned int i = 0; i < DESTROY_TABLES; i++) {
+        struct frame *f;
+
+        if (list_is_empty(&p->table_list)) {
+            d->p2m = NULL;
+            kmem_free(p);
+            return 0;
+        }
+        f = list_first(&p->table_list, struct frame, link);
+        list_del(&f->link);
+        page_free_core(arch_frame_map(frame_mfn(f)), 0);
+    }
+    return -ERESTART;
+}
+
+mfn_t p2m_root(const struct domain *d)
+{
+    return arch_virt_to_mfn(d->p2m->root);
+}
+
+uint32_t p2m_flush_generation(const struct domain *d)
+{
+    return __atomic_load_n(&d->p2m->generation, __ATOMIC_SEQ_CST);
+}
+
+uint64_t p2m_max_gfn(const struct domain *d)
+{
+    return READ_ONCE(d->p2m->max_gfn);
+}
+
+/* ---- lookups: no lock ---- */
+
+/* The leaf at 'g' and its level; 0 if there is none. */
+static uint64_t walk(const struct p2m *p, uint64_t g, unsigned int *level)
+{
+    const uint64_t *t = p->root;
+
+    if (g >= P2M_GFN_LIMIT) {
+        return 0;
+    }
+    for (unsigned int l = LEVELS; l > 0; l--) {
+        uint64_t e = __atomic_load_n(&t[index_of(g, l)], __ATOMIC_ACQUIRE);
+
+        if (!arch_p2m_is_present(e)) {
+            return 0;
+        }
+        if (is_leaf(e, l)) {
+            *level = l;
+            return e;
+        }
+        t = table_of(e);
+    }
+    return 0;
+}
+
+mfn_t p2m_lookup(struct domain *d, gfn_t g, enum p2m_type *type)
+{
+    unsigned int level;
+    uint64_t e = walk(d->p2m, g.v, &level);
+
+    if (e == 0) {
+        *type = P2M_INVALID;
+        return mfn_invalid();
+    }
+    *type = arch_p2m_type(e);
+    return mfn_add(arch_p2m_mfn(e), g.v & (span(level) - 1));
+}
+
+/*
+ * The entry may change between the look and the reference, and the frame
+ * then be somebody else's: so look again while holding it.
+ */
+struct frame *p2m_get_frame(struct domain *d, gfn_t g, enum p2m_type *type)
+{
+    for (unsigned int i = 0; i < GET_TRIES; i++) {
+        mfn_t m = p2m_lookup(d, g, type);
+        struct frame *f = mfn_is_valid(m) ? frame_of(m) : NULL;
+        enum p2m_type again;
+
+        if (f == NULL || *type == P2M_MMIO) {
+            return NULL;
+        }
+        if (!frame_get_any(f)) {
+            continue;
+        }
+        if (mfn_eq(p2m_lookup(d, g, &again), m) && again == *type) {
+            return f;
+        }
+        frame_put(f);
+    }
+    return NULL;
+}
+
+struct frame *p2m_get_ram(struct domain *d, gfn_t g, bool write)
+{
+    enum p2m_type type;
+    struct frame *f = p2m_get_frame(d, g, &type);
+
+    if (f == NULL) {
+        return NULL;
+    }
+    if (!is_ram(type) || (write && type != P2M_RAM_RW)
+        || __atomic_load_n(&f->owner, __ATOMIC_RELAXED) != d) {
+        frame_put(f);
+        return NULL;
+    }
+    return f;
+}
+
+/* ---- setting ---- */
+
+/* One entry of table 't' at 'level', or all below it where a table is. */
+static void set_entry(struct batch *b, uint64_t *slot, unsigned int level,
+                      uint64_t g, mfn_t m, unsigned int type)
+{
+    uint64_t old = *slot;
+
+    if (arch_p2m_is_present(old) && !is_leaf(old, level)) {
+        uint64_t *t = table_of(old);
+        uint64_t step = span(level - 1);
+
+        for (unsigned int i = 0; i < ENTRIES; i++) {
+            set_entry(b, &t[i], level - 1, g + i * step,
+                      mfn_add(m, i * step), type);
+        }
+        return;
+    }
+    entry_write(slot, arch_p2m_leaf(m, level, type));
+    if (!arch_p2m_is_present(old)) {
+        return;
+    }
+    if (is_ram(type) && is_ram(arch_p2m_type(old))
+        && mfn_eq(arch_p2m_mfn(old), m)) {
+        /* The reference stays with the entry; only the rights changed. */
+        old = arch_p2m_leaf(m, level, P2M_MMIO);
+    }
+    batch_add(b, old, g, level);
+}
+
+static void note_gfns(struct p2m *p, gfn_t g, mfn_t m, uint64_t count,
+                      enum p2m_type type)
+{
+    p->max_gfn = max(p->max_gfn, g.v + count - 1);
+    if (!is_ram(type) && type != P2M_SHARED) {
+        return;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        struct frame *f = frame_of(mfn_add(m, i));
+
+        if (f != NULL) {
+            f->gfn = g.v + i;
+        }
+    }
+}
+
+static unsigned int level_for(unsigned int order)
+{
+    unsigned int most = arch_p2m_max_leaf();
+
+    return order >= 18 && most >= 3 ? 3 : order >= 9 && most >= 2 ? 2 : 1;
+}
+
+int p2m_set(struct domain *d, gfn_t g, mfn_t m, unsigned int order,
+            enum p2m_type type)
+{
+    unsigned int level = level_for(order);
+    uint64_t low = (1UL << order) - 1;
+    struct batch b = { .d = d };
+    uint64_t *t;
+
+    if (order > 9 * level || type <= P2M_INVALID || type >= P2M_TYPE_COUNT
+        || g.v >= P2M_GFN_LIMIT || ((g.v | m.v) & low) != 0) {
+        return -EINVAL;
+    }
+    spin_lock(&d->p2m->lock);
+    if (domain_is_dying(d)) {
+        spin_unlock(&d->p2m->lock);
+        return -EINVAL;
+    }
+    t = descend(d, g.v, level);
+    if (t != NULL) {
+        uint64_t *slot = &t[index_of(g.v, level)];
+
+        for (uint64_t i = 0; i <= low; i += span(level)) {
+            set_entry(&b, slot++, level, g.v + i, mfn_add(m, i), type);
+        }
+        batch_end(&b);
+        note_gfns(d->p2m, g, m, low + 1, type);
+    }
+    spin_unlock(&d->p2m->lock);
+    return t != NULL ? 0 : -ENOMEM;
+}
+
+/* ---- removing: p->lock is held ---- */
+
+/*
+ * Removes the leaf that covers 'g' if it lies in [g, end); else splits it
+ * until it does.  '*next' is where to go on.  0 or -ENOMEM.
+ */
+static int remove_at(struct batch *b, uint64_t g, uint64_t end,
+                     uint64_t *next)
+{
+    uint64_t *t = b->d->p2m->root;
+
+    for (unsigned int l = LEVELS; l > 0; l--) {
+        uint64_t *slot = &t[index_of(g, l)];
+        uint64_t e = *slot;
+
+        *next = (g & ~(span(l) - 1)) + span(l);
+        if (!arch_p2m_is_present(e)) {
+            return 0;
+        }
+        if (!is_leaf(e, l)) {
+            t = table_of(e);
+        } else if ((g & (span(l) - 1)) == 0 && *next <= end) {
+            entry_write(slot, 0);
+            batch_add(b, e, g, l);
+            return 0;
+        } else {
+            t = split(b->d, slot, l);
+            if (t == NULL) {
+                return -ENOMEM;
+            }
+        }
+    }
+    return 0;
+}
+
+int p2m_remove(struct domain *d, gfn_t g, unsigned int order)
+{
+    struct batch b = { .d = d };
+    uint64_t end = g.v + (1UL << order);
+    uint64_t at = g.v;
+    int rc = 0;
+
+    if (g.v >= P2M_GFN_LIMIT || order > PAGE_ORDER_1G) {
+        return -EINVAL;
+    }
+    spin_lock(&d->p2m->lock);
+    while (rc == 0 && at < end && at < P2M_GFN_LIMIT) {
+        rc = remove_at(&b, at, end, &at);
+    }
+    batch_end(&b);
+    spin_unlock(&d->p2m->lock);
+    return rc;
+}
+
+/* Removes what is at 'g' if 'm' is there, with a type the caller accepts. */
+static int remove_matching(struct domain *d, gfn_t g, mfn_t m,
+                           bool (*accepts)(unsigned int type))
+{
+    struct batch b = { .d = d };
+    enum p2m_type type;
+    uint64_t next;
+    int rc = -ENOENT;
+
+    spin_lock(&d->p2m->lock);
+    if (mfn_eq(p2m_lookup(d, g, &type), m) && accepts(type)) {
+        rc = remove_at(&b, g.v, g.v + 1, &next);
+    }
+    batch_end(&b);
+    spin_unlock(&d->p2m->lock);
+    return rc;
+}
+
+static bool is_grant(unsigned int type)
+{
+    return type == P2M_GRANT_RW || type == P2M_GRANT_RO;
+}
+
+static bool is_present(unsigned int type)
+{
+    return type != P2M_INVALID;
+}
+
+int p2m_remove_if(struct domain *d, gfn_t g, mfn_t m)
+{
+    return remove_matching(d, g, m, is_present);
+}
+
+int p2m_remove_grant(struct domain *d, gfn_t g, mfn_t m)
+{
+    return remove_matching(d, g, m, is_grant);
+}
+
+int p2m_relinquish(struct domain *d)
+{
+    struct batch b = { .d = d };
+    struct p2m *p = d->p2m;
+    uint64_t steps = 0;
+    bool is_done;
+
+    spin_lock(&p->lock);
+    while (p->cursor < P2M_GFN_LIMIT && steps < RELINQUISH_FRAMES) {
+        uint64_t from = p->cursor;
+        unsigned int had = b.count;
+
+        remove_at(&b, from, P2M_GFN_LIMIT, &p->cursor);
+        if (b.count != had) {
+            steps += p->cursor - from - 1;
+        }
+        steps++;
+    }
+    batch_end(&b);
+    is_done = p->cursor >= P2M_GFN_LIMIT;
+    spin_unlock(&p->lock);
+    return is_done ? 0 : -ERESTART;
+}
+
+/* ---- access to guest-physical memory ---- */
+
+static int copy(struct domain *d, uint64_t gpa, void *buf, size_t size,
+                bool write)
+{
+    char *p = buf;
+
+    while (size > 0) {
+        size_t off = gpa & (PAGE_SIZE - 1);
+        size_t part = min(size, PAGE_SIZE - off);
+        enum p2m_type type;
+        struct frame *f = p2m_get_frame(d, gfn(gpa >> PAGE_SHIFT), &type);
+        char *at;
+
+        if (f == NULL) {
+            return -EFAULT;
+        }
+        if (write && !is_writable(type)) {
+            frame_put(f);
+            return -EFAULT;
+        }
+        at = (char *)arch_frame_map(frame_mfn(f)) + off;
+        memcpy(write ? at : p, write ? p : at, part);
+        frame_put(f);
+        p += part;
+        gpa += part;
+        size -= part;
+    }
+    return 0;
+}
+
+int p2m_read(struct domain *d, void *dst, uint64_t gpa, size_t size)
+{
+    return copy(d, gpa, dst, size, false);
+}
+
+int p2m_write(struct domain *d, uint64_t gpa, const void *src, size_t size)
+{
+    return copy(d, gpa, (void *)(uintptr_t)src, size, true);
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Placing frames in a domain's physical address space: shared_info and
+ * grant frames, another domain's frames (foreign) and resources; and the map that XENMEM_memory_map tells.  memory_op
+ * (physmap_op.c) decodes; p2m.c holds the entries and their references.
+ *
+ *  1. Only RAM of another domain can be mapped as foreign, with a reference
+ *     that the p2m entry keeps, so the owner may die meanwhile.
+ *  2. A core frame (shared_info, grant table) stands at one gfn of its
+ *     owner: mapping it again takes it away from the old one.
+ *  3. At most BATCH elements are done at once.
+ */
+#include "core/physmap.h"
+
+#include "core/domain.h"
+#include "core/frame.h"
+#include "core/grant_table.h"
+#include "core/kmem.h"
+#include "core/p2m.h"
+#include "core/vcpu.h"
+#include "core/xsm.h"
+#include "lib/errno.h"
+#include "lib/minmax.h"
+#include "lib/string.h"
+
+#define BATCH 64u
+
+struct e820_map {
+    unsigned int count;
+    struct e820_entry_abi entry[];
+};
+
+/* ---- one frame at a gfn ---- */
+
+/* A frame that core shares with its owner 'd', at 'g' and nowhere else. */
+static int place_shared(struct domain *d, mfn_t m, gfn_t g)
+{
+    struct frame *f = frame_of(m);
+    uint64_t old = f->gfn;
+
+    if (old != INVALID_FRAME && old != g.v) {
+        (void)p2m_remove_if(d, gfn(old), m);
+    }
+    return p2m_set(d, g, m, 0, P2M_SHARED);
+}
+
+static int place_foreign(struct domain *d, struct domain *owner, gfn_t from,
+                         gfn_t to)
+{
+    enum p2m_type type;
+    struct frame *f = p2m_get_frame(owner, from, &type);
+    int rc;
+
+    if (f == NULL) {
+        return -EINVAL;
+    }
+    if ((type != P2M_RAM_RW && type != P2M_RAM_RO) || d == owner) {
+        frame_put(f);
+        return -EINVAL;
+    }
+    rc = p2m_set(d, to, frame_mfn(f), 0,
+                 type == P2M_RAM_RW ? P2M_FOREIGN : P2M_FOREIGN_RO);
+    if (rc != 0) {
+        frame_put(f);
+    }
+    return rc;
+}
+
+static int place_grant_frame(struct domain *d, uint64_t idx, gfn_t g)
+{
+    mfn_t m;
+    int rc;
+
+    if (idx >= XENMAPIDX_grant_table_status) {
+        return -EINVAL;
+    }
+    rc = grant_shared_frame(d, (uint32_t)idx, &m);
+    return rc != 0 ? rc : place_shared(d, m, g);
+}
+
+/* One element of add_to_physmap; 'owner' only for gmfn_foreign. */
+static int place(struct domain *d, unsigned int space, uint64_t idx, gfn_t g,
+                 struct domain *owner)
+{
+    if (g.v >= P2M_GFN_LIMIT) {
+        return -EINVAL;
+    }
+    switch (space) {
+    case XENMAPSPACE_shared_info:
+        return idx != 0 ? -EINVAL :
+               place_shared(d, arch_virt_to_mfn(d->shared_info), g);
+    case XENMAPSPACE_grant_table:
+        return place_grant_frame(d, idx, g);
+    case XENMAPSPACE_gmfn_foreign:
+        return owner == NULL || idx >= P2M_GFN_LIMIT ? -EINVAL :
+               place_foreign(d, owner, gfn(idx), g);
+    case XENMAPSPACE_gmfn:
+    case XENMAPSPACE_gmfn_range:
+    case XENMAPSPACE_dev_mmio:
+        /* For device models and passthrough, which we do not have. */
+        return -EOPNOTSUPP;
+    default:
+        return -EINVAL;
+    }
+}
+
+/* ---- add and remove ---- */
+
+int physmap_add(struct domain *d, const struct xen_add_to_physmap *op)
+{
+    if (op->space == XENMAPSPACE_gmfn_foreign) {
+        return -ENOSYS;
+    }
+    return place(d, op->space, op->idx, gfn(op->gpfn), NULL);
+}
+
+static int add_element(struct domain *d,
+                       const struct xen_add_to_physmap_batch *op, uint64_t i,
+                       struct domain *owner)
+{
+    xen_ulong_t idx;
+    xen_pfn_t g;
+    int error;
+
+    if (guest_read(&idx, guest_ptr_add(guest_ptr_of(op->idxs.p),
+                                       i * sizeof(idx)), sizeof(idx)) != 0 ||
+        guest_read(&g, guest_ptr_add(guest_ptr_of(op->gpfns.p),
+                                     i * sizeof(g)), sizeof(g)) != 0) {
+        return -EFAULT;
+    }
+    error = place(d, op->space, idx, gfn(g), owner);
+    return guest_write(guest_ptr_add(guest_ptr_of(op->errs.p),
+                                     i * sizeof(error)),
+                       &error, sizeof(error));
+}
+
+int physmap_add_batch(struct domain *d,
+                      const struct xen_add_to_physmap_batch *op,
+                      uint64_t *done)
+{
+    struct domain *owner = NULL;
+    uint64_t end = min(*done + BATCH, (uint64_t)op->size);
+    int rc = 0;
+
+    if (op->space == XENMAPSPACE_gmfn_range) {
+        return -EOPNOTSUPP;
+    }
+    if (op->space == XENMAPSPACE_gmfn_foreign) {
+        owner = domain_get_by_id(op->u.foreign_domid);
+        if (owner == NULL) {
+            return -ESRCH;
+        }
+        rc = xsm_memory_foreign(vcpu_current()->domain, owner);
+    }
+    while (rc == 0 && *done < end) {
+        rc = add_element(d, op, *done, owner);
+        if (rc == 0) {
+            (*done)++;
+        }
+    }
+    domain_put(owner);
+    if (rc == 0 && *done < op->size) {
+        rc = -ERESTART;
+    }
+    return rc;
+}
+
+int physmap_remove(struct domain *d, gfn_t g)
+{
+    enum p2m_type type;
+    mfn_t m;
+
+    if (g.v >= P2M_GFN_LIMIT) {
+        return -EINVAL;
+    }
+    m = p2m_lookup(d, g, &type);
+    switch (type) {
+    case P2M_INVALID:
+        return -ENOENT;
+    case P2M_GRANT_RW:
+    case P2M_GRANT_RO:
+        /* Its handle says when it goes: GNTTABOP_unmap_grant_ref. */
+        return -EBUSY;
+    default:
+        return p2m_remove_if(d, g, m);
+    }
+}
+
+/* ---- the memory map ---- */
+
+int physmap_set_e820(struct domain *d, const struct e820_entry_abi *entry,
+                     unsigned int count)
+{
+    struct e820_map *map;
+    struct e820_map *old;
+
+    if (count > PHYSMAP_E820_MAX) {
+        return -EINVAL;
+    }
+    map = kmem_alloc(sizeof(*map) + count * sizeof(map->entry[0]));
+    if (map == NULL) {
+        return -ENOMEM;
+    }
+    map->count = count;
+    memcpy(map->entry, entry, count * sizeof(map->entry[0]));
+    spin_lock(&d->lock);
+    old = d->e820;
+    d->e820 = map;
+    spin_unlock(&d->lock);
+    kmem_free(old);
+    return 0;
+}
+
+/* A copy of d's map that the caller frees, or NULL. */
+static struct e820_map *copy_map(struct domain *d)
+{
+    size_t size = sizeof(struct e820_map) +
+                  PHYSMAP_E820_MAX * sizeof(struct e820_entry_abi);
+    struct e820_map *copy = kmem_alloc(size);
+
+    if (copy == NULL) {
+        return NULL;
+    }
+    spin_lock(&d->lock);
+    if (d->e820 != NULL) {
+        copy->count = d->e820->count;
+        memcpy(copy->entry, d->e820->entry,
+               copy->count * sizeof(copy->entry[0]));
+    }
+    spin_unlock(&d->lock);
+    return copy;
+}
+
+int physmap_memory_map(struct domain *d, struct guest_ptr arg)
+{
+    struct xen_memory_map op;
+    struct e820_map *map;
+    int rc;
+
+    if (guest_read(&op, arg, sizeof(op)) != 0) {
+        return -EFAULT;
+    }
+    map = copy_map(d);
+    if (map == NULL) {
+        return -ENOMEM;
+    }
+    if (map->count == 0) {
+        rc = -ENOSYS;
+    } else if (!guest_ptr_is_null(guest_ptr_of(op.buffer.p)) &&
+               op.nr_entries < map->count) {
+        rc = -ENOBUFS;
+    } else {
+        rc = 0;
+        op.nr_entries = map->count;
+        if (!guest_ptr_is_null(guest_ptr_of(op.buffer.p))) {
+            rc = guest_write(guest_ptr_of(op.buffer.p), map->entry,
+                             map->count * sizeof(map->entry[0]));
+        }
+    }
+    if (rc == 0) {
+        rc = guest_write(arg, &op, sizeof(op));
+    }
+    kmem_free(map);
+    return rc;
+}
+
+int physmap_set_memory_map(struct domain *cur, struct guest_ptr arg)
+{
+    struct xen_foreign_memory_map op;
+    struct e820_entry_abi *entry;
+    struct domain *d;
+    size_t size;
+    int rc;
+
+    if (guest_read(&op, arg, sizeof(op)) != 0) {
+        return -EFAULT;
+    }
+    if (op.map.nr_entries > PHYSMAP_E820_MAX) {
+        return -EINVAL;
+    }
+    d = domain_get_any(op.domid);
+    if (d == NULL) {
+        return -ESRCH;
+    }
+    size = op.map.nr_entries * sizeof(*entry);
+    entry = kmem_alloc(size + 1);
+    rc = entry == NULL ? -ENOMEM : xsm_memory_foreign(cur, d);
+    if (rc == 0) {
+        rc = guest_read(entry, guest_ptr_of(op.map.buffer.p), size);
+    }
+    if (rc == 0) {
+        rc = physmap_set_e820(d, entry, op.map.nr_entries);
+    }
+    kmem_free(entry);
+    domain_put(d);
+    return rc;
+}
+
+/* ---- resources ---- */
+
+/* Maps frame 'index' of d's grant table at 'g' of 'cur'. */
+static int place_resource(struct domain *cur, struct domain *d,
+                          uint64_t index, gfn_t g)
+{
+    struct frame *f;
+    mfn_t m;
+    int rc;
+
+    if (index > UINT32_MAX || g.v >= P2M_GFN_LIMIT) {
+        return -EINVAL;
+    }
+    rc = grant_shared_frame(d, (uint32_t)index, &m);
+    if (rc != 0) {
+        return rc;
+    }
+    f = frame_of(m);
+    if (!frame_get_any(f)) {
+        return -EINVAL;
+    }
+    rc = p2m_set(cur, g, m, 0, P2M_FOREIGN);
+    if (rc != 0) {
+        frame_put(f);
+    }
+    return rc;
+}
+
+static int acquire_frames(struct domain *cur, struct domain *d,
+                          const struct xen_mem_acquire_resource *op,
+                          uint64_t *done)
+{
+    uint64_t end = min(*done + BATCH, (uint64_t)op->nr_frames);
+
+    while (*done < end) {
+        xen_pfn_t g;
+        int rc = guest_read(&g, guest_ptr_add(guest_ptr_of(op->frame_list.p),
+                                              *done * sizeof(g)), sizeof(g));
+
+        if (rc == 0) {
+            rc = place_resource(cur, d, op->frame + *done, gfn(g));
+        }
+        if (rc != 0) {
+            return rc;
+        }
+        (*done)++;
+    }
+    return *done < op->nr_frames ? -ERESTART : 0;
+}
+
+static int acquire(struct domain *cur, struct domain *d,
+                   struct xen_mem_acquire_resource *op, struct guest_ptr arg,
+                   uint64_t *done)
+{
+    int rc = xsm_memory_resource(cur, d);
+
+    if (rc != 0) {
+        return rc;
+    }
+    if (op->type != XENMEM_resource_grant_table) {
+        return -EOPNOTSUPP;
+    }
+    if (op->id != XENMEM_resource_grant_table_id_shared) {
+        return -EINVAL;
+    }
+    if (guest_ptr_is_null(guest_ptr_of(op->frame_list.p))) {
+        if (op->nr_frames != 0) {
+            return -EINVAL;
+        }
+        op->nr_frames = d->grant->max_frames;
+        return guest_write(arg, op, sizeof(*op));
+    }
+    if (op->frame + op->nr_frames < op->frame) {
+        return -EINVAL;
+    }
+    return acquire_frames(cur, d, op, done);
+}
+
+int physmap_acquire(struct domain *cur, struct guest_ptr arg, uint64_t *done)
+{
+    struct xen_mem_acquire_resource op;
+    struct domain *d;
+    int rc;
+
+    if (guest_read(&op, arg, sizeof(op)) != 0) {
+        return -EFAULT;
+    }
+    if (op.pad != 0 || op.domid == DOMID_SELF) {
+        return -EINVAL;
+    }
+    d = domain_get_by_id(op.domid);
+    if (d == NULL) {
+        return -ESRCH;
+    }
+    rc = d == cur ? -EINVAL : acquire(cur, d, &op, arg, done);
+    domain_put(d);
+    return rc;
+}

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * HYPERVISOR_memory_op: reservations (memory that a domain gains and gives
+ * up) and limits here, the physical address space in physmap.c.
+ *
+ *  1. Reservations and batches are done in bounded parts.  Progress is kept
+ *     where Xen keeps it, above MEMOP_EXTENT_SHIFT of the command.
+ *  2. An operation on extents returns how many it did; the first that fails
+ *     ends it, and what was done stays.
+ *  3. A direct-mapped domain gets for a gfn the frame of that number, which
+ *     was reserved for it when it released it.
+ */
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/frame.h"
+#include "core/hypercall.h"
+#include "core/p2m.h"
+#include "core/page_alloc.h"
+#include "core/physmap.h"
+#include "core/vcpu.h"
+#include "core/xsm.h"
+#include "lib/errno.h"
+#include "lib/minmax.h"
+
+#define MEMOP_EXTENT_SHIFT 6
+#define MEMOP_CMD_MASK ((1u << MEMOP_EXTENT_SHIFT) - 1)
+
+/* Frames zeroed or unmapped before other work gets its turn. */
+#define FRAMES_PER_RUN 1024u
+#define CONTROL_MAX_ORDER PAGE_ORDER_2M
+#define GUEST_MAX_ORDER PAGE_ORDER_2M
+
+/* Leaves progress 'done' in the command and asks to be run again. */
+static long run_again(unsigned long cmd, uint64_t done)
+{
+    hypercall_set_arg(0, (cmd & MEMOP_CMD_MASK) | done << MEMOP_EXTENT_SHIFT);
+    return -ERESTART;
+}
+
+/* ---- reservations ---- */
+
+static int populate_direct(struct domain *d, gfn_t g, unsigned int order)
+{
+    for (uint64_t i = 0; i < 1UL << order; i++) {
+        mfn_t m = mfn(g.v + i);
+        enum p2m_type type;
+        int rc;
+
+        (void)p2m_lookup(d, gfn_add(g, i), &type);
+        if (type != P2M_INVALID || !page_alloc_reserved(d, m)) {
+            return -EINVAL;
+        }
+        rc = p2m_set(d, gfn_add(g, i), m, 0, P2M_RAM_RW);
+        if (rc != 0) {
+            (void)frame_release(frame_of(m));
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int populate(struct domain *d, gfn_t g, unsigned int order)
+{
+    struct frame *f;
+    int rc;
+
+    if (d->is_direct_mapped) {
+        return populate_direct(d, g, order);
+    }
+    f = page_alloc_domain(d, order);
+    if (f == NULL) {
+        return -ENOMEM;
+    }
+    rc = p2m_set(d, g, frame_mfn(f), order, P2M_RAM_RW);
+    if (rc != 0) {
+        for (uint64_t i = 0; i < 1UL << order; i++) {
+            (void)frame_release(f + i);
+        }
+    }
+    return rc;
+}
+
+/* Gives up RAM only: what else stands there is not a reservation. */
+static int depopulate(struct domain *d, gfn_t g, unsigned int order)
+{
+    for (uint64_t i = 0; i < 1UL << order; i++) {
+        struct frame *f = p2m_get_ram(d, gfn_add(g, i), true);
+        int rc;
+
+        if (f == NULL) {
+            return -EINVAL;
+        }
+        rc = p2m_remove_if(d, gfn_add(g, i), frame_mfn(f));
+        frame_put(f);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static bool extent_is_valid(const struct xen_memory_reservation *r,
+                            xen_pfn_t g)
+{
+    uint64_t size = 1UL << r->extent_order;
+
+    return (g & (size - 1)) == 0 && g < P2M_GFN_LIMIT &&
+           size <= P2M_GFN_LIMIT - g;
+}
+
+/* Extents from 'done' on; the number done, or -ERESTART by run_again(). */
+static long run_extents(struct domain *d, unsigned long cmd, uint64_t done,
+                        const struct xen_memory_reservation *r)
+{
+    uint64_t budget = max(FRAMES_PER_RUN >> r->extent_order, 1u);
+    bool gives = (cmd & MEMOP_CMD_MASK) == XENMEM_populate_physmap;
+
+    for (; done < r->nr_extents; done++, budget--) {
+        struct guest_ptr at = guest_ptr_add(guest_ptr_of(r->extent_start.p),
+                                            done * sizeof(xen_pfn_t));
+        xen_pfn_t g;
+
+        if (budget == 0) {
+            return run_again(cmd, done);
+        }
+        if (guest_read(&g, at, sizeof(g)) != 0 || !extent_is_valid(r, g)) {
+            break;
+        }
+        if ((gives ? populate(d, gfn(g), r->extent_order) :
+                     depopulate(d, gfn(g), r->extent_order)) != 0) {
+            break;
+        }
+    }
+    return (long)done;
+}
+
+static long reservation(unsigned long cmd, struct guest_ptr arg)
+{
+    struct domain *cur = vcpu_current()->domain;
+    uint64_t done = cmd >> MEMOP_EXTENT_SHIFT;
+    struct xen_memory_reservation r;
+    struct domain *d;
+    long rc;
+
+    if (guest_read(&r, arg, sizeof(r)) != 0) {
+        return (long)done;
+    }
+    if (done >= r.nr_extents ||
+        r.nr_extents > ~0UL >> MEMOP_EXTENT_SHIFT ||
+        r.extent_order > (cur->is_privileged ? CONTROL_MAX_ORDER :
+                                               GUEST_MAX_ORDER)) {
+        return (long)done;
+    }
+    d = domain_get_any(r.domid);
+    if (d == NULL) {
+        return (long)done;
+    }
+    rc = xsm_memory_adjust(cur, d);
+    rc = rc != 0 ? rc : run_extents(d, cmd, done, &r);
+    domain_put(d);
+    return rc;
+}
+
+static long claim(struct guest_ptr arg)
+{
+    struct xen_memory_reservation r;
+    struct domain *d;
+    long rc;
+
+    if (guest_read(&r, arg, sizeof(r)) != 0) {
+        return -EFAULT;
+    }
+    if (!guest_ptr_is_null(guest_ptr_of(r.extent_start.p)) ||
+        r.extent_order != 0 || r.mem_flags != 0) {
+        return -EINVAL;
+    }
+    d = domain_get_by_id(r.domid);
+    if (d == NULL) {
+        return -ESRCH;
+    }
+    rc = xsm_memory_claim(vcpu_current()->domain, d);
+    if (rc == 0) {
+        rc = page_alloc_claim(d, r.nr_extents);
+    }
+    domain_put(d);
+    return rc;
+}
+
+/* ---- limits ---- */
+
+static long limit(unsigned int op, struct guest_ptr arg)
+{
+    struct domain *d;
+    domid_t id;
+    long rc;
+
+    if (guest_read(&id, arg, sizeof(id)) != 0) {
+        return -EFAULT;
+    }
+    d = domain_get_any(id);
+    if (d == NULL) {
+        return -ESRCH;
+    }
+    rc = xsm_memory_adjust(vcpu_current()->domain, d);
+    if (rc == 0) {
+        switch (op) {
+        case XENMEM_current_reservation:
+            rc = (long)__atomic_load_n(&d->tot_pages, __ATOMIC_RELAXED);
+            break;
+        case XENMEM_maximum_reservation:
+            rc = (long)__atomic_load_n(&d->max_pages, __ATOMIC_RELAXED);
+            break;
+        default:
+            rc = (long)p2m_max_gfn(d);
+            break;
+        }
+    }
+    domain_put(d);
+    return rc;
+}
+
+/*
+ * Populate-on-demand is not offered: every gfn has its frame, so a target is
+ * what the domain has and setting one changes nothing.
+ */
+static long pod_target(struct guest_ptr arg)
+{
+    struct xen_pod_target op;
+    struct domain *d;
+    long rc;
+
+    if (guest_read(&op, arg, sizeof(op)) != 0) {
+        return -EFAULT;
+    }
+    d = domain_get_any(op.domid);
+    if (d == NULL) {
+        return -ESRCH;
+    }
+    rc = xsm_memory_adjust(vcpu_current()->domain, d);
+    if (rc == 0) {
+        op.tot_pages = __atomic_load_n(&d->tot_pages, __ATOMIC_RELAXED);
+        op.pod_cache_pages = 0;
+        op.pod_entries = 0;
+        rc = guest_write(arg, &op, sizeof(op));
+    }
+    domain_put(d);
+    return rc;
+}
+
+/* ---- the physical address space ---- */
+
+static long add_to_physmap(struct guest_ptr arg)
+{
+    struct xen_add_to_physmap op;
+    struct domain *d;
+    long rc;
+
+    if (guest_read(&op, arg, sizeof(op)) != 0) {
+        return -EFAULT;
+    }
+    d = domain_get_any(op.domid);
+    if (d == NULL) {
+        return -ESRCH;
+    }
+    rc = xsm_memory_adjust(vcpu_current()->domain, d);
+    rc = rc != 0 ? rc : physmap_add(d, &op);
+    domain_put(d);
+    return rc;
+}
+
+static long add_batch(unsigned long cmd, struct guest_ptr arg)
+{
+    uint64_t done = cmd >> MEMOP_EXTENT_SHIFT;
+    struct xen_add_to_physmap_batch op;
+    struct domain *d;
+    long rc;
+
+    if (guest_read(&op, arg, sizeof(op)) != 0) {
+        return -EFAULT;
+    }
+    if (done > op.size) {
+        return -EINVAL;
+    }
+    d = domain_get_any(op.domid);
+    if (d == NULL) {
+        return -ESRCH;
+    }
+    rc = xsm_memory_adjust(vcpu_current()->domain, d);
+    rc = rc != 0 ? rc : physmap_add_batch(d, &op, &done);
+    domain_put(d);
+    return rc == -ERESTART ? run_again(cmd, done) : rc;
+}
+
+static long remove_from(struct guest_ptr arg)
+{
+    struct xen_remove_from_physmap op;
+    struct domain *d;
+    long rc;
+
+    if (guest_read(&op, arg, sizeof(op)) != 0) {
+        return -EFAULT;
+    }
+    d = domain_get_any(op.domid);
+    if (d == NULL) {
+        return -ESRCH;
+    }
+    rc = xsm_memory_adjust(vcpu_current()->domain, d);
+    rc = rc != 0 ? rc : physmap_remove(d, gfn(op.gpfn));
+    domain_put(d);
+    return rc;
+}
+
+static long acquire_resource(unsigned long cmd, struct guest_ptr arg)
+{
+    uint64_t done = cmd >> MEMOP_EXTENT_SHIFT;
+    long rc = physmap_acquire(vcpu_current()->domain, arg, &done);
+
+    return rc == -ERESTART ? run_again(cmd, done) : rc;
+}
+
+/* No region is reserved for devices that a guest could be given. */
+static long reserved_regions(struct guest_ptr arg)
+{
+    struct xen_reserved_device_memory_map op;
+
+    if (guest_read(&op, arg, sizeof(op)) != 0) {
+        return -EFAULT;
+    }
+    op.nr_entries = 0;
+    return guest_write(arg, &op, sizeof(op));
+}
+
+long memory_op(unsigned long cmd, struct guest_ptr arg)
+{
+    struct domain *cur = vcpu_current()->domain;
+    unsigned int op = cmd & MEMOP_CMD_MASK;
+
+    switch (op) {
+    case XENMEM_populate_physmap:
+    case XENMEM_decrease_reservation:
+        return reservation(cmd, arg);
+    case XENMEM_claim_pages:
+        return claim(arg);
+    case XENMEM_current_reservation:
+    case XENMEM_maximum_reservation:
+    case XENMEM_maximum_gpfn:
+        return limit(op, arg);
+    case XENMEM_maximum_ram_page:
+        return (long)arch_max_mfn() - 1;
+    case XENMEM_set_pod_target:
+    case XENMEM_get_pod_target:
+        return pod_target(arg);
+    case XENMEM_add_to_physmap:
+        return add_to_physmap(arg);
+    case XENMEM_add_to_physmap_batch:
+        return add_batch(cmd, arg);
+    case XENMEM_remove_from_physmap:
+        return remove_from(arg);
+    case XENMEM_memory_map:
+        return physmap_memory_map(cur, arg);
+    case XENMEM_set_memory_map:
+        return physmap_set_memory_map(cur, arg);
+    case XENMEM_acquire_resource:
+        return acquire_resource(cmd, arg);
+    case XENMEM_reserved_device_memory_map:
+        return reserved_regions(arg);
+    case XENMEM_increase_reservation:
+        /* Frames without a gfn have no meaning for a translated guest. */
+        return (long)(cmd >> MEMOP_EXTENT_SHIFT);
+    case XENMEM_get_vnumainfo:
+    case XENMEM_exchange:
+        return -EOPNOTSUPP;
+    default:
+        return -ENOSYS;
+    }
+}
