@@ -86,6 +86,10 @@ monitor_columns(void)
         &ovsrec_interface_columns[OVSREC_INTERFACE_COL_OFPORT],
         &ovsrec_interface_columns[OVSREC_INTERFACE_COL_ERROR],
         &ovsrec_interface_columns[OVSREC_INTERFACE_COL_EXTERNAL_IDS],
+        &ovsrec_interface_columns[OVSREC_INTERFACE_COL_MTU_REQUEST],
+        &ovsrec_interface_columns[OVSREC_INTERFACE_COL_INGRESS_POLICING_RATE],
+        &ovsrec_interface_columns[
+            OVSREC_INTERFACE_COL_INGRESS_POLICING_BURST],
     };
     size_t i;
 
@@ -268,6 +272,9 @@ get_port(const struct ovsrec_bridge *br, const struct ovsrec_port *rec,
     ovs_strzcpy(port->devargs,
                 smap_get_def(&iface->options, "dpdk-devargs", ""),
                 sizeof port->devargs);
+    port->mtu = iface->n_mtu_request ? (uint32_t) iface->mtu_request[0] : 0;
+    port->rate.kbps = (uint32_t) iface->ingress_policing_rate;
+    port->rate.burst_kb = (uint32_t) iface->ingress_policing_burst;
     get_ids(&iface->external_ids, port);
     actual->ofport = iface->n_ofport ? iface->ofport[0] : 0;
     ovs_strzcpy(actual->error, iface->error ? iface->error : "",
@@ -372,6 +379,19 @@ set_place(const struct ovsrec_port *rec, const struct vif_place *place)
     ovsrec_port_set_trunks(rec, trunks, place->n_trunks);
 }
 
+/* Sets what 'port' says about the size and the number of its packets. */
+static void
+set_limits(const struct ovsrec_interface *iface, const struct port *port)
+{
+    int64_t mtu = port->mtu;
+
+    if (mtu) {
+        ovsrec_interface_set_mtu_request(iface, &mtu, 1);
+    }
+    ovsrec_interface_set_ingress_policing_rate(iface, port->rate.kbps);
+    ovsrec_interface_set_ingress_policing_burst(iface, port->rate.burst_kb);
+}
+
 static void
 add_port(const struct port *port)
 {
@@ -404,6 +424,7 @@ add_port(const struct port *port)
     ovsrec_interface_set_type(iface, port->type);
     ovsrec_interface_set_options(iface, &options);
     ovsrec_interface_set_external_ids(iface, &ids);
+    set_limits(iface, port);
 
     ovsrec_port_set_interfaces(rec, &iface, 1);
     ovsrec_bridge_update_ports_addvalue(br, rec);
@@ -425,6 +446,7 @@ update_port(const struct port *port)
     }
     iface = rec->interfaces[0];
     set_place(rec, &port->place);
+    set_limits(iface, port);
     for (i = 0; i < PORT_N_IDS; i++) {
         if (port->ids[i][0]) {
             ovsrec_interface_update_external_ids_setkey(

@@ -61,6 +61,9 @@ port_from_vif(const struct vif *vif, const struct port_template *template,
                  (unsigned) vif->domid, (unsigned) vif->devid);
     }
 
+    port->mtu = vif->mtu;
+    port->rate = vif->rate;
+
     strcpy(ids[PORT_ID_ATTACHED_MAC], vif->mac);
     if (vif->uuid[0]) {
         strcpy(ids[PORT_ID_IFACE_ID], vif->uuid);
@@ -117,7 +120,7 @@ is_same_device(const struct port *a, const struct port *b)
         && !strcmp(a->ids[PORT_ID_VM_ID], b->ids[PORT_ID_VM_ID]);
 }
 
-/* Returns true if 'a' and 'b' agree in all that can change in place. */
+/* Returns true if 'b' has what 'a' wants of all that can change in place. */
 static bool
 is_same_setting(const struct port *a, const struct port *b)
 {
@@ -127,6 +130,10 @@ is_same_setting(const struct port *a, const struct port *b)
         || a->place.n_trunks != b->place.n_trunks
         || memcmp(a->place.trunks, b->place.trunks,
                   a->place.n_trunks * sizeof a->place.trunks[0])) {
+        return false;
+    }
+    if (a->rate.kbps != b->rate.kbps || a->rate.burst_kb != b->rate.burst_kb
+        || (a->mtu && a->mtu != b->mtu)) {
         return false;
     }
     for (i = 0; i < PORT_N_IDS; i++) {

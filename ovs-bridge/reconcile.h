@@ -35,6 +35,8 @@ struct port {
     struct vif_place place;
     char type[PORT_TYPE_MAX + 1];               /* Interface.type. */
     char devargs[PORT_DEVARGS_MAX + 1];         /* options:dpdk-devargs. */
+    uint32_t mtu;                               /* 0: whatever it is. */
+    struct vif_rate rate;
     char ids[PORT_N_IDS][VIF_NAME_MAX + 1];     /* "" stands for no key. */
 };
 

@@ -160,6 +160,31 @@ vif_parse_place(const char *s, struct vif_place *place)
     return true;
 }
 
+/* Parses "BYTES,USEC", libxl's form of xl's "rate": so many bytes in each
+ * interval of so many microseconds.  What is less than a kilobit a second is
+ * one; what OVS cannot count is no limit.  The burst is one interval's worth,
+ * but enough for a TCP segment of 64 KiB. */
+bool
+vif_parse_rate(const char *s, struct vif_rate *rate)
+{
+    uint64_t kbps, burst;
+    uint32_t bytes, usec;
+
+    if (!take_number(&s, UINT32_MAX, &bytes) || *s++ != ','
+        || !take_number(&s, UINT32_MAX, &usec) || *s || !bytes || !usec) {
+        return false;
+    }
+    kbps = (uint64_t) bytes * 8000 / usec;
+    burst = (uint64_t) bytes * 8 / 1000;
+    if (kbps > UINT32_MAX) {
+        *rate = (struct vif_rate) { 0, 0 };
+        return true;
+    }
+    rate->kbps = kbps ? (uint32_t) kbps : 1;
+    rate->burst_kb = burst > 525 ? (uint32_t) burst : 525;
+    return true;
+}
+
 /* Returns the value of hexadecimal digit 'c', or -1. */
 static int
 hex_value(char c)

@@ -163,6 +163,27 @@ set_problem(struct vif *vif, const char *key, const char *value,
              key, shown, expected);
 }
 
+/* Reads into 'vif' how large and how many its packets may be. */
+static void
+read_limits(const char *dir, struct vif *vif)
+{
+    char *s;
+
+    s = store_read(dir, "mtu");
+    if (s && (!vif_parse_id(s, VIF_MTU_MAX, &vif->mtu)
+              || vif->mtu < VIF_MTU_MIN)) {
+        vif->mtu = 0;
+        set_problem(vif, "mtu", s, "a number from 68 to 65521");
+    }
+    free(s);
+
+    s = store_read(dir, "rate");
+    if (s && !vif_parse_rate(s, &vif->rate)) {
+        set_problem(vif, "rate", s, "BYTES,MICROSECONDS");
+    }
+    free(s);
+}
+
 /* Reads into 'vif' the keys of its own directory 'dir'. */
 static void
 read_keys(const char *dir, struct vif *vif)
@@ -181,6 +202,8 @@ read_keys(const char *dir, struct vif *vif)
         set_problem(vif, "mac", s, "a unicast MAC address");
     }
     free(s);
+
+    read_limits(dir, vif);
 
     s = store_read(dir, "uuid");
     if (s) {

@@ -12,7 +12,7 @@
 
 static void take_text(struct fuzz_input *in, char text[TEXT_MAX + 1])
 {
-    static const char letters[] = "br0.:123456789abcdef-/_";
+    static const char letters[] = "br0.:123456789abcdef-/_,";
     bool raw = fuzz_byte(in) & 1;
     size_t size = in->size < TEXT_MAX ? in->size : TEXT_MAX;
 
@@ -74,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input in = { data, size };
     char text[TEXT_MAX + 1], mac[VIF_MAC_LEN + 1], uuid[VIF_UUID_LEN + 1];
     struct vif_place place;
+    struct vif_rate rate;
     uint32_t domid, devid;
 
     take_text(&in, text);
@@ -84,6 +85,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (vif_parse_path(text, "", &domid, &devid)) {
         fuzz_require(domid <= VIF_DOMID_MAX && devid <= VIF_DEVID_MAX,
                      "ids in range");
+    }
+    if (vif_parse_rate(text, &rate)) {
+        fuzz_require((rate.kbps == 0) == (rate.burst_kb == 0), "rate");
     }
     if (vif_parse_mac(text, mac)) {
         fuzz_require(strlen(mac) == VIF_MAC_LEN, "mac's length");

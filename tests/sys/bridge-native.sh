@@ -113,13 +113,15 @@ vsctl add-br br0 -- set Bridge br0 datapath_type=netdev \
 start_bridge
 
 # A vif comes, by itself and with VLANs.
-vif 1 0 br0.5:7:6
+vif 1 0 br0.5:7:6 $B/1/0/mtu 1400 $B/1/0/rate 50000,50000
 check online script 1/0 online
 check hotplug-status is 'key 1/0/hotplug-status' connected
 check port port vif1.0 br0
 check no-state-change is 'key 1/0/state' 1
 check tag is 'vsctl get Port vif1.0 tag' 5
 check trunks is 'vsctl get Port vif1.0 trunks' '[6, 7]'
+check mtu is 'iface vif1.0 mtu_request' 1400
+check rate is 'iface vif1.0 ingress_policing_rate' 8000
 check attached-mac is 'iface vif1.0 external_ids:attached-mac' \
     '"00:16:3e:00:00:01"'
 check iface-id is 'iface vif1.0 external_ids:iface-id' "\"$VM-0\""
@@ -181,6 +183,10 @@ remove_vif 1
 vif 1 0 'br0.4096'
 check bad-key script_fails 1/0 online
 check bad-key-error has 'key 1/0/hotplug-error' 'key bridge'
+remove_vif 1
+vif 1 0 br0 $B/1/0/mtu 12
+check bad-mtu script_fails 1/0 online
+check bad-mtu-error has 'key 1/0/hotplug-error' 'key mtu'
 remove_vif 1
 vsctl add-port br0 vif1.0 -- set Interface vif1.0 type=dummy
 vif 1 0 br0

@@ -229,6 +229,19 @@ START_TEST(update_in_place)
     run();
     ck_assert_uint_eq(n_ops, 1);
     apply();
+    apply();
+    wanted[0].rate.kbps = 1000;
+    run();
+    ck_assert_uint_eq(n_ops, 1);
+    apply();
+    wanted[0].mtu = 9000;
+    run();
+    ck_assert_uint_eq(n_ops, 1);
+    apply();
+    /* An MTU that a person set stays if the vif does not say. */
+    wanted[0].mtu = 0;
+    run();
+    ck_assert_uint_eq(n_ops, 0);
     strcpy(wanted[0].ids[PORT_ID_ATTACHED_MAC], "00:16:3e:00:00:02");
     run();
     ck_assert_uint_eq(n_ops, 1);

@@ -102,6 +102,35 @@ START_TEST(many_trunks)
 }
 END_TEST
 
+START_TEST(rates)
+{
+    static const char *const bad[] = {
+        "", ",", "1", "1,", ",1", "0,1", "1,0", "1,1,", "1,1x", "-1,1", "1, 1",
+        "4294967296,1", "1,4294967296",
+    };
+    struct vif_rate r = { 7, 7 };
+    size_t i;
+
+    for (i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_msg(!vif_parse_rate(bad[i], &r), "%s was taken", bad[i]);
+    }
+    ck_assert_uint_eq(r.kbps, 7);
+    /* 1 MB/s in xl's default interval of 50 ms. */
+    ck_assert(vif_parse_rate("50000,50000", &r));
+    ck_assert_uint_eq(r.kbps, 8000);
+    ck_assert_uint_eq(r.burst_kb, 525);
+    /* 1 GB/s. */
+    ck_assert(vif_parse_rate("50000000,50000", &r));
+    ck_assert_uint_eq(r.kbps, 8000000);
+    ck_assert_uint_eq(r.burst_kb, 400000);
+    ck_assert(vif_parse_rate("1,4294967295", &r));
+    ck_assert_uint_eq(r.kbps, 1);
+    ck_assert(vif_parse_rate("4294967295,1", &r));
+    ck_assert_uint_eq(r.kbps, 0);
+    ck_assert_uint_eq(r.burst_kb, 0);
+}
+END_TEST
+
 START_TEST(macs)
 {
     char mac[VIF_MAC_LEN + 1] = "old";
@@ -160,6 +189,7 @@ main(void)
     tcase_add_test(tcase, places);
     tcase_add_test(tcase, bad_places);
     tcase_add_test(tcase, many_trunks);
+    tcase_add_test(tcase, rates);
     tcase_add_test(tcase, macs);
     tcase_add_test(tcase, uuids);
     tcase_add_test(tcase, names);
