@@ -54,5 +54,6 @@ tools/host/gantry-setup: tools/host/gantry-setup.in Makefile
 	$(bridge_subst) $(srcdir)/tools/host/gantry-setup.in >$@ && chmod +x $@
 
 EXTRA_DIST += ovs-bridge/gantry-bridge.service.in \
-	tools/host/gantry-setup.in
+	tools/host/gantry-setup.in tools/deps/ovs tests/fake/xenstored \
+	tests/sys/bridge tests/sys/bridge-native.sh
 CLEANFILES += ovs-bridge/gantry-bridge.service tools/host/gantry-setup
