@@ -13,7 +13,8 @@ hv_lib_freestanding_sources = \
 	hv/lib/string.c
 
 hv_core_sources = \
-	hv/core/console.c
+	hv/core/console.c \
+	hv/core/main.c
 
 hv_arch_sources = \
 	hv/arch/x86/acpi.c \
@@ -30,7 +31,6 @@ hv_arch_sources = \
 	hv/arch/x86/machine.c \
 	hv/arch/x86/mmu.c \
 	hv/arch/x86/smp.c \
-	hv/arch/x86/stub.c \
 	hv/arch/x86/svm/entry.S \
 	hv/arch/x86/svm/exit.c \
 	hv/arch/x86/svm/fpu.c \

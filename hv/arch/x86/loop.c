@@ -11,6 +11,7 @@
  *    timers and the scheduler look, so none is lost.
  * 2. sched_pick() is cheap when nothing changed: it runs after every exit.
  */
+#include "core/domain.h"
 #include "core/sched.h"
 #include "core/timer.h"
 #include "core/vcpu.h"
@@ -37,6 +38,7 @@ void cpu_loop(void)
             cpu->has_work = false;
             timer_run();
         }
+        domain_reap();
         v = sched_pick();
         if (v == NULL) {
             idle(cpu);

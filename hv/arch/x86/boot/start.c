@@ -9,7 +9,7 @@
 #include "core/arch.h"
 #include "core/console.h"
 #include "core/domain.h"
-#include "core/sched.h"
+#include "core/main.h"
 #include "cpu.h"
 #include "hvm/pvh_dom0.h"
 #include "insn.h"
@@ -82,8 +82,8 @@ void start_bsp(uint64_t info)
     boot_memory_give();
     svm_init();
     svm_init_cpu(cpus[0]);
-    sched_init();
     smp_start();
+    core_init(arch_cpu_count());
     start_dom0();
     uart_start_input();
     smp_release();
