@@ -5,6 +5,7 @@
 
 hv_lib_sources = \
 	hv/lib/bitmap.c \
+	hv/lib/elf.c \
 	hv/lib/printf.c \
 	hv/lib/spinlock.c
 
@@ -14,7 +15,44 @@ hv_lib_freestanding_sources = \
 
 hv_core_sources = \
 	hv/core/console.c \
-	hv/core/main.c
+	hv/core/console_op.c \
+	hv/core/cpu_policy.c \
+	hv/core/domain.c \
+	hv/core/domctl.c \
+	hv/core/domctl_policy.c \
+	hv/core/domctl_vcpu.c \
+	hv/core/evtchn.c \
+	hv/core/evtchn_2l.c \
+	hv/core/evtchn_bind.c \
+	hv/core/evtchn_fifo.c \
+	hv/core/evtchn_op.c \
+	hv/core/frame.c \
+	hv/core/grant.c \
+	hv/core/grant_copy.c \
+	hv/core/grant_map.c \
+	hv/core/grant_op.c \
+	hv/core/hvm_op.c \
+	hv/core/hypercall.c \
+	hv/core/kmem.c \
+	hv/core/main.c \
+	hv/core/mca_op.c \
+	hv/core/p2m.c \
+	hv/core/page_alloc.c \
+	hv/core/perfc.c \
+	hv/core/physdev_op.c \
+	hv/core/physmap.c \
+	hv/core/physmap_op.c \
+	hv/core/platform_op.c \
+	hv/core/sched.c \
+	hv/core/sched_op.c \
+	hv/core/sysctl.c \
+	hv/core/timer.c \
+	hv/core/vcpu.c \
+	hv/core/vcpu_op.c \
+	hv/core/version_op.c \
+	hv/core/vm_assist.c \
+	hv/core/wallclock.c \
+	hv/core/xsm.c
 
 hv_arch_sources = \
 	hv/arch/x86/acpi.c \
@@ -25,11 +63,28 @@ hv_arch_sources = \
 	hv/arch/x86/boot/options.c \
 	hv/arch/x86/boot/start.c \
 	hv/arch/x86/cpu.c \
+	hv/arch/x86/e820.c \
 	hv/arch/x86/entry.S \
+	hv/arch/x86/guest_copy.c \
+	hv/arch/x86/hvm/cpuid.c \
+	hv/arch/x86/hvm/dom0_acpi.c \
+	hv/arch/x86/hvm/exit.c \
+	hv/arch/x86/hvm/mmio.c \
+	hv/arch/x86/hvm/mmio_decode.c \
+	hv/arch/x86/hvm/msr.c \
+	hv/arch/x86/hvm/pvh_dom0.c \
+	hv/arch/x86/hvm/save.c \
+	hv/arch/x86/hvm/vcpu.c \
+	hv/arch/x86/hvm/vioapic.c \
+	hv/arch/x86/hvm/vlapic.c \
+	hv/arch/x86/hvm/vpci.c \
+	hv/arch/x86/hvm/vpci_caps.c \
+	hv/arch/x86/ioapic.c \
 	hv/arch/x86/irq.c \
 	hv/arch/x86/loop.c \
 	hv/arch/x86/machine.c \
 	hv/arch/x86/mmu.c \
+	hv/arch/x86/pci.c \
 	hv/arch/x86/smp.c \
 	hv/arch/x86/svm/entry.S \
 	hv/arch/x86/svm/exit.c \

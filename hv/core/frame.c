@@ -61,6 +61,12 @@ bool frame_release(struct frame *f)
     return true;
 }
 
+bool frame_keep(struct frame *f)
+{
+    return !(__atomic_fetch_or(&f->flags, FRAME_ALLOCATED, __ATOMIC_ACQ_REL)
+             & FRAME_ALLOCATED);
+}
+
 void frame_disown(struct frame *f)
 {
     BUG_ON(!(f->flags & FRAME_CORE));

@@ -20,14 +20,16 @@
 #define FRAME_ALLOCATED 1u          /* the allocation reference is held */
 #define FRAME_CORE 2u               /* core's own: shared_info, grant table */
 #define FRAME_RESERVED 4u           /* dom0 released it: kept for its gfn */
-#define FRAME_DIRTY 8u              /* scrub before another domain sees it */
+#define FRAME_DIRTY 8u              /* zero it before anybody sees it */
+#define FRAME_FREE 16u              /* heads a block of a free list */
+#define FRAME_MANAGED 32u           /* RAM that page_alloc was given */
 
 struct frame {
-    struct list_node link;          /* free list or owner's frame_list */
+    struct list_node link;          /* free list, cache; an owner may use it */
     struct domain *owner;           /* NULL: the hypervisor or free */
     uint64_t gfn;                   /* M2P: INVALID_FRAME if not mapped */
     uint32_t refs;                  /* [a] */
-    uint8_t order;                  /* free list order */
+    uint8_t order;                  /* of the block that it heads */
     uint8_t flags;                  /* [a] FRAME_* */
     uint16_t node;                  /* [I] NUMA node */
 };
@@ -37,9 +39,24 @@ struct frame *frame_of(mfn_t m);
 mfn_t frame_mfn(const struct frame *f);
 /* Takes a reference if 'd' owns it; false otherwise. */
 bool frame_get(struct frame *f, struct domain *d);
-/* Drops one; the last one gives the frame back. */
+/* Takes a reference whoever owns it; false if nobody does. */
+bool frame_get_any(struct frame *f);
+/*
+ * Drops one; the last one gives the frame back.  Any lock of a rank below
+ * PAGE_ALLOC may be held.
+ */
 void frame_put(struct frame *f);
 /* Drops the allocation reference once; false if it was dropped before. */
 bool frame_release(struct frame *f);
+/*
+ * The caller's reference becomes the allocation reference of a frame that
+ * was released; false (the caller keeps its own) if it was not.
+ */
+bool frame_keep(struct frame *f);
+/*
+ * A FRAME_CORE frame whose owner is going away: drops core's reference.  If
+ * somebody still maps the frame, nobody owns it from now on.
+ */
+void frame_disown(struct frame *f);
 
 #endif

@@ -14,6 +14,9 @@
 #include "core/frame.h"
 #include "core/types.h"
 
+/* Guest frame numbers are below this: 48 bits of address, 4 levels. */
+#define P2M_GFN_LIMIT (1UL << 36)
+
 enum p2m_type {
     P2M_INVALID,                    /* nothing there */
     P2M_RAM_RW,                     /* owned RAM */
@@ -32,7 +35,11 @@ struct p2m;
 int p2m_create(struct domain *d);
 /* Bounded teardown: 0 or -ERESTART.  Drops every reference it holds. */
 int p2m_relinquish(struct domain *d);
-void p2m_destroy(struct domain *d);
+/*
+ * Frees a bounded number of tables: 0 when all is gone (and d->p2m NULL) or
+ * -ERESTART.  Nobody can look up any more.
+ */
+int p2m_destroy(struct domain *d);
 /* The root table, for the machine. */
 mfn_t p2m_root(const struct domain *d);
 uint32_t p2m_flush_generation(const struct domain *d);
@@ -56,6 +63,8 @@ int p2m_set(struct domain *d, gfn_t g, mfn_t m, unsigned int order,
  * allocation reference).  Missing ones are fine.
  */
 int p2m_remove(struct domain *d, gfn_t g, unsigned int order);
+/* Removes the entry at 'g' if it maps 'm': 0, -ENOENT, -ENOMEM. */
+int p2m_remove_if(struct domain *d, gfn_t g, mfn_t m);
 /* A grant mapping only: removes if 'g' maps 'm' with a grant type: 0/-E. */
 int p2m_remove_grant(struct domain *d, gfn_t g, mfn_t m);
 /* Highest gfn ever mapped: XENMEM_maximum_gpfn. */

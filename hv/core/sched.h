@@ -6,23 +6,33 @@
 #include "core/types.h"
 #include "lib/list.h"
 
+/* Bounds of the policy; the reasons are at the top of sched.c. */
+#define SCHED_SLICE_NS 5000000ULL       /* longest run while others wait */
+#define SCHED_MIN_RUN_NS 200000ULL      /* no preemption by a wake before */
+#define SCHED_WAKE_CREDIT_NS 3000000ULL /* a sleeper's lead, at weight 256 */
+#define SCHED_LAG_NS 30000000ULL        /* most that anybody trails behind */
+
+#define SCHED_DEFAULT_WEIGHT 256u
+#define SCHED_AFFINITY_WORDS 64u        /* 4096 CPUs */
+
 struct sched_vcpu {
     struct list_node rq_link;       /* run queue lock */
-    unsigned int cpu;               /* run queue it belongs to */
+    unsigned int cpu;               /* run queue it belongs to: its lock */
     bool is_queued;                 /* run queue lock */
-    bool is_running;                /* run queue lock: on 'cpu' now */
-    uint64_t vruntime;              /* weighted ns consumed */
-    uint64_t ran_since;             /* ns: start of this slice */
-    uint64_t slice_end;             /* ns */
-    uint64_t hard_affinity[64];     /* bit per CPU, [d] */
+    bool is_running;                /* [a] written under the lock of 'cpu' */
+    uint64_t vruntime;              /* weighted ns consumed; run queue lock */
+    uint64_t ran_since;             /* ns: accounted up to here */
+    uint64_t slice_start;           /* ns */
+    uint64_t hard_affinity[SCHED_AFFINITY_WORDS]; /* [a] words; bit per CPU */
 };
 
 struct sched_domain {
-    uint16_t weight;                /* 1 .. 65535, default 256 */
-    uint16_t cap;                   /* percent of a CPU, 0: none */
+    uint16_t weight;                /* [a] 1 .. 65535, default 256 */
+    uint16_t cap;                   /* [a] percent of a CPU, 0: none */
 };
 
-void sched_init(void);
+/* Boot, once the count of CPUs is known.  0 or -ENOMEM. */
+int sched_init(unsigned int cpus);
 int sched_domain_create(struct domain *d);
 void sched_domain_destroy(struct domain *d);
 void sched_vcpu_create(struct vcpu *v);
@@ -39,14 +49,20 @@ void sched_sleep_sync(struct vcpu *v);
  * Chooses what this CPU runs next and switches machine state to it
  * (arch_vcpu_switch_from/to).  NULL: nothing to do, idle.  Called from the
  * CPU loop only; it also accounts the time of the vcpu that ran, updates
- * runstates and arms the slice timer.
+ * runstates and arms the slice timer.  Cheap when nothing changed, so the
+ * loop calls it before each entry.  No lock is held.
+ *
+ * Whoever makes this CPU's answer change kicks it (arch_cpu_kick), so after
+ * NULL it may wait for an interrupt if it came here with interrupts off.
  */
 struct vcpu *sched_pick(void);
 
 /* SCHEDOP_yield: the current vcpu goes behind its equals. */
 void sched_yield(struct vcpu *v);
 
+/* weight 0: unchanged.  0 or -EINVAL. */
 int sched_set_params(struct domain *d, uint16_t weight, uint16_t cap);
+/* SCHED_AFFINITY_WORDS words: 0, or -EINVAL if no CPU is in it. */
 int sched_set_affinity(struct vcpu *v, const uint64_t *mask);
 /* Runstate as of now: for VCPUOP_get_runstate_info and domctl. */
 struct vcpu_runstate_info;
