@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Placing frames in a domain's physical address space: shared_info and
- * grant frames, another domain's frames (foreign) and resources; and the map that XENMEM_memory_map tells.  memory_op
- * (physmap_op.c) decodes; p2m.c holds the entries and their references.
+ * grant frames, another domain's frames (foreign) and resources; and the
+ * map that XENMEM_memory_map tells.  memory_op (physmap_op.c) decodes;
+ * p2m.c holds the entries and their references.
  *
  *  1. Only RAM of another domain can be mapped as foreign, with a reference
  *     that the p2m entry keeps, so the owner may die meanwhile.
