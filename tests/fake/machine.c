@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The fake machine: core/arch.h on plain memory, see machine.h.
+ *
+ *  1. RAM is one block; frame number n is its n-th page.
+ *  2. A p2m entry: bit 0 present, bit 1 leaf, bits 4-7 type, the rest the
+ *     frame's address.
+ *  3. A guest pointer is an address in the test.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "core/console.h"
+#include "core/frame.h"
+#include "core/kmem.h"
+#include "core/main.h"
+#include "core/page_alloc.h"
+#include "fake/machine.h"
+#include "lib/errno.h"
+#include "lib/spinlock.h"
+
+#define MAX_CPUS 64u
+#define ENTRY_PRESENT 1ull
+#define ENTRY_LEAF 2ull
+#define ENTRY_TYPE_SHIFT 4
+#define CONSOLE_SIZE 65536u
+
+static char *ram;
+static uint64_t ram_frames;
+static void *frame_table;
+static unsigned int cpu_count;
+static uint64_t now = 1000000000ull;
+static const char *window;
+static size_t window_size;
+static int copies_left = -1;
+static char console[CONSOLE_SIZE];
+static size_t console_used;
+
+static _Thread_local unsigned int this_cpu;
+static _Thread_local struct lock_track track;
+
+void (*machine_on_shutdown)(unsigned int how);
+
+static void __attribute__((noreturn)) wrong(const char *what)
+{
+    fprintf(stderr, "fake machine: %s\n", what);
+    abort();
+}
+
+/* ---- the test's side ---- */
+
+void machine_start(uint64_t frames, uint64_t kept, unsigned int cpus)
+{
+    size_t size;
+
+    if (ram != NULL) {
+        munmap(ram, ram_frames * PAGE_SIZE);
+        free(frame_table);
+    }
+    ram_frames = frames;
+    cpu_count = cpus;
+    ram = mmap(NULL, frames * PAGE_SIZE, PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    size = page_alloc_table_size(frames);
+    frame_table = aligned_alloc(PAGE_SIZE, (size + PAGE_SIZE - 1) & PAGE_MASK);
+    if (ram == MAP_FAILED || frame_table == NULL || cpus > MAX_CPUS) {
+        wrong("cannot start");
+    }
+    memset(frame_table, 0, size);
+    memset(&track, 0, sizeof(track));
+    this_cpu = 0;
+    window_size = 0;
+    copies_left = -1;
+    dom0 = NULL;
+    page_alloc_init(frame_table, frames);
+    page_alloc_add(mfn(kept), frames - kept, 0);
+    core_init(cpus);
+    machine_run(NULL);
+}
+
+void machine_set_cpu(unsigned int cpu)
+{
+    this_cpu = cpu;
+}
+
+void machine_set_time(uint64_t ns)
+{
+    __atomic_store_n(&now, ns, __ATOMIC_SEQ_CST);
+}
+
+void machine_set_window(const void *start, size_t size)
+{
+    window = start;
+    window_size = size;
+}
+
+void machine_fail_copy_after(int count)
+{
+    copies_left = count;
+}
+
+const char *machine_console(void)
+{
+    console[console_used] = '\0';
+    console_used = 0;
+    return console;
+}
+
+/* ---- CPUs and time ---- */
+
+struct lock_track *lock_track(void)
+{
+    return &track;
+}
+
+unsigned int arch_cpu_id(void)
+{
+    return this_cpu;
+}
+
+unsigned int arch_cpu_count(void)
+{
+    return cpu_count;
+}
+
+void arch_cpu_kick(unsigned int cpu)
+{
+    if (cpu >= cpu_count) {
+        wrong("kick of a CPU that is not there");
+    }
+}
+
+uint64_t arch_time_now(void)
+{
+    return __atomic_load_n(&now, __ATOMIC_SEQ_CST);
+}
+
+uint64_t arch_boot_wallclock(void)
+{
+    return 1700000000ull * 1000000000ull;
+}
+
+void arch_timer_program(uint64_t deadline)
+{
+    (void)deadline;
+}
+
+void arch_pause(void)
+{
+}
+
+uint64_t arch_tsc_khz(void)
+{
+    return 1000000;
+}
+
+void arch_machine_shutdown(unsigned int how)
+{
+    if (machine_on_shutdown != NULL) {
+        machine_on_shutdown(how);
+    }
+    exit(0);
+}
+
+void arch_panic_halt(void)
+{
+    fprintf(stderr, "%s", machine_console());
+    abort();
+}
+
+void arch_console_write(const char *text, size_t size)
+{
+    if (size > CONSOLE_SIZE - 1 - console_used) {
+        console_used = 0;
+    }
+    if (size < CONSOLE_SIZE) {
+        memcpy(console + console_used, text, size);
+        console_used += size;
+    }
+}
+
+/* ---- memory ---- */
+
+void *arch_frame_map(mfn_t m)
+{
+    if (m.v >= ram_frames) {
+        wrong("frame outside RAM mapped");
+    }
+    return ram + m.v * PAGE_SIZE;
+}
+
+mfn_t arch_virt_to_mfn(const void *va)
+{
+    size_t at = (const char *)va - ram;
+
+    if ((const char *)va < ram || at >= ram_frames * PAGE_SIZE) {
+        wrong("address outside RAM");
+    }
+    return mfn(at / PAGE_SIZE);
+}
+
+static bool may_copy(uint64_t va, size_t size)
+{
+    const char *at = (const char *)(uintptr_t)va;
+
+    if (track.depth != 0) {
+        wrong("guest copy with a lock held");
+    }
+    if (vcpu_current() == NULL) {
+        wrong("guest copy without a vcpu");
+    }
+    if (copies_left == 0) {
+        return false;
+    }
+    if (copies_left > 0) {
+        copies_left--;
+    }
+    if (window_size != 0) {
+        return at >= window && size <= window_size &&
+               (size_t)(at - window) <= window_size - size;
+    }
+    return va >= PAGE_SIZE;
+}
+
+int guest_read(void *dst, struct guest_ptr src, size_t size)
+{
+    if (!may_copy(src.va, size)) {
+        return -EFAULT;
+    }
+    memcpy(dst, (const void *)(uintptr_t)src.va, size);
+    return 0;
+}
+
+int guest_write(struct guest_ptr dst, const void *src, size_t size)
+{
+    if (!may_copy(dst.va, size)) {
+        return -EFAULT;
+    }
+    memcpy((void *)(uintptr_t)dst.va, src, size);
+    return 0;
+}
+
+/* ---- p2m entries ---- */
+
+uint64_t arch_p2m_leaf(mfn_t m, unsigned int level, unsigned int type)
+{
+    (void)level;
+    return m.v << PAGE_SHIFT | type << ENTRY_TYPE_SHIFT | ENTRY_LEAF |
+           ENTRY_PRESENT;
+}
+
+uint64_t arch_p2m_table(mfn_t m)
+{
+    return m.v << PAGE_SHIFT | ENTRY_PRESENT;
+}
+
+bool arch_p2m_is_present(uint64_t entry)
+{
+    return entry & ENTRY_PRESENT;
+}
+
+bool arch_p2m_is_leaf(uint64_t entry, unsigned int level)
+{
+    (void)level;
+    return entry & ENTRY_LEAF;
+}
+
+mfn_t arch_p2m_mfn(uint64_t entry)
+{
+    return mfn(entry >> PAGE_SHIFT);
+}
+
+unsigned int arch_p2m_type(uint64_t entry)
+{
+    return entry >> ENTRY_TYPE_SHIFT & 15;
+}
+
+unsigned int arch_p2m_max_leaf(void)
+{
+    return 3;
+}
+
+void arch_p2m_flush(struct domain *d)
+{
+    if (d->arch == NULL) {
+        return;
+    }
+    __atomic_fetch_add(&d->arch->flushes, 1, __ATOMIC_SEQ_CST);
+}
+
+/* ---- domains and vcpus ---- */
+
+int arch_domain_create(struct domain *d,
+                       const struct xen_domctl_createdomain *config)
+{
+    (void)config;
+    d->arch = kmem_alloc(sizeof(*d->arch));
+    return d->arch == NULL ? -ENOMEM : 0;
+}
+
+void arch_domain_destroy(struct domain *d)
+{
+    kmem_free(d->arch);
+    d->arch = NULL;
+}
+
+int arch_vcpu_create(struct vcpu *v)
+{
+    v->arch = kmem_alloc(sizeof(*v->arch));
+    return v->arch == NULL ? -ENOMEM : 0;
+}
+
+void arch_vcpu_destroy(struct vcpu *v)
+{
+    kmem_free(v->arch);
+    v->arch = NULL;
+}
+
+void arch_vcpu_switch_from(struct vcpu *v)
+{
+    (void)v;
+}
+
+void arch_vcpu_switch_to(struct vcpu *v)
+{
+    (void)v;
+}
+
+int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
+{
+    (void)v;
+    (void)c;
+    return 0;
+}
+
+void arch_vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
+{
+    (void)v;
+    memset(c, 0, sizeof(*c));
+}
+
+int arch_vcpu_set_hvm_context(struct vcpu *v,
+                              const struct vcpu_hvm_context *c)
+{
+    (void)v;
+    return c->mode == VCPU_HVM_MODE_32B || c->mode == VCPU_HVM_MODE_64B
+           ? 0 : -EINVAL;
+}
+
+int arch_vcpu_send_nmi(struct vcpu *v)
+{
+    v->arch->nmis++;
+    return 0;
+}
+
+void arch_vcpu_upcall(struct vcpu *v)
+{
+    __atomic_fetch_add(&v->arch->upcalls, 1, __ATOMIC_SEQ_CST);
+}
+
+bool arch_vcpu_has_pending(struct vcpu *v)
+{
+    return v->arch->has_pending;
+}
+
+int arch_vcpu_set_upcall_vector(struct vcpu *v, unsigned int vector)
+{
+    v->arch->vector = vector;
+    return 0;
+}
+
+int arch_domain_set_callback(struct domain *d, uint64_t via)
+{
+    d->arch->callback = via;
+    return 0;
+}
+
+void arch_time_info(struct vcpu *v, struct vcpu_time_info *t)
+{
+    (void)v;
+    t->system_time = arch_time_now();
+    t->tsc_to_system_mul = 1u << 31;
+    t->tsc_shift = 1;
+}
+
+uint64_t arch_hypercall_arg(struct vcpu *v, unsigned int n)
+{
+    return v->arch->arg[n];
+}
+
+void arch_hypercall_set_arg(struct vcpu *v, unsigned int n, uint64_t val)
+{
+    v->arch->arg[n] = val;
+}
+
+/* ---- what the toolstack reads and sets ---- */
+
+unsigned int arch_cpu_policy(enum cpu_policy_kind kind, xen_cpuid_leaf_t *out)
+{
+    (void)kind;
+    memset(out, 0, sizeof(*out));
+    out->subleaf = XEN_CPUID_NO_SUBLEAF;
+    return 1;
+}
+
+unsigned int arch_domain_cpu_policy(struct domain *d, xen_cpuid_leaf_t *out)
+{
+    (void)d;
+    return arch_cpu_policy(CPU_POLICY_HOST, out);
+}
+
+int arch_domain_set_cpu_policy(struct domain *d, const xen_cpuid_leaf_t *leaf,
+                               unsigned int count)
+{
+    (void)d;
+    (void)leaf;
+    return count > CPU_POLICY_MAX_LEAVES ? -EINVAL : 0;
+}
+
+int arch_hvm_context_save(struct domain *d, void *buf, size_t size,
+                          size_t *used)
+{
+    (void)d;
+    *used = 8;
+    if (buf == NULL) {
+        return 0;
+    }
+    if (size < *used) {
+        return -ENOSPC;
+    }
+    memset(buf, 0, *used);
+    return 0;
+}
+
+int arch_hvm_context_load(struct domain *d, const void *buf, size_t size)
+{
+    (void)d;
+    (void)buf;
+    return size >= 8 ? 0 : -EINVAL;
+}
+
+uint32_t arch_cpu_apic_id(unsigned int cpu)
+{
+    return cpu;
+}
+
+uint64_t arch_max_mfn(void)
+{
+    return ram_frames;
+}
+
+const char *arch_command_line(void)
+{
+    return "dom0_mem=256M loglvl=all";
+}

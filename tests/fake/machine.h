@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A machine for host tests of hv/core: implements core/arch.h on plain
+ * memory.  It is the stricter machine: a guest copy with a lock held, a frame
+ * outside RAM, or a flush of what it does not know end the process.
+ *
+ * A thread is a CPU (machine_set_cpu()); the main thread is CPU 0.
+ */
+#ifndef TESTS_FAKE_MACHINE_H
+#define TESTS_FAKE_MACHINE_H
+
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/types.h"
+#include "core/vcpu.h"
+
+/* The machine's part of a vcpu. */
+struct arch_vcpu {
+    uint64_t arg[6];            /* hypercall argument registers */
+    unsigned int upcalls;       /* arch_vcpu_upcall() calls */
+    unsigned int vector;        /* arch_vcpu_set_upcall_vector() */
+    unsigned int nmis;
+    bool has_pending;           /* answer of arch_vcpu_has_pending() */
+};
+
+struct arch_domain {
+    uint64_t callback;
+    unsigned int flushes;       /* arch_p2m_flush() calls */
+};
+
+/*
+ * Power on with 'frames' of RAM, of which the first 'kept' are not given to
+ * the allocator (a direct-mapped dom0's), and 'cpus'.  May be called again.
+ */
+void machine_start(uint64_t frames, uint64_t kept, unsigned int cpus);
+/* The calling thread is this CPU from now on. */
+void machine_set_cpu(unsigned int cpu);
+/* The clock stands still but for this. */
+void machine_set_time(uint64_t ns);
+
+/*
+ * From now on guest copies reach only this memory of the test, -EFAULT
+ * elsewhere; size 0: everything but the first page.
+ */
+void machine_set_window(const void *start, size_t size);
+/* The next 'count' guest copies work, the one after fails (-1: none). */
+void machine_fail_copy_after(int count);
+
+/* What was written to the UART since the last call. */
+const char *machine_console(void);
+/* arch_machine_shutdown() calls this, and then ends the process. */
+extern void (*machine_on_shutdown)(unsigned int how);
+
+/* tests/fake/sched.c: 'v' is what this CPU runs; NULL: nothing. */
+void machine_run(struct vcpu *v);
+
+#endif
