@@ -37,6 +37,7 @@ static size_t window_size;
 static int copies_left = -1;
 static char console[CONSOLE_SIZE];
 static size_t console_used;
+static unsigned int domains;
 
 static _Thread_local unsigned int this_cpu;
 static _Thread_local struct lock_track track;
@@ -73,6 +74,7 @@ void machine_start(uint64_t frames, uint64_t kept, unsigned int cpus)
     this_cpu = 0;
     window_size = 0;
     copies_left = -1;
+    domains = 0;
     dom0 = NULL;
     page_alloc_init(frame_table, frames);
     page_alloc_add(mfn(kept), frames - kept, 0);
@@ -99,6 +101,11 @@ void machine_set_window(const void *start, size_t size)
 void machine_fail_copy_after(int count)
 {
     copies_left = count;
+}
+
+unsigned int machine_domains(void)
+{
+    return domains;
 }
 
 const char *machine_console(void)
@@ -297,11 +304,18 @@ int arch_domain_create(struct domain *d,
 {
     (void)config;
     d->arch = kmem_alloc(sizeof(*d->arch));
-    return d->arch == NULL ? -ENOMEM : 0;
+    if (d->arch == NULL) {
+        return -ENOMEM;
+    }
+    domains++;
+    return 0;
 }
 
 void arch_domain_destroy(struct domain *d)
 {
+    if (d->arch != NULL) {
+        domains--;
+    }
     kmem_free(d->arch);
     d->arch = NULL;
 }

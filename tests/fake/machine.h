@@ -46,6 +46,9 @@ void machine_set_window(const void *start, size_t size);
 /* The next 'count' guest copies work, the one after fails (-1: none). */
 void machine_fail_copy_after(int count);
 
+/* Domains that arch_domain_destroy() has not seen. */
+unsigned int machine_domains(void);
+
 /* What was written to the UART since the last call. */
 const char *machine_console(void);
 /* arch_machine_shutdown() calls this, and then ends the process. */

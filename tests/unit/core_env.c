@@ -10,6 +10,7 @@
 #include "fake/machine.h"
 
 #define RAM_FRAMES 65536u
+#define SMALL_FRAMES 4096u
 #define CPUS 2u
 #define RESTARTS_MAX 100000u
 
@@ -27,11 +28,16 @@ void env_start(void)
     machine_start(RAM_FRAMES, ENV_PAGES, CPUS);
 }
 
+void env_start_small(void)
+{
+    machine_start(SMALL_FRAMES, ENV_PAGES, CPUS);
+}
+
 static void give_memory(struct domain *d)
 {
     uint64_t i;
 
-    d->max_pages = 4096;
+    d->max_pages = 1024;
     if (d->is_direct_mapped) {
         require(page_alloc_at(d, mfn(0), ENV_PAGES));
         for (i = 0; i < ENV_PAGES; i++) {

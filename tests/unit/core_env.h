@@ -18,6 +18,8 @@
 
 /* A fresh machine; what a former test left is forgotten. */
 void env_start(void);
+/* The same with little RAM, where starting must be cheap. */
+void env_start_small(void);
 /* A domain with 'vcpus' vcpus, up; the first with id 0 is dom0. */
 struct domain *env_domain(domid_t id, unsigned int vcpus);
 /* 'v' is the one that runs on the fake's CPU. */

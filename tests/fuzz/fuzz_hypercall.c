@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The whole hypercall surface, from dom0 and from guests, on the fake
+ * machine.  The input says who calls what, with which words in the memory
+ * that the arguments point to, and scribbles over what guests share with us.
+ *
+ *  1. Guest copies reach the window only, so wild pointers are faults.
+ *  2. The core checks itself (BUG_ON, lock ranks, the fake's rules).
+ *  3. At the end every guest is destroyed, and dom0's mappings undone: then
+ *     no domain but dom0 is left, and none of dom0's pages is missing.
+ */
+#include <setjmp.h>
+
+#include "core/evtchn_table.h"
+#include "core/frame.h"
+#include "core/grant_table.h"
+#include "core/p2m.h"
+#include "core/page_alloc.h"
+#include "fake/machine.h"
+#include "lib/errno.h"
+#include "fuzz.h"
+#include "core_env.h"
+
+#define STEPS_MAX 400u
+#define WORDS 64u
+#define WINDOW_SIZE 32768u
+#define GUEST_VCPUS 2u
+#define RESTARTS_MAX 20000u
+
+static uint64_t window[WINDOW_SIZE / 8] __attribute__((aligned(4096)));
+static jmp_buf stopped;
+
+static const uint8_t numbers[] = {
+    __HYPERVISOR_memory_op, __HYPERVISOR_multicall,
+    __HYPERVISOR_set_timer_op, __HYPERVISOR_xen_version,
+    __HYPERVISOR_console_io, __HYPERVISOR_grant_table_op,
+    __HYPERVISOR_vm_assist, __HYPERVISOR_vcpu_op, __HYPERVISOR_xsm_op,
+    __HYPERVISOR_sched_op, __HYPERVISOR_event_channel_op,
+    __HYPERVISOR_event_channel_op, __HYPERVISOR_event_channel_op,
+    __HYPERVISOR_grant_table_op, __HYPERVISOR_grant_table_op,
+    __HYPERVISOR_memory_op, __HYPERVISOR_memory_op,
+    __HYPERVISOR_physdev_op, __HYPERVISOR_hvm_op, __HYPERVISOR_arch_0,
+    __HYPERVISOR_platform_op, __HYPERVISOR_sysctl, __HYPERVISOR_domctl,
+    __HYPERVISOR_domctl, __HYPERVISOR_domctl,
+};
+
+static void on_shutdown(unsigned int how)
+{
+    (void)how;
+    longjmp(stopped, 1);
+}
+
+/* ---- arguments ---- */
+
+static uint64_t pointer(struct fuzz_input *in)
+{
+    return (uint64_t)(uintptr_t)&window[fuzz_word(in) % WORDS];
+}
+
+static uint64_t some_word(struct fuzz_input *in)
+{
+    uint64_t w;
+
+    switch (fuzz_byte(in) % 8) {
+    case 0:
+        return 0;
+    case 1:
+    case 2:
+        return fuzz_byte(in);
+    case 3:
+        return pointer(in);
+    case 4:
+        w = fuzz_byte(in) % 64;
+        return w << 32 | fuzz_byte(in) % 64;
+    case 5:
+        w = fuzz_byte(in) % 4;
+        return w << 32 | w << 16 | fuzz_byte(in) % 64;
+    case 6:
+        return -(uint64_t)fuzz_byte(in);
+    default:
+        fuzz_bytes(in, &w, sizeof(w));
+        return w;
+    }
+}
+
+static void fill_window(struct fuzz_input *in)
+{
+    unsigned int i, count = fuzz_byte(in) % 24;
+
+    for (i = 0; i < count; i++) {
+        window[i] = some_word(in);
+    }
+}
+
+static domid_t some_domid(struct fuzz_input *in)
+{
+    unsigned int pick = fuzz_byte(in) % 8;
+
+    return pick == 7 ? DOMID_SELF : pick == 6 ? DOMID_INVALID : pick % 4;
+}
+
+/* Control operations carry a version and a domain where they must. */
+static void shape_window(struct fuzz_input *in, uint8_t nr)
+{
+    uint32_t *half = (uint32_t *)window;
+
+    switch (nr) {
+    case __HYPERVISOR_domctl:
+        half[0] = fuzz_byte(in) % 96;
+        half[1] = XEN_DOMCTL_INTERFACE_VERSION;
+        window[1] = some_domid(in);
+        break;
+    case __HYPERVISOR_sysctl:
+        half[0] = fuzz_byte(in) % 32;
+        half[1] = XEN_SYSCTL_INTERFACE_VERSION;
+        break;
+    case __HYPERVISOR_platform_op:
+        half[0] = fuzz_byte(in) % 68;
+        half[1] = XENPF_INTERFACE_VERSION;
+        break;
+    case __HYPERVISOR_arch_0:
+        half[0] = fuzz_byte(in) % 8;
+        half[1] = 0x01ecc003;
+        break;
+    default:
+        if (fuzz_byte(in) % 2 == 0) {
+            *(domid_t *)window = some_domid(in);
+        }
+        break;
+    }
+}
+
+static uint64_t argument(struct fuzz_input *in)
+{
+    uint8_t pick = fuzz_byte(in);
+
+    return pick < 128 ? env_arg(window) : pick < 200 ? pick % 8u :
+           some_word(in);
+}
+
+/* ---- steps ---- */
+
+static struct vcpu *some_vcpu(struct fuzz_input *in)
+{
+    struct domain *d = domain_get_by_id(fuzz_byte(in) % 4);
+    struct vcpu *v = NULL;
+
+    if (d == NULL) {
+        return dom0->vcpu[0];
+    }
+    if (!domain_is_dying(d)) {
+        v = d->vcpu[fuzz_byte(in) % d->max_vcpus];
+    }
+    domain_put(d);
+    return v != NULL && v->is_initialised ? v : dom0->vcpu[0];
+}
+
+static void call(struct fuzz_input *in)
+{
+    struct vcpu *v = some_vcpu(in);
+    uint8_t nr = numbers[fuzz_byte(in) % sizeof(numbers)];
+    uint64_t result;
+    unsigned int i;
+
+    fill_window(in);
+    shape_window(in, nr);
+    v->arch->arg[0] = fuzz_byte(in) % 40;
+    if (nr == __HYPERVISOR_domctl || nr == __HYPERVISOR_sysctl ||
+        nr == __HYPERVISOR_platform_op || nr == __HYPERVISOR_arch_0 ||
+        nr == __HYPERVISOR_multicall) {
+        v->arch->arg[0] = env_arg(window);
+    }
+    v->arch->arg[1] = argument(in);
+    v->arch->arg[2] = argument(in);
+    env_run(v);
+    for (i = 0; i < RESTARTS_MAX && !hypercall(v, nr, &result); i++) {
+        domain_reap();
+    }
+    fuzz_require(i < RESTARTS_MAX, "a hypercall that ends");
+    fuzz_require(v->multicall == NULL, "no multicall after the call");
+    fuzz_require(lock_track()->depth == 0, "no lock after the call");
+    domain_reap();
+}
+
+/* Writes where guests can: grant entries, RAM with event words, infos. */
+static void scribble(struct fuzz_input *in)
+{
+    struct domain *d = domain_get_by_id(fuzz_byte(in) % 4);
+    uint16_t at = fuzz_word(in);
+    uint64_t w = some_word(in);
+    uint32_t *page;
+
+    if (d == NULL) {
+        return;
+    }
+    switch (domain_is_dying(d) ? 3 : fuzz_byte(in) % 3) {
+    case 0:
+        d->grant->shared[0][at % 16] = (grant_entry_v1_t){
+            .flags = GTF_permit_access | (at >> 8 & 0x3c),
+            .domid = w % 4, .frame = w >> 8 & 63 };
+        break;
+    case 1:
+        page = env_page(d, at % 16);
+        if (page != NULL) {
+            page[at % 64] = w;
+        }
+        break;
+    case 2:
+        d->shared_info->evtchn_pending[at % 2] = w;
+        d->shared_info->evtchn_mask[at % 2] = w >> 7;
+        break;
+    default:
+        break;
+    }
+    domain_put(d);
+}
+
+static void run_steps(struct fuzz_input *in)
+{
+    unsigned int step;
+
+    for (step = 0; step < STEPS_MAX && in->size > 0; step++) {
+        if (fuzz_byte(in) % 4 == 0) {
+            scribble(in);
+        } else {
+            call(in);
+        }
+        if (step % 16 == 0) {
+            machine_set_time(arch_time_now() + 1000000);
+            timer_run();
+        }
+    }
+}
+
+/* ---- the end ---- */
+
+static void destroy_guests(void)
+{
+    struct domain *d;
+    unsigned int i;
+    int error;
+
+    env_run(dom0->vcpu[0]);
+    while ((d = domain_get_next(1)) != NULL) {
+        for (i = 0; i < RESTARTS_MAX; i++) {
+            error = domain_kill(d);
+            domain_reap();
+            if (error != -ERESTART) {
+                break;
+            }
+        }
+        fuzz_require(error == 0, "a guest that can be destroyed");
+        domain_put(d);
+        domain_reap();
+    }
+}
+
+static void undo_dom0(void)
+{
+    unsigned int i;
+
+    for (i = 0; i < RESTARTS_MAX; i++) {
+        if (evtchn_relinquish(dom0) == 0 && grant_relinquish(dom0) == 0 &&
+            p2m_relinquish(dom0) == 0) {
+            break;
+        }
+    }
+    fuzz_require(i < RESTARTS_MAX, "an end of dom0's mappings");
+    for (i = 0; i < RESTARTS_MAX; i++) {
+        domain_reap();
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_input in = { data, size };
+    domid_t id;
+
+    env_start_small();
+    machine_on_shutdown = on_shutdown;
+    for (id = 0; id < 3; id++) {
+        env_domain(id, GUEST_VCPUS);
+    }
+    memset(window, 0, sizeof(window));
+    machine_set_window(window, sizeof(window));
+    if (setjmp(stopped) == 0) {
+        run_steps(&in);
+    }
+    destroy_guests();
+    undo_dom0();
+    fuzz_require(machine_domains() == 1, "no domain but dom0");
+    return 0;
+}
