@@ -79,7 +79,6 @@ void machine_start(uint64_t frames, uint64_t kept, unsigned int cpus)
     page_alloc_init(frame_table, frames);
     page_alloc_add(mfn(kept), frames - kept, 0);
     core_init(cpus);
-    machine_run(NULL);
 }
 
 void machine_set_cpu(unsigned int cpu)

@@ -278,8 +278,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     env_start_small();
     machine_on_shutdown = on_shutdown;
-    for (id = 0; id < 3; id++) {
-        env_domain(id, GUEST_VCPUS);
+    env_domain(0, GUEST_VCPUS);
+    for (id = 1; id < 3; id++) {
+        domain_put(env_domain(id, GUEST_VCPUS));
     }
     memset(window, 0, sizeof(window));
     machine_set_window(window, sizeof(window));

@@ -25,11 +25,13 @@ static void require(bool holds)
 
 void env_start(void)
 {
+    machine_run(NULL);
     machine_start(RAM_FRAMES, ENV_PAGES, CPUS);
 }
 
 void env_start_small(void)
 {
+    machine_run(NULL);
     machine_start(SMALL_FRAMES, ENV_PAGES, CPUS);
 }
 

@@ -23,3 +23,58 @@ tests_unit_check_options_SOURCES = tests/unit/check_options.c \
 tests_unit_check_options_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
 tests_unit_check_options_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_options_LDADD = $(UNIT_LDADD)
+
+# Core for the host, on the fake machine.  A test that decides itself who runs
+# also names tests/fake/sched.c, which then stands in for core/sched.c.
+check_LIBRARIES += libhvcore_host.a
+libhvcore_host_a_SOURCES = $(hv_lib_sources) $(hv_core_sources) \
+	tests/fake/machine.c tests/fake/machine.h
+libhvcore_host_a_CPPFLAGS = $(HV_UNIT_CPPFLAGS) -I$(top_srcdir)/tests
+libhvcore_host_a_CFLAGS = $(UNIT_CFLAGS)
+
+HV_CORE_CPPFLAGS = $(HV_UNIT_CPPFLAGS) -I$(top_srcdir)/tests
+HV_CORE_ENV = tests/unit/unit.h tests/unit/core_env.c \
+	tests/unit/core_env.h tests/fake/sched.c
+HV_CORE_LDADD = libhvcore_host.a
+
+unit_tests += tests/unit/check_evtchn
+tests_unit_check_evtchn_SOURCES = tests/unit/check_evtchn.c \
+	$(HV_CORE_ENV)
+tests_unit_check_evtchn_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_evtchn_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_evtchn_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
+unit_tests += tests/unit/check_evtchn_fifo
+tests_unit_check_evtchn_fifo_SOURCES = tests/unit/check_evtchn_fifo.c \
+	$(HV_CORE_ENV)
+tests_unit_check_evtchn_fifo_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_evtchn_fifo_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_evtchn_fifo_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
+unit_tests += tests/unit/check_grant
+tests_unit_check_grant_SOURCES = tests/unit/check_grant.c \
+	$(HV_CORE_ENV)
+tests_unit_check_grant_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_grant_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_grant_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
+unit_tests += tests/unit/check_hypercall
+tests_unit_check_hypercall_SOURCES = tests/unit/check_hypercall.c \
+	$(HV_CORE_ENV)
+tests_unit_check_hypercall_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_hypercall_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_hypercall_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
+unit_tests += tests/unit/check_guest_ops
+tests_unit_check_guest_ops_SOURCES = tests/unit/check_guest_ops.c \
+	$(HV_CORE_ENV)
+tests_unit_check_guest_ops_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_guest_ops_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_guest_ops_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
+fuzz_tests += tests/fuzz/fuzz_hypercall
+tests_fuzz_fuzz_hypercall_SOURCES = tests/fuzz/fuzz_hypercall.c \
+	tests/fuzz/runner.c tests/fuzz/fuzz.h $(HV_CORE_ENV)
+tests_fuzz_fuzz_hypercall_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_fuzz_fuzz_hypercall_CFLAGS = $(UNIT_CFLAGS)
+tests_fuzz_fuzz_hypercall_LDADD = $(HV_CORE_LDADD)
