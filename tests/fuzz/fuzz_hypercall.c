@@ -102,7 +102,7 @@ static domid_t some_domid(struct fuzz_input *in)
 /* Control operations carry a version and a domain where they must. */
 static void shape_window(struct fuzz_input *in, uint8_t nr)
 {
-    uint32_t *half = (uint32_t *)window;
+    uint32_t half[2] = { 0, 0 };
 
     switch (nr) {
     case __HYPERVISOR_domctl:
@@ -124,10 +124,13 @@ static void shape_window(struct fuzz_input *in, uint8_t nr)
         break;
     default:
         if (fuzz_byte(in) % 2 == 0) {
-            *(domid_t *)window = some_domid(in);
+            domid_t id = some_domid(in);
+
+            memcpy(window, &id, sizeof(id));
         }
-        break;
+        return;
     }
+    memcpy(window, half, sizeof(half));
 }
 
 static uint64_t argument(struct fuzz_input *in)
