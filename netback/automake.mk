@@ -9,6 +9,7 @@ pmd_PROGRAMS = netback/librte_net_xenvif.so.23.0
 netback_librte_net_xenvif_so_23_0_SOURCES = \
 	netback/access.h netback/ring.h \
 	netback/burst.c netback/burst.h \
+	netback/burst_offload.c netback/burst_offload.h \
 	netback/from_guest.c netback/from_guest.h \
 	netback/gcopy.c netback/gcopy.h \
 	netback/offload.c netback/offload.h \

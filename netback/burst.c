@@ -2,7 +2,7 @@
 /*
  * One burst in each direction: the ring code's steps with mbufs around them.
  *
- * Talks to from_guest, to_guest, offload, and access.h for the copies.
+ * Talks to from_guest, to_guest, burst_offload, and access.h for the copies.
  * Invariants:
  *  1. Everything between burst_gate_enter and _leave is bounded by one ring.
  *  2. A broken ring shuts its own gate and tells its vif, once.
@@ -14,7 +14,7 @@
 #include <sched.h>
 
 #include "netback/burst.h"
-#include "netback/offload.h"
+#include "netback/burst_offload.h"
 
 void burst_gate_open(struct burst_gate *gate)
 {
@@ -48,50 +48,22 @@ static void plan(struct burst_from *b, struct rte_mbuf **mbufs)
     burst->copy_count = 0;
     for (unsigned int i = 0; i < burst->packet_count; i++) {
         const struct from_guest_packet *packet = &burst->packets[i];
-        struct from_guest_span span = {
-            .data = rte_pktmbuf_mtod(mbufs[i], uint8_t *),
-            .size = rte_pktmbuf_tailroom(mbufs[i]),
-        };
+        struct from_guest_span span;
 
         if (packet->kind != FROM_GUEST_DATA ||
             packet->status != NETIF_RSP_OKAY) {
             continue;
         }
-        if (packet->size > span.size) {
+        if (packet->size > rte_pktmbuf_tailroom(mbufs[i]) &&
+            (!b->offload || burst_offload_grow(mbufs[i],
+                                               packet->size) != 0)) {
             from_guest_drop(burst, i, FROM_GUEST_DROP_BUFFER);
             continue;
         }
+        span.data = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
+        span.size = rte_pktmbuf_tailroom(mbufs[i]);
         (void)from_guest_plan(burst, i, &span, 1);
     }
-}
-
-/* Make the checksum right, or leave it to the switch by the mbuf's flags. */
-static int settle_checksum(struct burst_from *b, struct rte_mbuf *mbuf,
-                           const struct from_guest_packet *packet)
-{
-    struct offload_headers headers;
-    struct offload_span span = {
-        .data = rte_pktmbuf_mtod(mbuf, uint8_t *),
-        .size = mbuf->data_len,
-    };
-    int error;
-
-    if ((packet->flags & NETTXF_csum_blank) == 0) {
-        if ((packet->flags & NETTXF_data_validated) != 0) {
-            mbuf->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-        }
-        return 0;
-    }
-    error = offload_parse(span.data, span.size, span.size, &headers);
-    if (error != 0) {
-        return error;
-    }
-    error = offload_complete(&span, 1, &headers);
-    if (error == 0) {
-        b->stats.completed++;
-        mbuf->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-    }
-    return error;
 }
 
 /* After the copies: good packets become mbufs at the front of the array. */
@@ -110,7 +82,7 @@ static unsigned int collect(struct burst_from *b, struct rte_mbuf **mbufs)
             packet->status == NETIF_RSP_OKAY) {
             mbuf->data_len = (uint16_t)packet->size;
             mbuf->pkt_len = packet->size;
-            if (settle_checksum(b, mbuf, packet) != 0) {
+            if (burst_offload_from(b, mbuf, packet) != 0) {
                 from_guest_drop(burst, i, FROM_GUEST_DROP_OFFLOAD);
             }
         }
@@ -182,39 +154,50 @@ static void to_broken(struct burst_to *b)
     b->broken(b->vif, to_guest_fault_text(b->ring.fault));
 }
 
-/* What the guest is told of a packet's checksum and segments. */
-static void describe(struct to_guest_packet *packet,
-                     const struct rte_mbuf *mbuf)
+/*
+ * Describe one mbuf, whose segments take spans from used on.  False: it was
+ * dropped, and counted.
+ */
+static bool to_describe(struct burst_to *b, struct to_guest_packet *packet,
+                        struct rte_mbuf *mbuf, unsigned int used)
 {
-    if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) ==
-        RTE_MBUF_F_RX_L4_CKSUM_GOOD) {
-        packet->flags = NETRXF_data_validated;
+    *packet = (struct to_guest_packet){
+        .spans = &b->spans[used], .span_count = mbuf->nb_segs,
+    };
+    if (mbuf->nb_segs > BURST_SEGMENTS) {
+        b->stats.scattered++;
+        return false;
     }
+    if (burst_offload_to(b, packet, mbuf) != 0) {
+        b->stats.offload++;
+        return false;
+    }
+    for (struct rte_mbuf *m = mbuf; m != NULL; m = m->next) {
+        b->spans[used++] = (struct to_guest_span){
+            .data = rte_pktmbuf_mtod(m, uint8_t *),
+            .size = m->data_len,
+        };
+    }
+    return true;
 }
 
 /*
- * Describe mbufs as packets until they, or the spans, run out.  Returns how
- * many are described; 0 only when the first has too many segments.
+ * Describe mbufs as packets until one does not do, or the spans run out.
+ * Returns how many are described; *bad: the next one is to be dropped.
  */
 static unsigned int to_fill(struct burst_to *b, struct rte_mbuf **mbufs,
-                            unsigned int count)
+                            unsigned int count, bool *bad)
 {
     unsigned int used = 0;
     unsigned int i;
 
-    for (i = 0; i < count && mbufs[i]->nb_segs <= BURST_SPANS - used; i++) {
-        struct to_guest_packet *packet = &b->packets[i];
-
-        *packet = (struct to_guest_packet){
-            .spans = &b->spans[used], .span_count = mbufs[i]->nb_segs,
-        };
-        for (struct rte_mbuf *m = mbufs[i]; m != NULL; m = m->next) {
-            b->spans[used++] = (struct to_guest_span){
-                .data = rte_pktmbuf_mtod(m, uint8_t *),
-                .size = m->data_len,
-            };
+    *bad = false;
+    for (i = 0; i < count && used <= BURST_SPANS - BURST_SEGMENTS; i++) {
+        if (!to_describe(b, &b->packets[i], mbufs[i], used)) {
+            *bad = true;
+            break;
         }
-        describe(packet, mbufs[i]);
+        used += mbufs[i]->nb_segs;
     }
     return i;
 }
@@ -236,12 +219,12 @@ static void to_count(struct burst_to *b, struct rte_mbuf **mbufs,
 static int to_burst(struct burst_to *b, struct rte_mbuf **mbufs,
                     unsigned int count)
 {
-    unsigned int filled = to_fill(b, mbufs, count);
+    bool bad;
+    unsigned int filled = to_fill(b, mbufs, count, &bad);
     int sent;
 
     if (filled == 0) {
-        b->stats.too_scattered++;
-        rte_pktmbuf_free(mbufs[0]);
+        rte_pktmbuf_free(mbufs[0]);     /* bad, for count is not 0 */
         return 1;
     }
     sent = to_guest_take(&b->ring, b->burst, b->packets, filled);

@@ -18,6 +18,7 @@
 #include "to_guest.h"
 
 #define BURST_SPANS 256u        /* mbuf segments of one burst, at most */
+#define BURST_SEGMENTS 64u      /* mbuf segments of one packet, at most */
 
 /*
  * The gate of one direction of a queue.  A packet thread enters for a burst;
@@ -82,7 +83,9 @@ struct burst_to_stats {
     uint64_t drops[TO_GUEST_DROPS];
     uint64_t no_buffer;         /* packets refused: the guest gave none */
     uint64_t closed;            /* packets dropped: not connected */
-    uint64_t too_scattered;     /* packets dropped: over BURST_SPANS */
+    uint64_t scattered;         /* packets dropped: over BURST_SEGMENTS */
+    uint64_t offload;           /* packets dropped: the guest cannot */
+    uint64_t completed;         /* checksums completed here */
     uint64_t events;
     uint64_t ring_errors;
 };
@@ -100,6 +103,14 @@ struct burst_from {
     struct burst_from_stats stats;
 } __rte_cache_aligned;
 
+/* What a frontend said that it takes. */
+struct burst_takes {
+    bool csum_ipv4;             /* packets without their L4 checksum */
+    bool csum_ipv6;
+    bool gso_tcpv4;
+    bool gso_tcpv6;
+};
+
 /* Mbufs -> guest. */
 struct burst_to {
     struct burst_gate gate;
@@ -107,6 +118,7 @@ struct burst_to {
     struct to_guest_burst *burst;
     struct access *access;
     int port;
+    struct burst_takes takes;
     void (*broken)(void *vif, const char *why);
     void *vif;
     struct burst_to_stats stats;

@@ -29,6 +29,10 @@
 #define TX_QUEUES_MAX (RTE_MAX_LCORE + 1)
 #define MTU_MAX 65500u
 #define FRAME_OVERHEAD 18u      /* Ethernet header and a VLAN tag */
+#define TSO_OFFLOADS (RTE_ETH_TX_OFFLOAD_TCP_TSO | \
+                      RTE_ETH_TX_OFFLOAD_TCP_CKSUM | \
+                      RTE_ETH_TX_OFFLOAD_UDP_CKSUM | \
+                      RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
 #define EVENT_LINK_UP (1u << 16)
 #define EVENT_QUEUES (1u << 17)
 
@@ -77,8 +81,15 @@ static int dev_configure(struct rte_eth_dev *dev)
     return 0;
 }
 
+/*
+ * The first start hands the vif to the control thread, not the probe: what
+ * is offered to the guest depends on what the switch configured.
+ */
 static int dev_start(struct rte_eth_dev *dev)
 {
+    struct pmd *pmd = dev->data->dev_private;
+    uint64_t offloads = dev->data->dev_conf.txmode.offloads;
+
     for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
         struct pmd_rx_queue *q = dev->data->rx_queues[i];
 
@@ -89,7 +100,8 @@ static int dev_start(struct rte_eth_dev *dev)
     for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
         dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
     }
-    return 0;
+    return vif_start(pmd->vif,
+                     (offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0);
 }
 
 static int dev_stop(struct rte_eth_dev *dev)
@@ -142,7 +154,8 @@ static int dev_infos_get(struct rte_eth_dev *dev,
     info->max_rx_queues = queues != 0 ? queues : 1;
     info->max_tx_queues = TX_QUEUES_MAX;
     info->rx_offload_capa = RTE_ETH_RX_OFFLOAD_CHECKSUM;
-    info->tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    info->tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS |
+                            (pmd->tso ? TSO_OFFLOADS : 0);
     info->speed_capa = RTE_ETH_LINK_SPEED_10G;
     return 0;
 }
@@ -348,7 +361,7 @@ static int create_port(struct rte_vdev_device *vdev,
                                                     sizeof(struct pmd));
     struct vif_config config = {
         .domid = args->domid, .handle = args->handle,
-        .queues = args->queues, .tso = args->tso,
+        .queues = args->queues,
         .host_gfn = pmd_memory_prepare() ? pmd_memory_gfn : NULL,
         .changed = vif_changed,
     };
@@ -360,6 +373,7 @@ static int create_port(struct rte_vdev_device *vdev,
     pmd = dev->data->dev_private;
     pmd->domid = args->domid;
     pmd->handle = args->handle;
+    pmd->tso = args->tso;
     /*
      * As Linux's netback has it: a bridge takes the lowest address of its
      * ports for its own, and it must not take the guest's.

@@ -23,6 +23,7 @@ struct pmd {
     struct vif *vif;
     uint16_t domid;
     uint16_t handle;
+    bool tso;                   /* offer large packets to the switch */
     struct rte_ether_addr mac;
     LIST_ENTRY(pmd) link;
     uint64_t base[PMD_COUNTERS_MAX];    /* counters at the last reset */

@@ -121,7 +121,7 @@ int pmd_args_parse(const char *name, const char *text,
         DOMID_MAX, VIF_HANDLE_MAX, VIF_QUEUES_MAX, 1
     };
     unsigned long values[] = {
-        UNSET, UNSET, RTE_MIN(QUEUES_DEFAULT, (unsigned int)get_nprocs()), 0
+        UNSET, UNSET, RTE_MIN(QUEUES_DEFAULT, (unsigned int)get_nprocs()), 1
     };
     struct rte_kvargs *list;
     int error = 0;

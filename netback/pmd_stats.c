@@ -38,10 +38,12 @@ static const struct counter {
     { "to_guest_bytes", TO(bytes) },
     { "to_guest_size_dropped", TO(drops[TO_GUEST_DROP_SIZE]) },
     { "to_guest_copy_dropped", TO(drops[TO_GUEST_DROP_COPY]) },
-    { "to_guest_scattered_dropped", TO(too_scattered) },
+    { "to_guest_scattered_dropped", TO(scattered) },
+    { "to_guest_offload_dropped", TO(offload) },
     { "to_guest_not_connected_dropped", TO(closed) },
     { "to_guest_no_buffer_errors", TO(no_buffer) },
     { "to_guest_ring_errors", TO(ring_errors) },
+    { "to_guest_checksums_completed", TO(completed) },
     { "to_guest_events", TO(events) },
 };
 
@@ -94,7 +96,8 @@ int pmd_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
     stats->obytes = one(pmd, TO(bytes));
     stats->oerrors = sum_of(pmd, TO(drops[0]),
                             TO(drops[TO_GUEST_DROPS - 1])) +
-                     one(pmd, TO(closed)) + one(pmd, TO(too_scattered));
+                     one(pmd, TO(closed)) + one(pmd, TO(scattered)) +
+                     one(pmd, TO(offload));
     return 0;
 }
 

@@ -95,18 +95,29 @@ struct vif *vif_create(const struct vif_config *config)
     vif->config = *config;
     vif->told_queues = 1;
     vif_prepare(vif);
-    error = vif_control_add(vif);
-    if (error != 0) {
-        free(vif);
-        errno = -error;
-        return NULL;
-    }
     return vif;
+}
+
+int vif_start(struct vif *vif, bool tso)
+{
+    int error;
+
+    if (vif->started) {
+        return 0;
+    }
+    vif->config.tso = tso;
+    error = vif_control_add(vif);
+    vif->started = error == 0;
+    return error;
 }
 
 void vif_destroy(struct vif *vif)
 {
-    vif_control_remove(vif);
+    if (vif->started) {
+        vif_control_remove(vif);
+    } else {
+        free(vif);
+    }
 }
 
 /* Find our directory and the frontend's; false: not there (yet). */

@@ -42,7 +42,8 @@ struct vif_config {
     uint16_t domid;
     uint16_t handle;
     uint16_t queues;            /* most that the guest may use */
-    bool tso;                   /* the switch takes large packets */
+    bool tso;                   /* the switch takes large packets; [I]
+                                 * from vif_start on */
     /* gfn of host memory that cannot move, or NULL: see gcopy.h */
     uint64_t (*host_gfn)(const void *host);
     /* Called by the control thread; must not block on the switch. */
@@ -67,6 +68,7 @@ struct vif {
     enum vif_life life;         /* [c] */
     bool watched;               /* [c] */
     bool frontend_watched;      /* [c] */
+    bool started;               /* [I] from vif_start on */
     bool listed;                /* [c] the thread knows it */
     bool queued;                /* control's lock: it will */
     unsigned int own_domid;     /* [c] */
@@ -84,11 +86,14 @@ struct vif {
     struct vif_queue queues[VIF_QUEUES_MAX];
 };
 
-/*
- * Make a vif and hand it to the control thread; returns at once.  NULL with
- * errno set.
- */
+/* Make a vif; it does nothing yet.  NULL with errno set. */
 struct vif *vif_create(const struct vif_config *config);
+
+/*
+ * Hand it to the control thread, which connects it; tso says whether the
+ * switch takes large packets.  Returns at once; a second call does nothing.
+ */
+int vif_start(struct vif *vif, bool tso);
 
 /*
  * Give the vif back to the control thread, which closes its gates, releases

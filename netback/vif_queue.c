@@ -171,20 +171,36 @@ static int queue_prepare(struct vif *vif, struct xs_handle *xs,
     return error;
 }
 
-static void queue_open(struct vif *vif, struct vif_queue *q,
-                       struct xs_handle *xs)
+static void read_takes(struct vif *vif, struct xs_handle *xs,
+                       struct burst_to *to)
 {
     const char *dir = vif->frontend;
 
+    to->ring.linear = !xenbus_read_flag(xs, dir, "feature-sg", false);
+    to->takes = (struct burst_takes){
+        .csum_ipv4 = !xenbus_read_flag(xs, dir, "feature-no-csum-offload",
+                                       false),
+        .csum_ipv6 = xenbus_read_flag(xs, dir, "feature-ipv6-csum-offload",
+                                      false),
+        .gso_tcpv4 = xenbus_read_flag(xs, dir, "feature-gso-tcpv4", false),
+        .gso_tcpv6 = xenbus_read_flag(xs, dir, "feature-gso-tcpv6", false),
+    };
+}
+
+static void queue_open(struct vif *vif, struct vif_queue *q,
+                       struct xs_handle *xs)
+{
     q->from.port = q->tx_port;
     q->to.port = q->rx_port;
     q->from.offload = vif->config.tso;
-    q->from.burst->offered_gso = 0;
-    if (vif->config.tso) {
-        q->from.burst->offered_gso = 1u << XEN_NETIF_GSO_TYPE_TCPV4 |
-                                     1u << XEN_NETIF_GSO_TYPE_TCPV6;
+    /* What an earlier run offered stays valid for a guest that we joined. */
+    if (xenbus_read_flag(xs, vif->backend, "feature-gso-tcpv4", false)) {
+        q->from.burst->offered_gso |= 1u << XEN_NETIF_GSO_TYPE_TCPV4;
     }
-    q->to.ring.linear = !xenbus_read_flag(xs, dir, "feature-sg", false);
+    if (xenbus_read_flag(xs, vif->backend, "feature-gso-tcpv6", false)) {
+        q->from.burst->offered_gso |= 1u << XEN_NETIF_GSO_TYPE_TCPV6;
+    }
+    read_takes(vif, xs, &q->to);
     burst_gate_open(&q->from.gate);
     burst_gate_open(&q->to.gate);
     /* What the guest queued before now, it told nobody else. */

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Checksum and segmentation flags of mbufs, from and to netif's.
+ *
+ * Talks to offload for the headers.  Invariants:
+ *  1. No length of a header is believed before offload_parse has seen it.
+ *  2. A packet leaves here with a right checksum, or with the pseudo
+ *     header's sum in the field and the flag that says so.
+ *  3. A large packet is contiguous and has an mbuf's headroom.
+ */
+#include <errno.h>
+
+#include <rte_ip.h>
+#include <rte_malloc.h>
+
+#include "netback/burst_offload.h"
+#include "netback/offload.h"
+
+#define TX_MASK (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)
+
+static void free_buffer(void *address, void *block)
+{
+    (void)address;
+    rte_free(block);
+}
+
+int burst_offload_grow(struct rte_mbuf *mbuf, uint32_t size)
+{
+    struct rte_mbuf_ext_shared_info *info;
+    uint32_t room = RTE_PKTMBUF_HEADROOM + size;
+    uint8_t *block;
+    uint8_t *buffer;
+
+    if (room > UINT16_MAX) {
+        return -EMSGSIZE;
+    }
+    block = rte_malloc("xenvif_large", RTE_CACHE_LINE_SIZE + room,
+                       RTE_CACHE_LINE_SIZE);
+    if (block == NULL) {
+        return -ENOMEM;
+    }
+    info = (struct rte_mbuf_ext_shared_info *)block;
+    info->free_cb = free_buffer;
+    info->fcb_opaque = block;
+    rte_mbuf_ext_refcnt_set(info, 1);
+    buffer = block + RTE_CACHE_LINE_SIZE;
+    rte_pktmbuf_attach_extbuf(mbuf, buffer, rte_malloc_virt2iova(buffer),
+                              (uint16_t)room, info);
+    rte_pktmbuf_reset_headroom(mbuf);
+    return 0;
+}
+
+static int parse(const struct rte_mbuf *mbuf,
+                 struct offload_headers *headers)
+{
+    return offload_parse(rte_pktmbuf_mtod(mbuf, const uint8_t *),
+                         mbuf->data_len, mbuf->pkt_len, headers);
+}
+
+/* Leave the rest to the switch and whoever it sends to. */
+static void mark(struct rte_mbuf *mbuf, const struct offload_headers *headers,
+                 const struct from_guest_packet *packet)
+{
+    offload_pseudo(rte_pktmbuf_mtod(mbuf, uint8_t *), headers, true);
+    mbuf->l2_len = headers->l2_len;
+    mbuf->l3_len = headers->l3_len;
+    mbuf->l4_len = headers->l4_len;
+    mbuf->ol_flags |= headers->l4 == OFFLOAD_L4_TCP
+                          ? RTE_MBUF_F_TX_TCP_CKSUM
+                          : RTE_MBUF_F_TX_UDP_CKSUM;
+    mbuf->ol_flags |= headers->l3 == OFFLOAD_L3_IPV4 ? RTE_MBUF_F_TX_IPV4
+                                                     : RTE_MBUF_F_TX_IPV6;
+    if (packet->gso_size != 0) {
+        mbuf->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+        mbuf->tso_segsz = packet->gso_size;
+    }
+}
+
+static int complete(struct rte_mbuf *mbuf,
+                    const struct offload_headers *headers)
+{
+    struct offload_span spans[BURST_SEGMENTS];
+    unsigned int count = 0;
+
+    for (struct rte_mbuf *m = mbuf; m != NULL; m = m->next) {
+        if (count == BURST_SEGMENTS) {
+            return -EMSGSIZE;
+        }
+        spans[count].data = rte_pktmbuf_mtod(m, uint8_t *);
+        spans[count++].size = m->data_len;
+    }
+    return offload_complete(spans, count, headers);
+}
+
+int burst_offload_from(struct burst_from *b, struct rte_mbuf *mbuf,
+                       const struct from_guest_packet *packet)
+{
+    struct offload_headers headers;
+    int error;
+
+    if ((packet->flags & NETTXF_csum_blank) == 0 && packet->gso_size == 0) {
+        if ((packet->flags & NETTXF_data_validated) != 0) {
+            mbuf->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+        }
+        return 0;
+    }
+    error = parse(mbuf, &headers);
+    if (error == 0 && packet->gso_size != 0) {
+        error = b->offload ? offload_check_gso(&headers, packet->gso_type,
+                                               packet->gso_size)
+                           : -EOPNOTSUPP;
+    }
+    if (error != 0) {
+        return error;
+    }
+    if (b->offload) {
+        mark(mbuf, &headers, packet);
+        return 0;
+    }
+    error = complete(mbuf, &headers);
+    if (error == 0) {
+        b->stats.completed++;
+        mbuf->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+    }
+    return error;
+}
+
+/* The IPv4 header's own sum, when the sender left it to us. */
+static void complete_ipv4(struct rte_mbuf *mbuf,
+                          const struct offload_headers *headers)
+{
+    struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(
+        mbuf, struct rte_ipv4_hdr *, headers->l2_len);
+
+    ip->hdr_checksum = 0;
+    ip->hdr_checksum = rte_ipv4_cksum(ip);
+}
+
+static bool takes_blank(const struct burst_to *b,
+                        const struct offload_headers *headers)
+{
+    return headers->l3 == OFFLOAD_L3_IPV4 ? b->takes.csum_ipv4
+                                          : b->takes.csum_ipv6;
+}
+
+static int describe_large(struct burst_to *b, struct to_guest_packet *packet,
+                          const struct rte_mbuf *mbuf,
+                          const struct offload_headers *headers)
+{
+    bool ipv4 = headers->l3 == OFFLOAD_L3_IPV4;
+
+    packet->gso_size = mbuf->tso_segsz;
+    packet->gso_type = ipv4 ? XEN_NETIF_GSO_TYPE_TCPV4
+                            : XEN_NETIF_GSO_TYPE_TCPV6;
+    if (!(ipv4 ? b->takes.gso_tcpv4 : b->takes.gso_tcpv6)) {
+        return -EOPNOTSUPP;
+    }
+    return offload_check_gso(headers, packet->gso_type, packet->gso_size);
+}
+
+int burst_offload_to(struct burst_to *b, struct to_guest_packet *packet,
+                     struct rte_mbuf *mbuf)
+{
+    bool large = (mbuf->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
+    struct offload_headers headers;
+    int error;
+
+    if ((mbuf->ol_flags & TX_MASK) == 0) {
+        if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) ==
+            RTE_MBUF_F_RX_L4_CKSUM_GOOD) {
+            packet->flags = NETRXF_data_validated;
+        }
+        return 0;
+    }
+    error = parse(mbuf, &headers);
+    if (error == 0 && large) {
+        error = describe_large(b, packet, mbuf, &headers);
+    }
+    if (error != 0) {
+        return error;
+    }
+    if ((mbuf->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0 &&
+        headers.l3 == OFFLOAD_L3_IPV4) {
+        complete_ipv4(mbuf, &headers);
+    }
+    if (!large && !takes_blank(b, &headers)) {
+        b->stats.completed++;
+        return complete(mbuf, &headers);
+    }
+    offload_pseudo(rte_pktmbuf_mtod(mbuf, uint8_t *), &headers, true);
+    packet->flags = NETRXF_csum_blank | NETRXF_data_validated;
+    return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Checksums and large packets between the netif flags and mbuf flags.
+ *
+ * When the switch takes partial checksums and TCP segmentation (it
+ * configured the port's TCP_TSO offload), packets cross unfinished, as Linux
+ * leaves them: the checksum field holds the pseudo header's sum, length
+ * included.  When not, they are finished here.
+ */
+#ifndef NETBACK_BURST_OFFLOAD_H
+#define NETBACK_BURST_OFFLOAD_H
+
+#include <stdbool.h>
+
+#include "burst.h"
+
+/*
+ * Give a packet of more bytes than an mbuf's room one contiguous buffer,
+ * with an mbuf's headroom: OVS needs both.  -ENOMEM; -EMSGSIZE.
+ */
+int burst_offload_grow(struct rte_mbuf *mbuf, uint32_t size);
+
+/*
+ * A copied packet's mbuf: set its flags and header lengths, or complete its
+ * checksum.  -EBADMSG and others: the headers are not what the flags say.
+ */
+int burst_offload_from(struct burst_from *b, struct rte_mbuf *mbuf,
+                       const struct from_guest_packet *packet);
+
+/*
+ * The other way: what the guest is told.  What it cannot take is completed
+ * here.  -EOPNOTSUPP: it does not take large packets of this kind.
+ */
+int burst_offload_to(struct burst_to *b, struct to_guest_packet *packet,
+                     struct rte_mbuf *mbuf);
+
+#endif
