@@ -44,8 +44,9 @@ int burst_offload_grow(struct rte_mbuf *mbuf, uint32_t size)
     info->fcb_opaque = block;
     rte_mbuf_ext_refcnt_set(info, 1);
     buffer = block + RTE_CACHE_LINE_SIZE;
-    rte_pktmbuf_attach_extbuf(mbuf, buffer, rte_malloc_virt2iova(buffer),
-                              (uint16_t)room, info);
+    /* DPDK finds a block by its start only. */
+    rte_pktmbuf_attach_extbuf(mbuf, buffer, rte_malloc_virt2iova(block) +
+                              RTE_CACHE_LINE_SIZE, (uint16_t)room, info);
     rte_pktmbuf_reset_headroom(mbuf);
     return 0;
 }
