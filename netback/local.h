@@ -10,7 +10,7 @@
  *   frontend:  struct local_hello, with file descriptors: the memory (a
  *              memfd sealed against shrinking), then for each queue one
  *              datagram socket that carries events both ways
- *   backend:   struct local_verdict
+ *   backend:   struct local_verdict, when it serves the rings
  * The end of the connection is the end of the vif.
  *
  * The memory's first grant_frames pages are a grant table (v1); a gfn is a
@@ -102,10 +102,17 @@ int local_check(const struct local_hello *hello, size_t size,
 /*
  * Connect to the frontend that listens at path; waits for at most
  * timeout_ms.  -ENOENT, -ECONNREFUSED: nobody is there; *why says what is
- * wrong otherwise.  After an error nothing is held.
+ * wrong otherwise.  After an error nothing is held, and the frontend knows
+ * of it; else it waits for local_answer.
  */
 int local_connect(const char *path, uint16_t queues_max, uint32_t features,
                   int timeout_ms, struct local_link *link, const char **why);
+
+/*
+ * Tell the frontend that its rings are served now (0), or why not (a
+ * negative errno).
+ */
+void local_answer(const struct local_link *link, int status);
 
 /* Has the frontend closed the connection? */
 bool local_is_closed(const struct local_link *link);

@@ -197,7 +197,6 @@ static int shake_hands(struct local_link *link, int timeout_ms,
                        const struct local_offer *offer, const char **why)
 {
     struct received in = { .fd_count = 0 };
-    struct local_verdict verdict = { .magic = LOCAL_MAGIC };
     int error;
 
     *why = "the frontend does not answer";
@@ -213,12 +212,17 @@ static int shake_hands(struct local_link *link, int timeout_ms,
             close(in.fds[i]);
         }
     }
-    verdict.status = error;
-    if (send(link->fd, &verdict, sizeof(verdict), MSG_NOSIGNAL) < 0 &&
-        error == 0) {
-        error = -errno;
-    }
     return error;
+}
+
+void local_answer(const struct local_link *link, int status)
+{
+    const struct local_verdict verdict = {
+        .magic = LOCAL_MAGIC, .status = status,
+    };
+
+    /* One that has gone is found by local_is_closed(). */
+    (void)!send(link->fd, &verdict, sizeof(verdict), MSG_NOSIGNAL);
 }
 
 int local_connect(const char *path, uint16_t queues_max, uint32_t features,
@@ -240,6 +244,7 @@ int local_connect(const char *path, uint16_t queues_max, uint32_t features,
     }
     error = shake_hands(link, timeout_ms, &offer, why);
     if (error != 0) {
+        local_answer(link, error);
         local_disconnect(link);
     }
     return error;

@@ -362,13 +362,16 @@ static int create_port(struct rte_vdev_device *vdev,
     struct vif_config config = {
         .domid = args->domid, .handle = args->handle,
         .queues = args->queues,
-        .host_gfn = pmd_memory_prepare() ? pmd_memory_gfn : NULL,
         .changed = vif_changed,
     };
     struct pmd *pmd;
 
     if (dev == NULL) {
         return -ENOMEM;
+    }
+    memcpy(config.local, args->local, sizeof(config.local));
+    if (!vif_config_is_local(&config) && pmd_memory_prepare()) {
+        config.host_gfn = pmd_memory_gfn;
     }
     pmd = dev->data->dev_private;
     pmd->domid = args->domid;
@@ -410,7 +413,7 @@ static int probe(struct rte_vdev_device *vdev)
         return -ENOTSUP;
     }
     error = pmd_args_parse(name, rte_vdev_device_args(vdev), &args);
-    if (error == 0) {
+    if (error == 0 && args.local[0] == '\0') {
         error = check_machine(name, &args);
     }
     if (error != 0) {
@@ -447,4 +450,5 @@ static struct rte_vdev_driver xenvif_driver = {
 
 RTE_PMD_REGISTER_VDEV(net_xenvif, xenvif_driver);
 RTE_PMD_REGISTER_PARAM_STRING(net_xenvif,
-    "domid=<int> handle=<int> queues=<int> tso=<0|1>");
+    "domid=<int> handle=<int> queues=<int> tso=<0|1> "
+    "local=<path>");

@@ -65,6 +65,7 @@ struct pmd_args {
     uint16_t handle;
     uint16_t queues;
     bool tso;
+    char local[VIF_LOCAL_MAX];  /* "": by Xen */
 };
 
 /*

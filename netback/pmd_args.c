@@ -111,11 +111,34 @@ static int finish(const char *name, const unsigned long *values,
     return 0;
 }
 
+static int take_path(const char *key, const char *text, void *opaque)
+{
+    char *path = opaque;
+
+    (void)key;
+    if (text == NULL || text[0] != '/' || strlen(text) >= VIF_LOCAL_MAX) {
+        return -EINVAL;
+    }
+    strcpy(path, text);
+    return 0;
+}
+
+static int take_local(const char *name, struct rte_kvargs *list,
+                      struct pmd_args *args)
+{
+    if (rte_kvargs_process(list, "local", take_path, args->local) != 0) {
+        VIF_LOG(ERR, name, "local must be the path of a frontend's socket, "
+                "from / on and shorter than %u bytes", VIF_LOCAL_MAX);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 int pmd_args_parse(const char *name, const char *text,
                    struct pmd_args *args)
 {
     static const char *const keys[] = {
-        "domid", "handle", "queues", "tso", NULL
+        "domid", "handle", "queues", "tso", "local", NULL
     };
     static const unsigned long most[] = {
         DOMID_MAX, VIF_HANDLE_MAX, VIF_QUEUES_MAX, 1
@@ -130,12 +153,18 @@ int pmd_args_parse(const char *name, const char *text,
     list = rte_kvargs_parse(text != NULL ? text : "", keys);
     if (list == NULL) {
         VIF_LOG(ERR, name, "bad arguments \"%s\": known are domid=, handle=, "
-                "queues= and tso=", text != NULL ? text : "");
+                "queues=, tso= and local=", text != NULL ? text : "");
         return -EINVAL;
     }
-    for (unsigned int i = 0; keys[i] != NULL && error == 0; i++) {
+    for (unsigned int i = 0; i < RTE_DIM(most) && error == 0; i++) {
         error = take_argument(name, list, keys[i], most[i], &values[i]);
     }
+    if (error == 0) {
+        error = finish(name, values, args);
+    }
+    if (error == 0) {
+        error = take_local(name, list, args);
+    }
     rte_kvargs_free(list);
-    return error != 0 ? error : finish(name, values, args);
+    return error;
 }

@@ -435,7 +435,11 @@ void vif_release(struct vif *vif, struct xs_handle *xs)
     if (xs != NULL) {
         unwatch(vif, xs);
     }
-    vif_queues_disconnect(vif);
+    if (vif_config_is_local(&vif->config)) {
+        vif_local_disconnect(vif);
+    } else {
+        vif_queues_disconnect(vif);
+    }
     VIF_LOG(INFO, vif->name, "released");
     free(vif);
 }

@@ -25,6 +25,7 @@
 #define VIF_NAME_MAX 32
 #define VIF_PATH_MAX 128
 #define VIF_HANDLE_MAX 65535u
+#define VIF_LOCAL_MAX 108u      /* as sun_path */
 
 /* Tag of members: [I] fixed after create, [c] control thread, [a] atomic,
  * [g] under the queue's gates. */
@@ -49,7 +50,13 @@ struct vif_config {
     /* Called by the control thread; must not block on the switch. */
     void (*changed)(uint16_t owner, bool link, bool queues_changed);
     uint16_t owner;             /* what changed() is called with */
+    char local[VIF_LOCAL_MAX];  /* a local frontend's socket; "": by Xen */
 };
+
+static inline bool vif_config_is_local(const struct vif_config *config)
+{
+    return config->local[0] != '\0';
+}
 
 /* The life of a vif; vif.c draws it. */
 enum vif_life {
@@ -78,6 +85,8 @@ struct vif {
     uint16_t told_queues;       /* [c] count that the owner knows */
     xengnttab_handle *gnttab;   /* [c] while connected */
     xenevtchn_handle *evtchn;   /* [c] while connected */
+    struct local_link *link_local;  /* [c] while connected, if local */
+    uint64_t broken_socket;     /* [c] inode of who broke it, if local */
     const char *broken;         /* [a] why a packet thread gave up */
     uint16_t queue_count;       /* [a] connected queues, or 0 */
     bool link;                  /* [a] */
@@ -113,6 +122,13 @@ void vif_release(struct vif *vif, struct xs_handle *xs);
 int vif_queues_connect(struct vif *vif, struct xs_handle *xs,
                        const char **why);
 void vif_queues_disconnect(struct vif *vif);
+
+/*
+ * vif_local.c; control thread only.  Take the next step in the life of a vif
+ * whose frontend is a process; give back what it holds.
+ */
+void vif_local_update(struct vif *vif);
+void vif_local_disconnect(struct vif *vif);
 
 /* vif_control.c: give a new or destroyed vif to the thread; start it. */
 int vif_control_add(struct vif *vif);

@@ -5,13 +5,14 @@
  * It sleeps in poll() on XenStore's watch descriptor and on an eventfd.  A
  * watch that fires makes one vif look at its nodes again (vif_update); what
  * it does depends only on what is there now, so events may be lost in number
- * but not in effect.  Talks to vif.c only.  Invariants:
+ * but not in effect.  Talks to vif.c and vif_local.c only.  Invariants:
  *  1. Only this thread touches XenStore.
  *  2. A watch token is a vif's id, which is never used twice, so an event
  *     that arrives late finds nobody.
  *  3. Commands are served in the order given: a vif that was removed is
  *     released before a new one of the same name is looked at.
- *  4. Without xenstored it tries again each second and says so once.
+ *  4. Without xenstored it tries again each second and says so once; it
+ *     does not ask for xenstored while all vifs are local.
  */
 #include <errno.h>
 #include <poll.h>
@@ -29,6 +30,7 @@
 #include "tools/libdom0/xenbus.h"
 
 #define RETRY_MS 1000
+#define LOCAL_MS 200            /* between looks for local frontends */
 #define EVENTS_MAX 64           /* watch events served between commands */
 #define RELEASE_TOKEN "release"
 
@@ -118,12 +120,35 @@ static void update_all(void)
 {
     struct vif *vif;
 
-    if (control.xs == NULL) {
-        return;
-    }
     LIST_FOREACH(vif, &control.vifs, link_all) {
-        vif_update(vif, control.xs);
+        if (control.xs != NULL && !vif_config_is_local(&vif->config)) {
+            vif_update(vif, control.xs);
+        }
     }
+}
+
+static void update_local(void)
+{
+    struct vif *vif;
+
+    LIST_FOREACH(vif, &control.vifs, link_all) {
+        if (vif_config_is_local(&vif->config)) {
+            vif_local_update(vif);
+        }
+    }
+}
+
+/* Is there a vif of that kind? */
+static bool have_vif(bool local)
+{
+    const struct vif *vif;
+
+    LIST_FOREACH(vif, &control.vifs, link_all) {
+        if (vif_config_is_local(&vif->config) == local) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void serve_event(const char *token)
@@ -183,8 +208,14 @@ static bool wait_for_work(void)
           .events = POLLIN },
     };
     uint64_t count;
+    int timeout = -1;
 
-    (void)poll(fds, 2, control.xs != NULL ? -1 : RETRY_MS);
+    if (have_vif(true)) {
+        timeout = LOCAL_MS;
+    } else if (control.xs == NULL && have_vif(false)) {
+        timeout = RETRY_MS;
+    }
+    (void)poll(fds, 2, timeout);
     return read(control.wake, &count, sizeof(count)) == sizeof(count);
 }
 
@@ -195,9 +226,10 @@ static void *control_run(void *unused)
         bool woken = wait_for_work();
 
         serve_commands();
+        update_local();
         if (control.xs != NULL) {
             serve_watches();
-        } else if (open_store()) {
+        } else if (have_vif(false) && open_store()) {
             woken = true;
         }
         if (woken) {

@@ -46,6 +46,9 @@ static int connect_both(uint16_t queues_max, int *accepted)
     ck_assert_int_eq(pthread_create(&thread, NULL, accept_one, accepted), 0);
     error = local_connect(path, queues_max, FEATURES | LOCAL_GSO_TCPV6, 5000,
                           &link_, &why);
+    if (error == 0) {
+        local_answer(&link_, 0);
+    }
     pthread_join(thread, NULL);
     return error;
 }

@@ -228,6 +228,7 @@ static void attach(struct backend *b, const char *path)
             b->access, b->link.rx_ref[0])) != 0) {
         die("the rings cannot be used");
     }
+    local_answer(&b->link, 0);
 }
 
 static struct result run(struct backend *b, const struct options *options,

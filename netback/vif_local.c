@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The life of a vif whose frontend is a process on this machine: there is no
+ * XenStore, the socket is all.  Called by the control thread, again and
+ * again.  Talks to local.h, and to burst through the gates.
+ *
+ *            the frontend listens: connect_queues()
+ *   WAITING ----------------------------------------> CONNECTED
+ *      ^  ^                                            |     |
+ *      |  '------- the frontend has closed ------------'     | ring fatal
+ *      |                                                     v
+ *      '------- another socket at the path ------------- BROKEN
+ *
+ * Invariants:
+ *  1. A gate opens after everything behind it is ready, and everything
+ *     behind it goes only after it has closed.
+ *  2. One line is logged for each change, none for a repetition.
+ *  3. A frontend that broke its ring is not connected to again.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "netback/local.h"
+#include "netback/vif.h"
+#include "netback/vif_log.h"
+
+#define ANSWER_MS 200           /* a frontend that is alive takes less */
+
+static void tell(struct vif *vif, bool link, bool queues_changed)
+{
+    __atomic_store_n(&vif->link, link, __ATOMIC_RELEASE);
+    vif->config.changed(vif->config.owner, link, queues_changed);
+}
+
+static void release_queue(struct vif_queue *q)
+{
+    burst_gate_close(&q->from.gate);
+    burst_gate_close(&q->to.gate);
+    if (q->from.access != NULL) {
+        q->from.access->ops->destroy(q->from.access);
+    }
+    if (q->to.access != NULL) {
+        q->to.access->ops->destroy(q->to.access);
+    }
+    free(q->from.burst);
+    free(q->to.burst);
+    q->from.access = q->to.access = NULL;
+    q->from.burst = NULL;
+    q->to.burst = NULL;
+}
+
+void vif_local_disconnect(struct vif *vif)
+{
+    __atomic_store_n(&vif->queue_count, 0, __ATOMIC_RELEASE);
+    for (unsigned int i = 0; i < VIF_QUEUES_MAX; i++) {
+        release_queue(&vif->queues[i]);
+    }
+    if (vif->link_local != NULL) {
+        local_disconnect(vif->link_local);
+        free(vif->link_local);
+        vif->link_local = NULL;
+    }
+}
+
+static int make_queue(struct local_link *link, struct vif_queue *q,
+                      unsigned int i, const char **why)
+{
+    void *tx_ring, *rx_ring;
+
+    *why = "no memory";
+    q->from.access = local_create(link);
+    q->to.access = local_create(link);
+    q->from.burst = calloc(1, sizeof(*q->from.burst));
+    q->to.burst = calloc(1, sizeof(*q->to.burst));
+    if (q->from.access == NULL || q->to.access == NULL ||
+        q->from.burst == NULL || q->to.burst == NULL) {
+        return -ENOMEM;
+    }
+    *why = "the frontend's rings cannot be mapped";
+    tx_ring = q->from.access->ops->map(q->from.access, link->tx_ref[i]);
+    rx_ring = q->to.access->ops->map(q->to.access, link->rx_ref[i]);
+    if (tx_ring == NULL || rx_ring == NULL) {
+        return -EINVAL;
+    }
+    *why = "the frontend's ring indices contradict each other";
+    if (from_guest_init(&q->from.ring, tx_ring) != 0) {
+        return -EPROTO;
+    }
+    return to_guest_init(&q->to.ring, rx_ring);
+}
+
+static void open_queue(const struct vif *vif, struct vif_queue *q,
+                       unsigned int i)
+{
+    uint32_t features = vif->link_local->features;
+    uint8_t gso = 0;
+
+    if ((features & LOCAL_GSO_TCPV4) != 0) {
+        gso |= 1u << XEN_NETIF_GSO_TYPE_TCPV4;
+    }
+    if ((features & LOCAL_GSO_TCPV6) != 0) {
+        gso |= 1u << XEN_NETIF_GSO_TYPE_TCPV6;
+    }
+    q->from.burst->offered_gso = gso;
+    q->from.offload = vif->config.tso;
+    q->from.port = q->to.port = vif->link_local->event[i];
+    q->to.ring.linear = (features & LOCAL_SG) == 0;
+    q->to.takes = (struct burst_takes){
+        .csum_ipv4 = (features & LOCAL_CSUM) != 0,
+        .csum_ipv6 = (features & LOCAL_CSUM) != 0,
+        .gso_tcpv4 = (features & LOCAL_GSO_TCPV4) != 0,
+        .gso_tcpv6 = (features & LOCAL_GSO_TCPV6) != 0,
+    };
+    burst_gate_open(&q->from.gate);
+    burst_gate_open(&q->to.gate);
+}
+
+/* The socket that is there now, to know another one by. */
+static uint64_t socket_id(const struct vif *vif)
+{
+    struct stat st;
+
+    return stat(vif->config.local, &st) == 0 ? st.st_ino : 0;
+}
+
+static int connect_queues(struct vif *vif, const char **why)
+{
+    uint32_t features = LOCAL_CSUM;
+    int error;
+
+    if (vif->config.tso) {
+        features |= LOCAL_SG | LOCAL_GSO_TCPV4 | LOCAL_GSO_TCPV6;
+    }
+    vif->link_local = calloc(1, sizeof(*vif->link_local));
+    if (vif->link_local == NULL) {
+        *why = "no memory";
+        return -ENOMEM;
+    }
+    error = local_connect(vif->config.local,
+                          RTE_MIN(vif->config.queues, LOCAL_QUEUES_MAX),
+                          features, ANSWER_MS, vif->link_local, why);
+    if (error != 0) {
+        free(vif->link_local);
+        vif->link_local = NULL;
+        return error;
+    }
+    for (unsigned int i = 0; i < vif->link_local->queue_count &&
+                             error == 0; i++) {
+        error = make_queue(vif->link_local, &vif->queues[i], i, why);
+    }
+    return error;
+}
+
+/* WAITING -> CONNECTED, or BROKEN for a frontend that is no good. */
+static void connect_vif(struct vif *vif)
+{
+    const char *why = "";
+    uint64_t id = socket_id(vif);
+    int error;
+
+    if (id == 0 || (vif->life == VIF_BROKEN && id == vif->broken_socket)) {
+        return;
+    }
+    error = connect_queues(vif, &why);
+    if (error == -ENOENT || error == -ECONNREFUSED || error == -EAGAIN ||
+        error == -ETIMEDOUT) {
+        return;                 /* it is not there yet, or busy */
+    }
+    if (error != 0) {
+        if (vif->link_local != NULL) {
+            local_answer(vif->link_local, error);
+        }
+        vif_local_disconnect(vif);
+        VIF_LOG(WARNING, vif->name, "%s: %s", vif->config.local, why);
+        vif->life = VIF_BROKEN;
+        vif->broken_socket = id;
+        return;
+    }
+    for (unsigned int i = 0; i < vif->link_local->queue_count; i++) {
+        open_queue(vif, &vif->queues[i], i);
+    }
+    __atomic_store_n(&vif->broken, NULL, __ATOMIC_RELEASE);
+    __atomic_store_n(&vif->queue_count, vif->link_local->queue_count,
+                     __ATOMIC_RELEASE);
+    vif->life = VIF_CONNECTED;
+    local_answer(vif->link_local, 0);
+    VIF_LOG(NOTICE, vif->name, "connected to %s: %u queue%s",
+            vif->config.local, vif->queue_count,
+            vif->queue_count == 1 ? "" : "s");
+    tell(vif, true, vif->told_queues != vif->queue_count);
+    vif->told_queues = vif->queue_count;
+}
+
+void vif_local_update(struct vif *vif)
+{
+    const char *broken = __atomic_load_n(&vif->broken, __ATOMIC_ACQUIRE);
+
+    if (vif->life != VIF_CONNECTED) {
+        connect_vif(vif);
+    } else if (broken != NULL) {
+        vif->broken_socket = socket_id(vif);
+        vif_local_disconnect(vif);
+        VIF_LOG(WARNING, vif->name, "disabled: %s", broken);
+        vif->life = VIF_BROKEN;
+        tell(vif, false, false);
+    } else if (local_is_closed(vif->link_local)) {
+        vif_local_disconnect(vif);
+        VIF_LOG(NOTICE, vif->name, "the frontend has gone");
+        vif->life = VIF_WAITING;
+        tell(vif, false, false);
+    }
+}
