@@ -14,6 +14,7 @@ fuzz_tests =
 lint_tests = tests/lint/layers
 
 include tests/unit/hv.mk
+include tests/unit/core.mk
 include tests/unit/netback.mk
 include tests/unit/dom0.mk
 include tests/unit/bridge.mk

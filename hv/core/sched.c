@@ -361,6 +361,7 @@ static void queue_up(struct vcpu *v, uint64_t credit)
         return;
     }
     now = arch_time_now();
+    account(rq, now);
     place(rq, v, credit);
     set_runstate(v, RUNSTATE_runnable, now);
     enqueue(rq, v);
@@ -443,6 +444,7 @@ static bool adopt(struct run_queue *rq, struct vcpu *v)
     ok = v->sched.cpu == rq->cpu && !v->sched.is_queued
          && !v->sched.is_running && vcpu_is_runnable(v);
     if (ok) {
+        account(rq, arch_time_now());
         place(rq, v, SCHED_LAG_NS);
         enqueue(rq, v);
     }

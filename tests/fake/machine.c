@@ -6,6 +6,8 @@
  *  2. A p2m entry: bit 0 present, bit 1 leaf, bits 4-7 type, the rest the
  *     frame's address.
  *  3. A guest pointer is an address in the test.
+ *  4. Free frames hold POISON; one that does not when it is handed out was
+ *     written by somebody who had no right to it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,7 @@
 #define ENTRY_LEAF 2ull
 #define ENTRY_TYPE_SHIFT 4
 #define CONSOLE_SIZE 65536u
+#define POISON 0xdb
 
 static char *ram;
 static uint64_t ram_frames;
@@ -43,11 +46,26 @@ static _Thread_local unsigned int this_cpu;
 static _Thread_local struct lock_track track;
 
 void (*machine_on_shutdown)(unsigned int how);
+void (*machine_on_kick)(unsigned int cpu);
+void (*machine_on_program)(unsigned int cpu, uint64_t deadline);
 
 static void __attribute__((noreturn)) wrong(const char *what)
 {
     fprintf(stderr, "fake machine: %s\n", what);
     abort();
+}
+
+/* page_alloc_watch(): poisons what becomes free, checks what is taken. */
+static void watch(mfn_t m, unsigned int order, bool is_free)
+{
+    unsigned char *p = arch_frame_map(m);
+    size_t size = PAGE_SIZE << order;
+
+    if (is_free) {
+        memset(p, POISON, size);
+    } else if (p[0] != POISON || memcmp(p, p + 1, size - 1) != 0) {
+        wrong("a free frame was written to");
+    }
 }
 
 /* ---- the test's side ---- */
@@ -76,6 +94,7 @@ void machine_start(uint64_t frames, uint64_t kept, unsigned int cpus)
     copies_left = -1;
     domains = 0;
     dom0 = NULL;
+    page_alloc_watch = watch;
     page_alloc_init(frame_table, frames);
     page_alloc_add(mfn(kept), frames - kept, 0);
     core_init(cpus);
@@ -136,6 +155,9 @@ void arch_cpu_kick(unsigned int cpu)
     if (cpu >= cpu_count) {
         wrong("kick of a CPU that is not there");
     }
+    if (machine_on_kick != NULL) {
+        machine_on_kick(cpu);
+    }
 }
 
 uint64_t arch_time_now(void)
@@ -150,7 +172,9 @@ uint64_t arch_boot_wallclock(void)
 
 void arch_timer_program(uint64_t deadline)
 {
-    (void)deadline;
+    if (machine_on_program != NULL) {
+        machine_on_program(this_cpu, deadline);
+    }
 }
 
 void arch_pause(void)

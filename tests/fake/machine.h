@@ -54,6 +54,10 @@ const char *machine_console(void);
 /* arch_machine_shutdown() calls this, and then ends the process. */
 extern void (*machine_on_shutdown)(unsigned int how);
 
+/* Told of arch_cpu_kick() and arch_timer_program(); NULL: nobody is. */
+extern void (*machine_on_kick)(unsigned int cpu);
+extern void (*machine_on_program)(unsigned int cpu, uint64_t deadline);
+
 /* tests/fake/sched.c: 'v' is what this CPU runs; NULL: nothing. */
 void machine_run(struct vcpu *v);
 
