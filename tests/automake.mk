@@ -18,6 +18,7 @@ include tests/unit/core.mk
 include tests/unit/netback.mk
 include tests/unit/dom0.mk
 include tests/unit/bridge.mk
+include tests/unit/hvm.mk
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Unit tests and fuzzers of hv/arch/x86/hvm and the ELF reader.
+unit_tests += tests/unit/check_mmio_decode tests/unit/check_vlapic \
+	tests/unit/check_vpci_caps tests/unit/check_e820 tests/unit/check_elf
+fuzz_tests += tests/fuzz/fuzz_mmio_decode tests/fuzz/fuzz_elf
+
+tests_unit_check_mmio_decode_SOURCES = tests/unit/check_mmio_decode.c \
+	tests/unit/unit.h hv/arch/x86/hvm/mmio_decode.c \
+	hv/arch/x86/hvm/mmio_decode.h
+tests_unit_check_mmio_decode_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
+tests_unit_check_mmio_decode_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_mmio_decode_LDADD = $(UNIT_LDADD)
+
+tests_unit_check_vlapic_SOURCES = tests/unit/check_vlapic.c \
+	tests/unit/unit.h hv/arch/x86/hvm/vlapic.c hv/arch/x86/hvm/vlapic.h
+tests_unit_check_vlapic_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
+tests_unit_check_vlapic_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_vlapic_LDADD = $(UNIT_LDADD)
+
+tests_unit_check_vpci_caps_SOURCES = tests/unit/check_vpci_caps.c \
+	tests/unit/unit.h hv/arch/x86/hvm/vpci_caps.c \
+	hv/arch/x86/hvm/vpci_caps.h
+tests_unit_check_vpci_caps_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
+tests_unit_check_vpci_caps_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_vpci_caps_LDADD = $(UNIT_LDADD)
+
+tests_unit_check_e820_SOURCES = tests/unit/check_e820.c \
+	tests/unit/unit.h hv/arch/x86/e820.c hv/arch/x86/e820.h
+tests_unit_check_e820_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
+tests_unit_check_e820_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_e820_LDADD = $(UNIT_LDADD)
+
+tests_unit_check_elf_SOURCES = tests/unit/check_elf.c \
+	tests/unit/unit.h hv/lib/elf.c hv/lib/elf.h
+tests_unit_check_elf_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
+tests_unit_check_elf_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_elf_LDADD = $(UNIT_LDADD)
+
+tests_fuzz_fuzz_mmio_decode_SOURCES = tests/fuzz/fuzz_mmio_decode.c \
+	$(FUZZ_RUNNER) hv/arch/x86/hvm/mmio_decode.c \
+	hv/arch/x86/hvm/mmio_decode.h
+tests_fuzz_fuzz_mmio_decode_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
+tests_fuzz_fuzz_mmio_decode_CFLAGS = $(UNIT_CFLAGS)
+
+tests_fuzz_fuzz_elf_SOURCES = tests/fuzz/fuzz_elf.c \
+	$(FUZZ_RUNNER) hv/lib/elf.c hv/lib/elf.h
+tests_fuzz_fuzz_elf_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
+tests_fuzz_fuzz_elf_CFLAGS = $(UNIT_CFLAGS)
