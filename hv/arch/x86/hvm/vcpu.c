@@ -189,6 +189,12 @@ void hvm_set_nmi(struct vcpu *v)
     hvm_kick(v);
 }
 
+int arch_vcpu_send_nmi(struct vcpu *v)
+{
+    hvm_set_nmi(v);
+    return 0;
+}
+
 void arch_vcpu_upcall(struct vcpu *v)
 {
     uint8_t vector = READ_ONCE(v->arch->upcall_vector);
