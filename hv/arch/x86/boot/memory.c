@@ -157,7 +157,8 @@ void boot_memory_move_modules(void)
         memcpy(mmu_direct(to), mmu_direct(module->start), module->size);
         for (unsigned int j = 0; j < allocated_first; j++) {
             if (reserved[j].start == (module->start & PAGE_MASK)) {
-                reserved[j].end = reserved[j].start;
+                reserved[j].start = UINT64_MAX; /* matches nothing */
+                reserved[j].end = UINT64_MAX;
             }
         }
         module->start = to;

@@ -37,6 +37,7 @@
 #include "uart.h"
 
 #define RANGES_MAX 64
+#define ONE_GB (1ul << 30)
 #define FOUR_GB (1ul << 32)
 #define MB (1ul << 20)
 #define HEAP_MIN (128 * MB)         /* left to the hypervisor by default */
@@ -330,9 +331,10 @@ static uint64_t load_boot_data(unsigned int vcpus)
         limit = load_initrd(&initrd, limit);
     }
     acpi = place_below(acpi_size, limit);
-    at = place_below(ALIGN_UP(sizeof(*b), PAGE_SIZE), acpi);
+    /* Linux reads it through tables that map the first GiB only. */
+    at = place_below(ALIGN_UP(sizeof(*b), PAGE_SIZE), min(acpi, ONE_GB));
     if (acpi == 0 || at == 0) {
-        panic("dom0: no room for its boot data below 4 GiB");
+        panic("dom0: no room for its boot data below 1 GiB");
     }
     if (e820_set(&dom0_map, acpi, acpi + acpi_size, E820_ACPI) != 0) {
         panic("dom0: too many memory ranges");
