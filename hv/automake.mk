@@ -66,6 +66,7 @@ hv_arch_sources = \
 	hv/arch/x86/e820.c \
 	hv/arch/x86/entry.S \
 	hv/arch/x86/guest_copy.c \
+	hv/arch/x86/hvm/context.c \
 	hv/arch/x86/hvm/cpuid.c \
 	hv/arch/x86/hvm/dom0_acpi.c \
 	hv/arch/x86/hvm/exit.c \
