@@ -119,9 +119,6 @@ static uint32_t processor_priority(const struct vlapic *apic)
 void vlapic_set_irq(struct vlapic *apic, unsigned int vector, bool level)
 {
     vector &= 0xff;
-    if (!vlapic_is_enabled(apic)) {
-        return;
-    }
     if (vector < 16) {
         __atomic_fetch_or(&apic->esr_next, 1u << 6, __ATOMIC_RELAXED);
         return;
@@ -208,7 +205,9 @@ static void accept(struct vlapic *apic, const struct vlapic_message *m)
     case VLAPIC_FIXED:
     case VLAPIC_LOWEST:
     case VLAPIC_EXTINT:
-        vlapic_set_irq(apic, m->vector, m->is_level);
+        if (vlapic_is_enabled(apic)) {
+            vlapic_set_irq(apic, m->vector, m->is_level);
+        }
         break;
     case VLAPIC_NMI:
         hvm_set_nmi(apic->vcpu);
