@@ -30,18 +30,37 @@
 static uint64_t window[WINDOW_SIZE / 8] __attribute__((aligned(4096)));
 static jmp_buf stopped;
 
-static const uint8_t numbers[] = {
-    __HYPERVISOR_memory_op, __HYPERVISOR_multicall,
-    __HYPERVISOR_set_timer_op, __HYPERVISOR_xen_version,
-    __HYPERVISOR_console_io, __HYPERVISOR_grant_table_op,
-    __HYPERVISOR_vm_assist, __HYPERVISOR_vcpu_op, __HYPERVISOR_xsm_op,
-    __HYPERVISOR_sched_op, __HYPERVISOR_event_channel_op,
-    __HYPERVISOR_event_channel_op, __HYPERVISOR_event_channel_op,
-    __HYPERVISOR_grant_table_op, __HYPERVISOR_grant_table_op,
-    __HYPERVISOR_memory_op, __HYPERVISOR_memory_op,
-    __HYPERVISOR_physdev_op, __HYPERVISOR_hvm_op, __HYPERVISOR_arch_0,
-    __HYPERVISOR_platform_op, __HYPERVISOR_sysctl, __HYPERVISOR_domctl,
-    __HYPERVISOR_domctl, __HYPERVISOR_domctl,
+/* What the arguments of a hypercall are: a number below 'limit', or 'P'. */
+static const struct shape {
+    uint8_t nr;
+    uint8_t limit[3];
+} shapes[] = {
+#define P 0
+    { __HYPERVISOR_memory_op, { 32, P, 1 } },
+    { __HYPERVISOR_memory_op, { 32, P, 1 } },
+    { __HYPERVISOR_memory_op, { 32, P, 1 } },
+    { __HYPERVISOR_multicall, { P, 6, 1 } },
+    { __HYPERVISOR_set_timer_op, { 255, 1, 1 } },
+    { __HYPERVISOR_xen_version, { 12, P, 1 } },
+    { __HYPERVISOR_console_io, { 3, 255, P } },
+    { __HYPERVISOR_grant_table_op, { 14, P, 4 } },
+    { __HYPERVISOR_vm_assist, { 3, 8, 1 } },
+    { __HYPERVISOR_vcpu_op, { 15, 3, P } },
+    { __HYPERVISOR_vcpu_op, { 15, 3, P } },
+    { __HYPERVISOR_xsm_op, { P, 1, 1 } },
+    { __HYPERVISOR_sched_op, { 9, P, 1 } },
+    { __HYPERVISOR_event_channel_op, { 16, P, 1 } },
+    { __HYPERVISOR_event_channel_op, { 16, P, 1 } },
+    { __HYPERVISOR_event_channel_op, { 16, P, 1 } },
+    { __HYPERVISOR_physdev_op, { 40, P, 1 } },
+    { __HYPERVISOR_hvm_op, { 27, P, 1 } },
+    { __HYPERVISOR_arch_0, { P, 1, 1 } },
+    { __HYPERVISOR_platform_op, { P, 1, 1 } },
+    { __HYPERVISOR_sysctl, { P, 1, 1 } },
+    { __HYPERVISOR_domctl, { P, 1, 1 } },
+    { __HYPERVISOR_domctl, { P, 1, 1 } },
+    { __HYPERVISOR_domctl, { P, 1, 1 } },
+#undef P
 };
 
 static void on_shutdown(unsigned int how)
@@ -133,12 +152,58 @@ static void shape_window(struct fuzz_input *in, uint8_t nr)
     memcpy(window, half, sizeof(half));
 }
 
-static uint64_t argument(struct fuzz_input *in)
+/* Mostly what the shape says, sometimes anything. */
+static uint64_t argument(struct fuzz_input *in, uint8_t limit)
 {
     uint8_t pick = fuzz_byte(in);
 
-    return pick < 128 ? env_arg(window) : pick < 200 ? pick % 8u :
-           some_word(in);
+    if (pick >= 240) {
+        return some_word(in);
+    }
+    return limit == 0 ? env_arg(window) : pick % limit;
+}
+
+/* Grants as a backend uses them, so that the deep paths are reached. */
+static unsigned int fill_grants(struct fuzz_input *in, unsigned int cmd)
+{
+    struct gnttab_map_grant_ref *map = (void *)window;
+    struct gnttab_copy *copy = (void *)window;
+    struct gnttab_unmap_grant_ref *unmap = (void *)window;
+    unsigned int i, count = 1 + fuzz_byte(in) % 4;
+
+    for (i = 0; i < count; i++) {
+        uint8_t x = fuzz_byte(in), y = fuzz_byte(in);
+
+        if (cmd == GNTTABOP_map_grant_ref) {
+            map[i] = (struct gnttab_map_grant_ref){
+                .host_addr = (uint64_t)(x & 127) << PAGE_SHIFT,
+                .flags = GNTMAP_host_map | (y & GNTMAP_readonly),
+                .ref = y >> 4, .dom = y & 3 };
+        } else if (cmd == GNTTABOP_unmap_grant_ref) {
+            unmap[i] = (struct gnttab_unmap_grant_ref){
+                .host_addr = (uint64_t)(x & 127) << PAGE_SHIFT,
+                .handle = y & 15 };
+        } else {
+            memset(&copy[i], 0, sizeof(copy[i]));
+            copy[i].flags = 1 + (x & 1) + (x >> 1 & 1);
+            copy[i].source.u.ref = y & 15;
+            copy[i].dest.u.ref = y >> 4;
+            copy[i].source.domid = x & 2 ? DOMID_SELF : x >> 2 & 3;
+            copy[i].dest.domid = x & 2 ? x >> 2 & 3 : DOMID_SELF;
+            copy[i].len = fuzz_word(in) & 0x1fff;
+        }
+    }
+    return count;
+}
+
+static void call_grant(struct vcpu *v, struct fuzz_input *in)
+{
+    static const uint8_t cmds[] = { GNTTABOP_map_grant_ref, GNTTABOP_copy,
+                                    GNTTABOP_unmap_grant_ref };
+
+    v->arch->arg[0] = cmds[fuzz_byte(in) % 3];
+    v->arch->arg[1] = env_arg(window);
+    v->arch->arg[2] = fill_grants(in, v->arch->arg[0]);
 }
 
 /* ---- steps ---- */
@@ -161,20 +226,21 @@ static struct vcpu *some_vcpu(struct fuzz_input *in)
 static void call(struct fuzz_input *in)
 {
     struct vcpu *v = some_vcpu(in);
-    uint8_t nr = numbers[fuzz_byte(in) % sizeof(numbers)];
+    const struct shape *shape = &shapes[fuzz_byte(in) %
+                                        (sizeof(shapes) / sizeof(*shapes))];
+    uint8_t nr = shape->nr;
     uint64_t result;
     unsigned int i;
 
     fill_window(in);
-    shape_window(in, nr);
-    v->arch->arg[0] = fuzz_byte(in) % 40;
-    if (nr == __HYPERVISOR_domctl || nr == __HYPERVISOR_sysctl ||
-        nr == __HYPERVISOR_platform_op || nr == __HYPERVISOR_arch_0 ||
-        nr == __HYPERVISOR_multicall) {
-        v->arch->arg[0] = env_arg(window);
+    if (nr == __HYPERVISOR_grant_table_op && fuzz_byte(in) % 4 != 0) {
+        call_grant(v, in);
+    } else {
+        shape_window(in, nr);
+        for (i = 0; i < 3; i++) {
+            v->arch->arg[i] = argument(in, shape->limit[i]);
+        }
     }
-    v->arch->arg[1] = argument(in);
-    v->arch->arg[2] = argument(in);
     env_run(v);
     for (i = 0; i < RESTARTS_MAX && !hypercall(v, nr, &result); i++) {
         domain_reap();
@@ -218,10 +284,36 @@ static void scribble(struct fuzz_input *in)
     domain_put(d);
 }
 
+/* The guest 'd' uses FIFO event channels, its pages being gfns 8 and on. */
+static void use_fifo(struct domain *d)
+{
+    evtchn_init_control_t *init = (void *)window;
+    evtchn_expand_array_t *expand = (void *)window;
+    unsigned int i;
+
+    env_run(d->vcpu[0]);
+    for (i = 0; i < GUEST_VCPUS; i++) {
+        *init = (evtchn_init_control_t){ .control_gfn = 8 + i, .vcpu = i };
+        fuzz_require(env_evtchn(EVTCHNOP_init_control, init) == 0, "FIFO");
+    }
+    *expand = (evtchn_expand_array_t){ .array_gfn = 10 };
+    fuzz_require(env_evtchn(EVTCHNOP_expand_array, expand) == 0, "FIFO");
+}
+
 static void run_steps(struct fuzz_input *in)
 {
+    uint8_t fifo = fuzz_byte(in);
     unsigned int step;
+    domid_t id;
 
+    for (id = 0; id < 3; id++) {
+        struct domain *d = domain_get_by_id(id);
+
+        if (fifo >> id & 1) {
+            use_fifo(d);
+        }
+        domain_put(d);
+    }
     for (step = 0; step < STEPS_MAX && in->size > 0; step++) {
         if (fuzz_byte(in) % 4 == 0) {
             scribble(in);
