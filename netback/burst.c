@@ -40,7 +40,32 @@ static void from_broken(struct burst_from *b)
     b->broken(b->vif, from_guest_fault_text(fault));
 }
 
-/* Plan every good packet's copies into its mbuf. */
+/*
+ * Room for packet i: in its mbuf, or in a large buffer.  False: not now, the
+ * packet has to wait.  A packet that will never fit is dropped.
+ */
+static bool find_room(struct burst_from *b, unsigned int i,
+                      struct rte_mbuf *mbuf)
+{
+    const struct from_guest_packet *packet = &b->burst->packets[i];
+    int error = -EMSGSIZE;
+
+    if (packet->size <= rte_pktmbuf_tailroom(mbuf)) {
+        return true;
+    }
+    if (b->offload) {
+        error = burst_offload_grow(mbuf, packet->size);
+    }
+    if (error == -EMSGSIZE) {
+        from_guest_drop(b->burst, i, FROM_GUEST_DROP_BUFFER);
+    }
+    return error != -ENOMEM;
+}
+
+/*
+ * Plan every good packet's copies into its mbuf.  Packets from the first on
+ * that finds no memory stay in the ring, and their mbufs are freed.
+ */
 static void plan(struct burst_from *b, struct rte_mbuf **mbufs)
 {
     struct from_guest_burst *burst = b->burst;
@@ -54,15 +79,17 @@ static void plan(struct burst_from *b, struct rte_mbuf **mbufs)
             packet->status != NETIF_RSP_OKAY) {
             continue;
         }
-        if (packet->size > rte_pktmbuf_tailroom(mbufs[i]) &&
-            (!b->offload || burst_offload_grow(mbufs[i],
-                                               packet->size) != 0)) {
-            from_guest_drop(burst, i, FROM_GUEST_DROP_BUFFER);
-            continue;
+        if (!find_room(b, i, mbufs[i])) {
+            b->stats.no_mbuf++;
+            rte_pktmbuf_free_bulk(mbufs + i, burst->packet_count - i);
+            from_guest_trim(burst, i);
+            return;
         }
-        span.data = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
-        span.size = rte_pktmbuf_tailroom(mbufs[i]);
-        (void)from_guest_plan(burst, i, &span, 1);
+        if (packet->status == NETIF_RSP_OKAY) {
+            span.data = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
+            span.size = rte_pktmbuf_tailroom(mbufs[i]);
+            (void)from_guest_plan(burst, i, &span, 1);
+        }
     }
 }
 
@@ -123,6 +150,9 @@ static unsigned int from_burst(struct burst_from *b,
         return 0;
     }
     plan(b, mbufs);
+    if (b->burst->packet_count == 0) {
+        return 0;
+    }
     access_copy(b->access, ACCESS_FROM_GUEST, b->burst->copies,
                 b->burst->copy_count);
     from_guest_settle(b->burst);

@@ -11,42 +11,66 @@
 #include <errno.h>
 
 #include <rte_ip.h>
-#include <rte_malloc.h>
+#include <rte_mempool.h>
 
 #include "netback/burst_offload.h"
 #include "netback/offload.h"
 
+/* A buffer of the pool: shared info, then what the mbuf is attached to. */
+#define LARGE_HEAD RTE_CACHE_LINE_SIZE
+#define LARGE_ROOM 65472u       /* bytes; an mbuf's lengths have 16 bits */
+#define LARGE_COUNT 255u        /* 16 MiB */
+#define LARGE_CACHE 16u         /* for each thread */
+
+_Static_assert(sizeof(struct rte_mbuf_ext_shared_info) <= LARGE_HEAD,
+               "shared info");
+
 #define TX_MASK (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)
+
+/*
+ * One pool for all ports: a large packet lives for a burst, or until a
+ * hardware port has sent it.  Not rte_malloc, which may map and unmap whole
+ * hugepages for each packet.
+ */
+static struct rte_mempool *large_pool;
+
+bool burst_offload_prepare(void)
+{
+    if (large_pool == NULL) {
+        large_pool = rte_mempool_create(
+            "xenvif_large", LARGE_COUNT, LARGE_HEAD + LARGE_ROOM,
+            LARGE_CACHE, 0, NULL, NULL, NULL, NULL, SOCKET_ID_ANY,
+            RTE_MEMPOOL_F_NO_SPREAD);
+    }
+    return large_pool != NULL;
+}
 
 static void free_buffer(void *address, void *block)
 {
     (void)address;
-    rte_free(block);
+    rte_mempool_put(large_pool, block);
 }
 
 int burst_offload_grow(struct rte_mbuf *mbuf, uint32_t size)
 {
     struct rte_mbuf_ext_shared_info *info;
-    uint32_t room = RTE_PKTMBUF_HEADROOM + size;
-    uint8_t *block;
     uint8_t *buffer;
+    void *block;
 
-    if (room > UINT16_MAX) {
+    if (size > LARGE_ROOM - RTE_PKTMBUF_HEADROOM) {
         return -EMSGSIZE;
     }
-    block = rte_malloc("xenvif_large", RTE_CACHE_LINE_SIZE + room,
-                       RTE_CACHE_LINE_SIZE);
-    if (block == NULL) {
+    if (rte_mempool_get(large_pool, &block) != 0) {
         return -ENOMEM;
     }
-    info = (struct rte_mbuf_ext_shared_info *)block;
+    info = block;
     info->free_cb = free_buffer;
     info->fcb_opaque = block;
     rte_mbuf_ext_refcnt_set(info, 1);
-    buffer = block + RTE_CACHE_LINE_SIZE;
-    /* DPDK finds a block by its start only. */
-    rte_pktmbuf_attach_extbuf(mbuf, buffer, rte_malloc_virt2iova(block) +
-                              RTE_CACHE_LINE_SIZE, (uint16_t)room, info);
+    buffer = (uint8_t *)block + LARGE_HEAD;
+    rte_pktmbuf_attach_extbuf(mbuf, buffer,
+                              rte_mempool_virt2iova(block) + LARGE_HEAD,
+                              LARGE_ROOM, info);
     rte_pktmbuf_reset_headroom(mbuf);
     return 0;
 }

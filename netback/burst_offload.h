@@ -15,6 +15,12 @@
 #include "burst.h"
 
 /*
+ * Make the buffers for large packets; false: no memory for them.  Called
+ * once, before a queue that takes large packets is opened.
+ */
+bool burst_offload_prepare(void);
+
+/*
  * Give a packet of more bytes than an mbuf's room one contiguous buffer,
  * with an mbuf's headroom: OVS needs both.  -ENOMEM; -EMSGSIZE.
  */

@@ -21,6 +21,7 @@
 #include <ethdev_vdev.h>
 #include <bus_vdev_driver.h>
 
+#include "netback/burst_offload.h"
 #include "netback/pmd.h"
 #include "netback/vif_log.h"
 #include "tools/libdom0/dom0.h"
@@ -88,7 +89,8 @@ static int dev_configure(struct rte_eth_dev *dev)
 static int dev_start(struct rte_eth_dev *dev)
 {
     struct pmd *pmd = dev->data->dev_private;
-    uint64_t offloads = dev->data->dev_conf.txmode.offloads;
+    bool tso = (dev->data->dev_conf.txmode.offloads &
+                RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0;
 
     for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
         struct pmd_rx_queue *q = dev->data->rx_queues[i];
@@ -100,8 +102,12 @@ static int dev_start(struct rte_eth_dev *dev)
     for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
         dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
     }
-    return vif_start(pmd->vif,
-                     (offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0);
+    if (tso && !burst_offload_prepare()) {
+        VIF_LOG(WARNING, dev->data->name, "no 16 MiB of hugepages left for "
+                "large packets from guests: they are not offered");
+        tso = false;
+    }
+    return vif_start(pmd->vif, tso);
 }
 
 static int dev_stop(struct rte_eth_dev *dev)
