@@ -57,7 +57,7 @@ tests_unit_check_local_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_check_local_LDADD = $(UNIT_LDADD)
 
 # Two guests in a process, for the real switches that stand between them.
-check_PROGRAMS += tests/native/vif_peer
+noinst_PROGRAMS += tests/native/vif_peer
 tests_native_vif_peer_SOURCES = tests/native/vif_peer.c netback/ring.h \
 	netback/local_front.c netback/local_front.h netback/local_listen.c \
 	netback/local.h netback/local_private.h netback/access.h
