@@ -11,7 +11,8 @@
  *     upcall_vector of the vcpu -> an edge interrupt of its local APIC
  *     callback_vector of the domain -> injected as long as the guest's
  *         evtchn_upcall_pending is set, without an APIC
- *     callback GSI -> not offered (needs a virtual IO-APIC)
+ *     callback GSI -> accepted and silent: Linux sets GSI 1 beside the
+ *         vcpus' own vectors, to look like one that knows Xen
  */
 #include "cpu.h"
 #include "core/arch.h"
@@ -88,11 +89,9 @@ int arch_domain_set_callback(struct domain *d, uint64_t via)
         WRITE_ONCE(d->arch->callback_vector, (uint8_t)via);
         return 0;
     }
-    if (via == 0) {
-        WRITE_ONCE(d->arch->callback_vector, 0);
-        return 0;
-    }
-    return -EINVAL;
+    /* A GSI or an INTx line: taken, but nothing is ever sent there. */
+    WRITE_ONCE(d->arch->callback_vector, 0);
+    return 0;
 }
 
 /* ---- vcpus ---- */
