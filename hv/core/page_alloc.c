@@ -628,8 +628,8 @@ int page_alloc_claim(struct domain *d, uint64_t pages)
     if (pages == 0) {
         account.claimed -= d->outstanding_pages;
         d->outstanding_pages = 0;
-    } else if (d->outstanding_pages != 0 || pages <= have
-               || pages > READ_ONCE(d->max_pages)) {
+    } else if (domain_is_dying(d) || d->outstanding_pages != 0
+               || pages <= have || pages > READ_ONCE(d->max_pages)) {
         rc = -EINVAL;
     } else if (account.free - account.claimed < pages - have) {
         rc = -ENOMEM;

@@ -718,7 +718,7 @@ struct vcpu *sched_pick(void)
     return rq->current;
 }
 
-void sched_yield(struct vcpu *v)
+void sched_give_way(struct vcpu *v)
 {
     struct run_queue *rq = this_queue();
 

@@ -58,7 +58,7 @@ void sched_sleep_sync(struct vcpu *v);
 struct vcpu *sched_pick(void);
 
 /* SCHEDOP_yield: the current vcpu goes behind its equals. */
-void sched_yield(struct vcpu *v);
+void sched_give_way(struct vcpu *v);
 
 /* weight 0: unchanged.  0 or -EINVAL. */
 int sched_set_params(struct domain *d, uint16_t weight, uint16_t cap);

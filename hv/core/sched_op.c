@@ -261,7 +261,7 @@ long sched_op(unsigned int cmd, struct guest_ptr arg)
 
     switch (cmd) {
     case SCHEDOP_yield:
-        sched_yield(v);
+        sched_give_way(v);
         return 0;
     case SCHEDOP_block:
         block(v);

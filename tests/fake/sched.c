@@ -67,7 +67,7 @@ struct vcpu *sched_pick(void)
     return current;
 }
 
-void sched_yield(struct vcpu *v)
+void sched_give_way(struct vcpu *v)
 {
     (void)v;
 }

@@ -513,7 +513,7 @@ START_TEST(test_yield_lets_the_other_in)
     first = running[0];
     ck_assert(first != NULL);
     machine_set_cpu(0);
-    sched_yield(first);
+    sched_give_way(first);
     pick(0);
     ck_assert(running[0] != NULL && running[0] != first);
 }

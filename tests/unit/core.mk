@@ -8,3 +8,24 @@ tests_unit_check_sched_SOURCES = tests/unit/check_sched.c \
 tests_unit_check_sched_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_unit_check_sched_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_sched_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
+unit_tests += tests/unit/check_page_alloc
+tests_unit_check_page_alloc_SOURCES = tests/unit/check_page_alloc.c \
+	$(HV_CORE_ENV)
+tests_unit_check_page_alloc_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_page_alloc_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_page_alloc_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
+unit_tests += tests/unit/check_timer
+tests_unit_check_timer_SOURCES = tests/unit/check_timer.c \
+	$(HV_CORE_ENV)
+tests_unit_check_timer_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_timer_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_timer_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
+unit_tests += tests/unit/check_p2m
+tests_unit_check_p2m_SOURCES = tests/unit/check_p2m.c \
+	$(HV_CORE_ENV)
+tests_unit_check_p2m_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_p2m_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_p2m_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
