@@ -211,6 +211,10 @@ int arch_vcpu_set_upcall_vector(struct vcpu *v, unsigned int vector)
         return -EINVAL;
     }
     WRITE_ONCE(v->arch->upcall_vector, (uint8_t)vector);
+    /* What came before is told again: senders tell only once. */
+    if (READ_ONCE(v->info->evtchn_upcall_pending)) {
+        arch_vcpu_upcall(v);
+    }
     return 0;
 }
 

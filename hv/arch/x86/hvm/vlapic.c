@@ -8,6 +8,8 @@
  *     vcpu and is touched by the CPU that runs it.
  *  2. IRR is set before the kick, and the vcpu looks at IRR after it is
  *     marked running: no interrupt is lost between the two.
+ *     A disabled APIC keeps IRR until it is enabled: event channels tell
+ *     only once.
  *  3. A vector is in ISR only if it was in IRR and above PPR when taken.
  *
  *   INIT/SIPI: the sender only notes them (init_pending, sipi); the target
