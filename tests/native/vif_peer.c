@@ -176,15 +176,18 @@ static bool exchange(const struct options *options)
         for (unsigned int i = 0; i < 2; i++) {
             send_some(&guests[i], i, options);
             got += receive_some(&guests[i], i, options);
-            if (local_front_is_closed(guests[i].front) &&
-                (!options->lossy || !accept_backend(&guests[i], 20))) {
+            if (!local_front_is_closed(guests[i].front)) {
+                continue;
+            }
+            if (!options->lossy || !accept_backend(&guests[i], 60)) {
                 fprintf(stderr, "the backend has gone\n");
                 return false;
             }
+            quiet_since = now();
         }
         if (got != 0) {
             quiet_since = now();
-        } else if (now() - quiet_since > (options->lossy ? 3 : QUIET_S)) {
+        } else if (now() - quiet_since > QUIET_S) {
             return options->lossy && guests[0].sent == options->packets &&
                    guests[1].sent == options->packets;
         } else {
