@@ -18,6 +18,7 @@
 #include "core/p2m.h"
 #include "core/perfc.h"
 #include "core/xsm.h"
+#include "lib/bug.h"
 #include "lib/errno.h"
 #include "lib/nospec.h"
 
@@ -228,30 +229,53 @@ static void release(struct grant_table *gt, uint32_t handle,
     domain_put(m->owner);
 }
 
-void grant_unmap(struct domain *cur, struct gnttab_unmap_grant_ref *op)
+/*
+ * Reserves the handle of 'op' and says what is to leave the p2m.  False: the
+ * status is set and there is nothing to do.
+ */
+static bool prepare(struct grant_table *gt,
+                    struct gnttab_unmap_grant_ref *op,
+                    struct grant_mapping *m, struct p2m_grant_entry *e)
 {
-    struct grant_table *gt = cur->grant;
-    struct grant_mapping m;
-    mfn_t frame;
-
-    if (!take_handle(gt, op->handle, &m)) {
+    if (!take_handle(gt, op->handle, m)) {
         op->status = GNTST_bad_handle;
-        return;
+        return false;
     }
     op->status = GNTST_okay;
     if (op->host_addr == 0) {
         /* A device mapping alone, of which there is none. */
         give_back(gt, op->handle);
-        return;
+        return false;
     }
-    frame = frame_mfn(frame_of_pin(&m));
-    if (p2m_remove_grant(cur, gfn(op->host_addr >> PAGE_SHIFT),
-                         frame) != 0) {
-        op->status = GNTST_general_error;
-        give_back(gt, op->handle);
-        return;
+    e->g = gfn(op->host_addr >> PAGE_SHIFT);
+    e->m = frame_mfn(frame_of_pin(m));
+    return true;
+}
+
+void grant_unmap(struct domain *cur, struct gnttab_unmap_grant_ref *op,
+                 unsigned int count)
+{
+    struct grant_table *gt = cur->grant;
+    struct p2m_grant_entry entry[GRANT_UNMAPS_MAX];
+    struct grant_mapping m[GRANT_UNMAPS_MAX];
+    unsigned int which[GRANT_UNMAPS_MAX];
+    unsigned int i, used = 0;
+
+    BUG_ON(count > GRANT_UNMAPS_MAX);
+    for (i = 0; i < count; i++) {
+        if (prepare(gt, &op[i], &m[used], &entry[used])) {
+            which[used++] = i;
+        }
     }
-    release(gt, op->handle, &m);
+    p2m_remove_grants(cur, entry, used);
+    for (i = 0; i < used; i++) {
+        if (entry[i].error != 0) {
+            op[which[i]].status = GNTST_general_error;
+            give_back(gt, op[which[i]].handle);
+        } else {
+            release(gt, op[which[i]].handle, &m[i]);
+        }
+    }
 }
 
 int grant_map_relinquish(struct domain *d)

@@ -20,60 +20,79 @@
 #define OPS_PER_CALL 256u
 #define CHUNK_SIZE 1024u
 
+_Static_assert(CHUNK_SIZE / sizeof(struct gnttab_unmap_grant_ref) <=
+               GRANT_UNMAPS_MAX, "a chunk is one batch of unmaps");
+
 struct batch {
     struct domain *cur;
     struct grant_copy_batch copy;
 };
 
-typedef void (*element_fn)(struct batch *b, void *op);
+/* 'count' elements at 'ops', which lie behind each other. */
+typedef void (*chunk_fn)(struct batch *b, void *ops, unsigned int count);
 
-static void do_map(struct batch *b, void *op)
+static void do_maps(struct batch *b, void *ops, unsigned int count)
 {
-    grant_map(b->cur, op);
+    struct gnttab_map_grant_ref *op = ops;
+    unsigned int i;
+
+    for (i = 0; i < count; i++) {
+        grant_map(b->cur, &op[i]);
+    }
 }
 
-static void do_unmap(struct batch *b, void *op)
+static void do_unmaps(struct batch *b, void *ops, unsigned int count)
 {
-    grant_unmap(b->cur, op);
+    grant_unmap(b->cur, ops, count);
 }
 
-static void do_copy(struct batch *b, void *op)
+static void do_copies(struct batch *b, void *ops, unsigned int count)
 {
-    grant_copy(b->cur, &b->copy, op);
+    struct gnttab_copy *op = ops;
+    unsigned int i;
+
+    for (i = 0; i < count; i++) {
+        grant_copy(b->cur, &b->copy, &op[i]);
+    }
 }
 
 /* Nested paging has no mapping to put in the place of another. */
-static void refuse_replace(struct batch *b, void *op)
+static void refuse_replaces(struct batch *b, void *ops, unsigned int count)
 {
+    struct gnttab_unmap_and_replace *op = ops;
+    unsigned int i;
+
     (void)b;
-    ((struct gnttab_unmap_and_replace *)op)->status = GNTST_general_error;
+    for (i = 0; i < count; i++) {
+        op[i].status = GNTST_general_error;
+    }
 }
 
-static void do_swap(struct batch *b, void *op)
+static void do_swaps(struct batch *b, void *ops, unsigned int count)
 {
-    struct gnttab_swap_grant_ref *swap = op;
+    struct gnttab_swap_grant_ref *op = ops;
+    unsigned int i;
 
-    swap->status = grant_swap(b->cur, swap->ref_a, swap->ref_b);
+    for (i = 0; i < count; i++) {
+        op[i].status = grant_swap(b->cur, op[i].ref_a, op[i].ref_b);
+    }
 }
 
 static long run_chunk(struct batch *b, struct guest_ptr at, size_t size,
-                      unsigned int count, element_fn fn)
+                      unsigned int count, chunk_fn fn)
 {
     char chunk[CHUNK_SIZE] __attribute__((aligned(8)));
-    unsigned int i;
 
     if (guest_read(chunk, at, count * size) != 0) {
         return -EFAULT;
     }
-    for (i = 0; i < count; i++) {
-        fn(b, chunk + i * size);
-    }
+    fn(b, chunk, count);
     return guest_write(at, chunk, count * size);
 }
 
 /* Elements of 'size' bytes at 'uop', by chunks. */
 static long run(struct guest_ptr uop, unsigned int count, size_t size,
-                element_fn fn)
+                chunk_fn fn)
 {
     struct batch b = { .cur = vcpu_current()->domain };
     unsigned int done = 0, step;
@@ -283,17 +302,17 @@ long grant_op(unsigned int cmd, struct guest_ptr uop, unsigned int count)
     }
     switch (cmd) {
     case GNTTABOP_map_grant_ref:
-        return run(uop, count, sizeof(struct gnttab_map_grant_ref), do_map);
+        return run(uop, count, sizeof(struct gnttab_map_grant_ref), do_maps);
     case GNTTABOP_unmap_grant_ref:
         return run(uop, count, sizeof(struct gnttab_unmap_grant_ref),
-                   do_unmap);
+                   do_unmaps);
     case GNTTABOP_copy:
-        return run(uop, count, sizeof(struct gnttab_copy), do_copy);
+        return run(uop, count, sizeof(struct gnttab_copy), do_copies);
     case GNTTABOP_unmap_and_replace:
         return run(uop, count, sizeof(struct gnttab_unmap_and_replace),
-                   refuse_replace);
+                   refuse_replaces);
     case GNTTABOP_swap_grant_ref:
-        return run(uop, count, sizeof(struct gnttab_swap_grant_ref), do_swap);
+        return run(uop, count, sizeof(struct gnttab_swap_grant_ref), do_swaps);
     default:
         return run_single(cmd, uop, count);
     }

@@ -79,9 +79,12 @@ int16_t grant_swap(struct domain *d, uint32_t a, uint32_t b);
 /* At least 'count' frames: 0, -EINVAL, -ENOMEM. */
 int grant_grow(struct domain *d, uint32_t count);
 
-/* One element each; the status goes into it. */
+/* The status goes into the element. */
 void grant_map(struct domain *cur, struct gnttab_map_grant_ref *op);
-void grant_unmap(struct domain *cur, struct gnttab_unmap_grant_ref *op);
+/* At most GRANT_UNMAPS_MAX, with one flush. */
+#define GRANT_UNMAPS_MAX 48u
+void grant_unmap(struct domain *cur, struct gnttab_unmap_grant_ref *op,
+                 unsigned int count);
 /* Drops what a dying mapper holds: 0 or -ERESTART. */
 int grant_map_relinquish(struct domain *d);
 

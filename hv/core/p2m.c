@@ -525,6 +525,26 @@ int p2m_remove_grant(struct domain *d, gfn_t g, mfn_t m)
     return remove_matching(d, g, m, is_grant);
 }
 
+void p2m_remove_grants(struct domain *d, struct p2m_grant_entry *list,
+                       unsigned int count)
+{
+    struct batch b = { .d = d };
+    enum p2m_type type;
+    uint64_t next;
+
+    spin_lock(&d->p2m->lock);
+    for (unsigned int i = 0; i < count; i++) {
+        list[i].error = -ENOENT;
+        if (mfn_eq(p2m_lookup(d, list[i].g, &type), list[i].m)
+            && is_grant(type)) {
+            list[i].error = remove_at(&b, list[i].g.v, list[i].g.v + 1,
+                                      &next);
+        }
+    }
+    batch_end(&b);
+    spin_unlock(&d->p2m->lock);
+}
+
 int p2m_relinquish(struct domain *d)
 {
     struct batch b = { .d = d };

@@ -67,6 +67,14 @@ int p2m_remove(struct domain *d, gfn_t g, unsigned int order);
 int p2m_remove_if(struct domain *d, gfn_t g, mfn_t m);
 /* A grant mapping only: removes if 'g' maps 'm' with a grant type: 0/-E. */
 int p2m_remove_grant(struct domain *d, gfn_t g, mfn_t m);
+/* The same for many, with one flush for all (up to 64). */
+struct p2m_grant_entry {
+    gfn_t g;
+    mfn_t m;
+    int error;                      /* result: 0 or -E */
+};
+void p2m_remove_grants(struct domain *d, struct p2m_grant_entry *list,
+                       unsigned int count);
 /* Highest gfn ever mapped: XENMEM_maximum_gpfn. */
 uint64_t p2m_max_gfn(const struct domain *d);
 

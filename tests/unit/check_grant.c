@@ -7,6 +7,7 @@
 #include "core/grant_table.h"
 #include "core/p2m.h"
 #include "core/page_alloc.h"
+#include "fake/machine.h"
 #include "unit.h"
 #include "core_env.h"
 
@@ -245,6 +246,36 @@ START_TEST(many_handles)
     for (i = 0; i < 700; i++) {
         ck_assert_int_eq(unmaps[i].status, GNTST_okay);
     }
+    ck_assert_uint_eq(entry(b, 10)->flags, GTF_permit_access);
+}
+END_TEST
+
+/* One flush serves a batch: each costs the other CPUs an exit. */
+START_TEST(a_batch_of_unmaps_flushes_once)
+{
+    struct gnttab_unmap_grant_ref ops[21];
+    grant_handle_t h;
+    unsigned int i;
+
+    grant_to(10, 0, 5, 0);
+    for (i = 0; i < 20; i++) {
+        ck_assert_int_eq(map(MAP_AT + i * PAGE_SIZE, GNTMAP_host_map, 10,
+                             &h), GNTST_okay);
+        ops[i] = (struct gnttab_unmap_grant_ref){
+            .host_addr = MAP_AT + i * PAGE_SIZE, .handle = h };
+    }
+    ops[3].host_addr += 100 * PAGE_SIZE;
+    ops[20] = ops[7];
+    a->arch->flushes = 0;
+    ck_assert_int_eq(env_grant(GNTTABOP_unmap_grant_ref, ops, 21), 0);
+    ck_assert_uint_eq(a->arch->flushes, 1);
+    for (i = 0; i < 21; i++) {
+        ck_assert_int_eq(ops[i].status, i == 3 ? GNTST_general_error :
+                         i == 20 ? GNTST_bad_handle : GNTST_okay);
+    }
+    ops[3].host_addr -= 100 * PAGE_SIZE;
+    ck_assert_int_eq(env_grant(GNTTABOP_unmap_grant_ref, &ops[3], 1), 0);
+    ck_assert_int_eq(ops[3].status, GNTST_okay);
     ck_assert_uint_eq(entry(b, 10)->flags, GTF_permit_access);
 }
 END_TEST
@@ -553,6 +584,7 @@ static void add_map_tests(Suite *suite)
     tcase_add_test(tc, unmapping_elsewhere_is_refused_and_can_be_repeated);
     tcase_add_test(tc, mapping_over_ram_replaces_it);
     tcase_add_test(tc, many_handles);
+    tcase_add_test(tc, a_batch_of_unmaps_flushes_once);
 }
 
 int main(void)
