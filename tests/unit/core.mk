@@ -29,3 +29,17 @@ tests_unit_check_p2m_SOURCES = tests/unit/check_p2m.c \
 tests_unit_check_p2m_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_unit_check_p2m_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_p2m_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
+unit_tests += tests/unit/check_domain
+tests_unit_check_domain_SOURCES = tests/unit/check_domain.c \
+	$(HV_CORE_ENV)
+tests_unit_check_domain_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_domain_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_domain_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
+unit_tests += tests/unit/check_physmap
+tests_unit_check_physmap_SOURCES = tests/unit/check_physmap.c \
+	$(HV_CORE_ENV)
+tests_unit_check_physmap_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_physmap_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_physmap_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
