@@ -73,6 +73,10 @@ unsigned int local_front_resend(struct local_front *front,
                                 unsigned int queue, unsigned int count,
                                 uint32_t size, bool touch);
 
+/* The page from which slot's packets are resent. */
+void *local_front_slot(struct local_front *front, unsigned int queue,
+                       uint32_t slot);
+
 /* Packets from the backend; give their buffers again; returns how many. */
 unsigned int local_front_receive(struct local_front *front,
                                  unsigned int queue,

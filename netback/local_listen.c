@@ -311,6 +311,13 @@ void *local_front_page(struct local_front *front, uint32_t gfn)
     return front->memory + (size_t)gfn * ACCESS_PAGE_SIZE;
 }
 
+void *local_front_slot(struct local_front *front, unsigned int queue,
+                       uint32_t slot)
+{
+    return local_front_page(front, front->queues[queue].tx_page +
+                                   slot % LOCAL_FRONT_SLOTS);
+}
+
 union local_grant *local_front_grant(struct local_front *front,
                                      grant_ref_t ref)
 {
