@@ -205,16 +205,21 @@ void arch_vcpu_upcall(struct vcpu *v)
     }
 }
 
+/* Senders tell only once: after a change or loss of state, tell again. */
+static void repeat_upcall(struct vcpu *v)
+{
+    if (READ_ONCE(v->info->evtchn_upcall_pending)) {
+        arch_vcpu_upcall(v);
+    }
+}
+
 int arch_vcpu_set_upcall_vector(struct vcpu *v, unsigned int vector)
 {
     if (vector < 16 || vector > 255) {
         return -EINVAL;
     }
     WRITE_ONCE(v->arch->upcall_vector, (uint8_t)vector);
-    /* What came before is told again: senders tell only once. */
-    if (READ_ONCE(v->info->evtchn_upcall_pending)) {
-        arch_vcpu_upcall(v);
-    }
+    repeat_upcall(v);
     return 0;
 }
 
@@ -247,6 +252,7 @@ static bool take_init(struct vcpu *v)
 
     if (__atomic_exchange_n(&apic->init_pending, false, __ATOMIC_ACQ_REL)) {
         vlapic_init_reset(apic);
+        repeat_upcall(v);
         if (__atomic_load_n(&apic->sipi, __ATOMIC_ACQUIRE) == 0) {
             vcpu_down(v);
             /* A SIPI that came between the look and going down. */
