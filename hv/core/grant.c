@@ -107,7 +107,7 @@ static int16_t pin_first(struct domain *owner, struct active *act,
     if (status != GNTST_okay) {
         return status;
     }
-    number = READ_ONCE(shared->frame);
+    number = __atomic_load_n(&shared->frame, __ATOMIC_RELAXED);
     act->frame = p2m_get_ram(owner, gfn(number), write);
     if (act->frame == NULL) {
         clear_flags(shared, set);

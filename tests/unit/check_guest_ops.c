@@ -461,11 +461,11 @@ START_TEST(dom0s_machine_check_log_is_content)
 
     env_run(a->vcpu[0]);
     ck_assert_int_eq(env_call(__HYPERVISOR_arch_0, env_arg(&op), 0, 0), 0);
-    ck_assert_uint_eq(op.u.mc_physcpuinfo.ncpus, 2);
+    ck_assert_uint_eq(op.u.mc_physcpuinfo.ncpus, 4);
     op.u.mc_physcpuinfo.info.p = cpus;
     op.u.mc_physcpuinfo.ncpus = 8;
     ck_assert_int_eq(env_call(__HYPERVISOR_arch_0, env_arg(&op), 0, 0), 0);
-    ck_assert_uint_eq(op.u.mc_physcpuinfo.ncpus, 2);
+    ck_assert_uint_eq(op.u.mc_physcpuinfo.ncpus, 4);
     ck_assert_uint_eq(cpus[1].mc_apicid, 1);
     op.cmd = XEN_MC_fetch;
     op.u.mc_fetch.flags = XEN_MC_URGENT;

@@ -11,10 +11,10 @@
 
 #define RAM_FRAMES 65536u
 #define SMALL_FRAMES 4096u
-#define CPUS 2u
+#define CPUS 4u
 #define RESTARTS_MAX 100000u
 
-static unsigned int restarts;
+static _Thread_local unsigned int restarts;
 
 static void require(bool holds)
 {

@@ -72,6 +72,13 @@ tests_unit_check_guest_ops_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_unit_check_guest_ops_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_guest_ops_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_core_threads
+tests_unit_check_core_threads_SOURCES = tests/unit/check_core_threads.c \
+	$(HV_CORE_ENV)
+tests_unit_check_core_threads_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_core_threads_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_core_threads_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD) -lpthread
+
 fuzz_tests += tests/fuzz/fuzz_hypercall
 tests_fuzz_fuzz_hypercall_SOURCES = tests/fuzz/fuzz_hypercall.c \
 	tests/fuzz/runner.c tests/fuzz/fuzz.h $(HV_CORE_ENV)
