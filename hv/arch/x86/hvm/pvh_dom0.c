@@ -418,6 +418,7 @@ static struct domain *make_domain(unsigned int vcpus)
     if (rc != 0) {
         panic("dom0: domain_create: error %d", rc);
     }
+    dom0 = d;
     d->is_direct_mapped = true;
     d->arch->io_bitmap = make_io_bitmap();
     for (unsigned int i = 0; i < vcpus; i++) {
