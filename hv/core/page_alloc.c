@@ -13,7 +13,8 @@
  *  3. account.claimed is the sum of all d->outstanding_pages and never
  *     above account.free.  An allocation for d pays with d's claim first.
  *  4. Frames are zeroed when they are handed out unless known to be zero
- *     (no FRAME_DIRTY), so nobody ever sees another's data.
+ *     (no FRAME_DIRTY), so nobody ever sees another's data.  Dom0's first
+ *     memory is not: there were no others yet.
  *  5. d->tot_pages counts frames whose owner is d, without FRAME_CORE and
  *     FRAME_RESERVED.  While it is above 0 it holds one reference on d.
  *
@@ -35,6 +36,7 @@
 #define MAX_NODES 64u
 #define CACHE_SIZE 32u              /* frames a CPU keeps at most */
 #define CACHE_BATCH 16u             /* frames moved at once */
+#define FRAME_KEPT 128u             /* never in a record */
 
 struct node {
     spinlock_t lock;
@@ -369,19 +371,23 @@ static void put_frames(struct frame *f, unsigned int order)
     account_give(NULL, 1UL << order, 0);
 }
 
-/* Sets up the records; refs last: see frame.c, invariant 1. */
+/*
+ * Sets up the records; refs last: see frame.c, invariant 1.  With FRAME_KEPT
+ * what is in the frames stays there.
+ */
 static void own_frames(struct frame *f, uint64_t count, struct domain *owner,
                        uint8_t flags)
 {
     for (uint64_t i = 0; i < count; i++, f++) {
-        if (f->flags & FRAME_DIRTY) {
+        if ((f->flags & FRAME_DIRTY) && !(flags & FRAME_KEPT)) {
             memset(arch_frame_map(frame_mfn(f)), 0, PAGE_SIZE);
         }
         f->owner = owner;
         f->gfn = INVALID_FRAME;
         list_init(&f->link);
         __atomic_store_n(&f->flags, FRAME_MANAGED | FRAME_DIRTY
-                         | FRAME_ALLOCATED | flags, __ATOMIC_RELAXED);
+                         | FRAME_ALLOCATED | (flags & FRAME_CORE),
+                         __ATOMIC_RELAXED);
         __atomic_store_n(&f->refs, 1, __ATOMIC_RELEASE);
     }
 }
@@ -572,48 +578,59 @@ static bool take_one(struct node *n, struct frame *f)
     return true;
 }
 
-/* True if 'f' could be taken; 'paid' frames are free and accounted. */
-static bool take_at(uint64_t m)
+/*
+ * Takes what is free at mfn 'm', at most 'count' frames: how many were taken
+ * (and accounted), 0 if 'm' is in use.
+ */
+static uint64_t take_at(uint64_t m, uint64_t count)
 {
-    struct node *n;
-    bool ok;
+    struct frame *f = &table[m];
+    struct node *n = &nodes[f->node];
+    uint64_t got = 0;
 
-    if (!(table[m].flags & FRAME_MANAGED)) {
+    if (!(f->flags & FRAME_MANAGED)) {
         manage(mfn(m), 1, 0);
-        return true;
+        return 1;
     }
-    n = &nodes[table[m].node];
     spin_lock(&n->lock);
-    ok = take_one(n, &table[m]);
-    spin_unlock(&n->lock);
-    if (ok) {
-        spin_lock(&account.lock);
-        account.free--;
-        spin_unlock(&account.lock);
-        if (page_alloc_watch != NULL) {
-            page_alloc_watch(mfn(m), 0, false);
-        }
+    if ((f->flags & FRAME_FREE) && 1UL << f->order <= count) {
+        got = 1UL << f->order;
+        list_take(n, f);
+    } else if (take_one(n, f)) {
+        got = 1;
     }
-    return ok;
+    spin_unlock(&n->lock);
+    spin_lock(&account.lock);
+    account.free -= got;
+    spin_unlock(&account.lock);
+    for (uint64_t i = 0; page_alloc_watch != NULL && i < got; i++) {
+        page_alloc_watch(mfn(m + i), 0, false);
+    }
+    return got;
 }
 
 bool page_alloc_at(struct domain *d, mfn_t start, uint64_t count)
 {
+    uint64_t done = 0;
+
     if (start.v >= table_limit || table_limit - start.v < count
         || !pages_charge(d, count)) {
         return false;
     }
     caches_drain();
-    for (uint64_t i = 0; i < count; i++) {
-        if (!take_at(start.v + i)) {
-            while (i-- > 0) {
-                put_frames(&table[start.v + i], 0);
+    while (done < count) {
+        uint64_t got = take_at(start.v + done, count - done);
+
+        if (got == 0) {
+            while (done-- > 0) {
+                put_frames(&table[start.v + done], 0);
             }
             pages_uncharge(d, count);
             return false;
         }
+        done += got;
     }
-    own_frames(&table[start.v], count, d, 0);
+    own_frames(&table[start.v], count, d, FRAME_KEPT);
     return true;
 }
 

@@ -32,7 +32,8 @@ struct frame *page_alloc_domain(struct domain *d, unsigned int order);
 /*
  * Direct-mapped dom0 at boot: takes the given frames out of the free lists,
  * or in if page_alloc_add() never saw them (RAM that was kept for dom0).
- * Zeroed and counted as by page_alloc_domain().  False if one is in use or
+ * Counted as by page_alloc_domain(), but not zeroed: only at boot, for dom0,
+ * to whom what the firmware left is no secret.  False if one is in use or
  * d->max_pages is out; then nothing changed.
  */
 bool page_alloc_at(struct domain *d, mfn_t start, uint64_t count);
