@@ -90,6 +90,8 @@ int arch_vcpu_send_nmi(struct vcpu *v);
 void arch_vcpu_upcall(struct vcpu *v);
 /* May an interrupt be delivered to a blocked 'v', so that it must run? */
 bool arch_vcpu_has_pending(struct vcpu *v);
+/* Would 'v', the current one, take an interrupt now (IF and shadows)? */
+bool arch_vcpu_is_interruptible(struct vcpu *v);
 /* HVMOP_set_evtchn_upcall_vector: 0 or -EINVAL (vector below 16). */
 int arch_vcpu_set_upcall_vector(struct vcpu *v, unsigned int vector);
 /* HVM_PARAM_CALLBACK_IRQ changed: 0 or -EINVAL. */

@@ -47,7 +47,8 @@ static bool is_any_pending(struct vcpu *v, const evtchn_port_t *ports,
 {
     unsigned int i;
 
-    if (evtchn_is_upcall_pending(v) || arch_vcpu_has_pending(v)) {
+    /* Linux polls for its spinlocks with interrupts off, too. */
+    if (arch_vcpu_has_pending(v) && arch_vcpu_is_interruptible(v)) {
         return true;
     }
     for (i = 0; i < count; i++) {

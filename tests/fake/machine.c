@@ -409,6 +409,11 @@ bool arch_vcpu_has_pending(struct vcpu *v)
     return v->arch->has_pending;
 }
 
+bool arch_vcpu_is_interruptible(struct vcpu *v)
+{
+    return !v->arch->is_masked;
+}
+
 int arch_vcpu_set_upcall_vector(struct vcpu *v, unsigned int vector)
 {
     v->arch->vector = vector;

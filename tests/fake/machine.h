@@ -21,6 +21,7 @@ struct arch_vcpu {
     unsigned int vector;        /* arch_vcpu_set_upcall_vector() */
     unsigned int nmis;
     bool has_pending;           /* answer of arch_vcpu_has_pending() */
+    bool is_masked;             /* IF is 0 */
 };
 
 struct arch_domain {

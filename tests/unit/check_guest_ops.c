@@ -425,6 +425,26 @@ START_TEST(a_poll_times_out)
 }
 END_TEST
 
+/* With interrupts off a pending one does not end the poll; else it does. */
+START_TEST(a_poll_looks_at_the_interrupt_flag)
+{
+    evtchn_port_t port = bind_timer(0);
+    struct sched_poll op = { .nr_ports = 1 };
+    struct vcpu *v = b->vcpu[0];
+
+    op.ports.p = &port;
+    v->info->evtchn_upcall_pending = 1;
+    v->arch->has_pending = true;
+    v->arch->is_masked = true;
+    ck_assert_int_eq(sched_call(SCHEDOP_poll, &op), 0);
+    ck_assert(v->is_blocked);
+    v->is_blocked = false;
+    v->arch->is_masked = false;
+    ck_assert_int_eq(sched_call(SCHEDOP_poll, &op), 0);
+    ck_assert(!v->is_blocked);
+}
+END_TEST
+
 START_TEST(a_watchdog_bites)
 {
     struct sched_watchdog op = { .id = 0, .timeout = 2 };
@@ -524,6 +544,7 @@ static void add_sched_tests(Suite *suite)
     tcase_add_test(tc, a_domain_stops_itself_but_no_other);
     tcase_add_test(tc, a_blocked_vcpu_wakes_by_an_event);
     tcase_add_test(tc, a_poll_times_out);
+    tcase_add_test(tc, a_poll_looks_at_the_interrupt_flag);
     tcase_add_test(tc, a_watchdog_bites);
 }
 

@@ -244,6 +244,11 @@ bool arch_vcpu_has_pending(struct vcpu *v)
            || vlapic_pending(apic) >= 0 || callback_pending(v) >= 0;
 }
 
+bool arch_vcpu_is_interruptible(struct vcpu *v)
+{
+    return hvm_ops->can_inject(v);
+}
+
 /* INIT and then SIPI: false if the vcpu is to stay down. */
 static bool take_init(struct vcpu *v)
 {
