@@ -247,16 +247,14 @@ int physmap_memory_map(struct domain *d, struct guest_ptr arg)
     }
     if (map->count == 0) {
         rc = -ENOSYS;
-    } else if (!guest_ptr_is_null(guest_ptr_of(op.buffer.p)) &&
-               op.nr_entries < map->count) {
-        rc = -ENOBUFS;
-    } else {
+    } else if (guest_ptr_is_null(guest_ptr_of(op.buffer.p))) {
         rc = 0;
         op.nr_entries = map->count;
-        if (!guest_ptr_is_null(guest_ptr_of(op.buffer.p))) {
-            rc = guest_write(guest_ptr_of(op.buffer.p), map->entry,
-                             map->count * sizeof(map->entry[0]));
-        }
+    } else {
+        /* A short buffer gets what fits, as from the reference. */
+        op.nr_entries = min(op.nr_entries, map->count);
+        rc = guest_write(guest_ptr_of(op.buffer.p), map->entry,
+                         op.nr_entries * sizeof(map->entry[0]));
     }
     if (rc == 0) {
         rc = guest_write(arg, &op, sizeof(op));
