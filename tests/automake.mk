@@ -20,13 +20,15 @@ include tests/unit/dom0.mk
 include tests/unit/bridge.mk
 include tests/unit/hvm.mk
 
+include tests/guest/automake.mk
+
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 endif
 check_PROGRAMS += $(fuzz_tests)
 TESTS += $(fuzz_tests) $(lint_tests)
-EXTRA_DIST += $(lint_tests) tests/run-unit
+EXTRA_DIST += $(lint_tests) tests/run-unit tests/sys/guest-tests
 
 # Tests may need the source tree (lint) and a bound (fuzzers).
 AM_TESTS_ENVIRONMENT = top_srcdir='$(top_srcdir)'; export top_srcdir;
