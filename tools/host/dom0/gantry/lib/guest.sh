@@ -16,6 +16,7 @@ check() {
     if output=$("$@" 2>&1); then
         pass "$name"
     else
+        head -n 40 <<< "$output" | sed 's/^/    | /'
         fail "$name" "$(tail -n 3 <<< "$output" | tr '\r\n' '  ')"
         return 1
     fi
