@@ -110,9 +110,14 @@ static struct cpuid filter_extended(uint32_t leaf, struct cpuid r)
     }
 }
 
-/* The host's own leaves, or, if 'guest', filtered. */
+/*
+ * The host's own leaves, or, if 'guest', filtered.  libxl writes a policy
+ * that it read back into a buffer of the same size, so every leaf that it
+ * knows must be here, the empty ones and the hypervisor's too.
+ */
 static unsigned int build(xen_cpuid_leaf_t *out, bool guest)
 {
+    const struct cpuid none = { 0 };
     uint32_t max_basic = min(cpuid(0, 0).eax, BASIC_MAX);
     uint32_t max_ext = min(cpuid(EXTENDED, 0).eax, EXTENDED_MAX);
     unsigned int count = 0;
@@ -123,7 +128,13 @@ static unsigned int build(xen_cpuid_leaf_t *out, bool guest)
 
         add(out, &count, leaf, has_sub ? 0 : NO_SUBLEAF,
             guest ? filter_basic(leaf, r) : r);
+        if (leaf == 0xd) {
+            add(out, &count, leaf, 1, guest ? none : cpuid(leaf, 1));
+        }
     }
+    /* What the toolstack limits these leaves to: not at all. */
+    add(out, &count, XEN_CPUID_FIRST_LEAF, NO_SUBLEAF, none);
+    add(out, &count, XEN_CPUID_FIRST_LEAF + 0x100, NO_SUBLEAF, none);
     for (uint32_t leaf = EXTENDED; leaf <= max_ext; leaf++) {
         struct cpuid r = cpuid(leaf, 0);
 
