@@ -6,7 +6,7 @@ FUZZ_RUNNER = tests/fuzz/runner.c tests/fuzz/fuzz.h
 unit_tests += tests/unit/check_from_guest tests/unit/check_to_guest \
 	tests/unit/check_offload tests/unit/check_local
 fuzz_tests += tests/fuzz/fuzz_from_guest tests/fuzz/fuzz_to_guest \
-	tests/fuzz/fuzz_offload
+	tests/fuzz/fuzz_offload tests/fuzz/fuzz_local
 
 tests_unit_check_from_guest_SOURCES = tests/unit/check_from_guest.c \
 	tests/unit/unit.h $(FAKE_GUEST) \
@@ -63,3 +63,12 @@ tests_native_vif_peer_SOURCES = tests/native/vif_peer.c netback/ring.h \
 	netback/local.h netback/local_private.h netback/access.h
 tests_native_vif_peer_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE
 tests_native_vif_peer_CFLAGS = $(WARN_CFLAGS)
+
+tests_fuzz_fuzz_local_SOURCES = tests/fuzz/fuzz_local.c \
+	$(FUZZ_RUNNER) netback/local.c netback/local.h netback/local_link.c \
+	netback/access.h
+tests_fuzz_fuzz_local_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE
+tests_fuzz_fuzz_local_CFLAGS = $(UNIT_CFLAGS)
+
+EXTRA_DIST += tests/fuzz/run-libfuzzer tests/native/check_testpmd \
+	tests/native/check_ovs
