@@ -12,6 +12,9 @@
  *     part, and a stage that ended is not entered again.
  *  4. domain_put() may be called under any lock: it only lists the domain
  *     for domain_reap().
+ *  5. by_id[] has what the list has.  It is read without a lock: who raised
+ *     refs from above 0 looks at it again.  That is safe as the memory of a
+ *     struct domain is only ever used again for another one (spares).
  */
 #include "core/domain.h"
 
@@ -32,6 +35,7 @@
 #include "lib/atomic.h"
 #include "lib/bug.h"
 #include "lib/errno.h"
+#include "lib/nospec.h"
 #include "lib/string.h"
 
 #define GRANT_FRAMES_DEFAULT 64u
@@ -45,11 +49,15 @@ struct domain *dom0;
 static spinlock_t list_lock = SPINLOCK_INIT(LOCK_RANK_DOMAIN_LIST);
 static struct list_node all_domains = LIST_INIT(all_domains); /* by id */
 static domid_t last_id;             /* list lock: given to a new domain */
+static struct domain *by_id[DOMID_FIRST_RESERVED]; /* [a], writes by lock */
+static struct list_node spares = LIST_INIT(spares); /* list lock */
 static struct domain *dead;         /* [a] a stack, linked by next_dead */
 
 void domain_module_init(void)
 {
     list_init(&all_domains);
+    list_init(&spares);
+    memset(by_id, 0, sizeof(by_id));
     last_id = 0;
     dead = NULL;
 }
@@ -109,18 +117,37 @@ struct domain *domain_get_next(domid_t id)
     return d;
 }
 
+/* A reference, unless there is none any more. */
+static bool get_unless_dead(struct domain *d)
+{
+    uint32_t refs = __atomic_load_n(&d->refs, __ATOMIC_RELAXED);
+
+    do {
+        if (refs == 0) {
+            return false;
+        }
+    } while (!__atomic_compare_exchange_n(&d->refs, &refs, refs + 1, true,
+                                          __ATOMIC_ACQUIRE,
+                                          __ATOMIC_RELAXED));
+    return true;
+}
+
 struct domain *domain_get_by_id(domid_t id)
 {
     struct domain *d;
 
-    spin_lock(&list_lock);
-    d = find_from(id);
-    if (d != NULL && d->id == id) {
-        domain_get(d);
-    } else {
-        d = NULL;
+    if (id >= DOMID_FIRST_RESERVED) {
+        return NULL;
     }
-    spin_unlock(&list_lock);
+    id = (domid_t)index_nospec(id, DOMID_FIRST_RESERVED);
+    d = __atomic_load_n(&by_id[id], __ATOMIC_ACQUIRE);
+    if (d == NULL || !get_unless_dead(d)) {
+        return NULL;
+    }
+    if (__atomic_load_n(&by_id[id], __ATOMIC_ACQUIRE) != d) {
+        domain_put(d);
+        return NULL;
+    }
     return d;
 }
 
@@ -160,6 +187,7 @@ static int list_domain(struct domain *d, domid_t id)
         d->id = id;
         list_add_tail(&d->all_link,
                       after != NULL ? &after->all_link : &all_domains);
+        __atomic_store_n(&by_id[id], d, __ATOMIC_RELEASE);
     }
     spin_unlock(&list_lock);
     return rc;
@@ -168,11 +196,34 @@ static int list_domain(struct domain *d, domid_t id)
 static void unlist_domain(struct domain *d)
 {
     spin_lock(&list_lock);
+    __atomic_store_n(&by_id[d->id], (struct domain *)NULL, __ATOMIC_SEQ_CST);
     list_del(&d->all_link);
     spin_unlock(&list_lock);
 }
 
 /* ---- creation and the last step ---- */
+
+/* The memory of a struct domain: see invariant 5. */
+static void spare_domain(struct domain *d)
+{
+    spin_lock(&list_lock);
+    list_add(&d->all_link, &spares);
+    spin_unlock(&list_lock);
+}
+
+static struct domain *take_spare(void)
+{
+    struct domain *d = NULL;
+
+    spin_lock(&list_lock);
+    if (!list_is_empty(&spares)) {
+        d = list_first(&spares, struct domain, all_link);
+        list_del(&d->all_link);
+        memset(d, 0, sizeof(*d));
+    }
+    spin_unlock(&list_lock);
+    return d != NULL ? d : kmem_alloc(sizeof(*d));
+}
 
 static uint32_t limit_of(int32_t asked, uint32_t standard, uint32_t most)
 {
@@ -250,21 +301,21 @@ static int destroy_modules(struct domain *d)
     kmem_free(d->console);
     kmem_free(d->e820);
     kmem_free(d->vcpu);
-    kmem_free(d);
+    spare_domain(d);
     return 0;
 }
 
 static struct domain *alloc_domain(const struct xen_domctl_createdomain *c,
                                    bool privileged)
 {
-    struct domain *d = kmem_alloc(sizeof(*d));
+    struct domain *d = take_spare();
 
     if (d == NULL) {
         return NULL;
     }
     d->vcpu = kmem_alloc_array(c->max_vcpus, sizeof(d->vcpu[0]));
     if (d->vcpu == NULL) {
-        kmem_free(d);
+        spare_domain(d);
         return NULL;
     }
     d->id = DOMID_INVALID;
@@ -277,8 +328,6 @@ static struct domain *alloc_domain(const struct xen_domctl_createdomain *c,
     d->ssidref = c->ssidref;
     memcpy(d->handle, c->handle, sizeof(d->handle));
     spin_lock_init(&d->lock, LOCK_RANK_DOMAIN);
-    spin_lock_init(&d->frame_lock, LOCK_RANK_PAGE_ALLOC);
-    list_init(&d->frame_list);
     list_init(&d->all_link);
     /* Created paused, as the toolstack expects. */
     d->pause_count = 1;
@@ -303,9 +352,12 @@ int domain_create(domid_t id, const struct xen_domctl_createdomain *config,
     if (rc == 0) {
         domain_get(d);              /* the caller's; the first is the list's */
         rc = list_domain(d, id);
+        if (rc != 0) {
+            domain_put(d);
+        }
     }
     if (rc != 0) {
-        list_dead(d);
+        domain_put(d);
         return rc;
     }
     wallclock_update(d);
@@ -326,6 +378,7 @@ void domain_reap(void)
 
         if (destroy_modules(d) != 0) {
             list_dead(d);
+            arch_cpu_kick(arch_cpu_id());   /* come back before idling */
         }
         d = next;
     }

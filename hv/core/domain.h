@@ -53,9 +53,7 @@ struct domain {
     /* Memory accounts, in frames; page_alloc and p2m keep them. */
     uint64_t max_pages;             /* [d] limit for tot_pages */
     uint64_t tot_pages;             /* [a] frames owned and allocated */
-    uint64_t outstanding_pages;     /* [a] claimed, not yet allocated */
-    struct list_node frame_list;    /* page_alloc: frames that it owns */
-    spinlock_t frame_lock;          /* guards frame_list, PAGE_ALLOC rank */
+    uint64_t outstanding_pages;     /* page_alloc: claimed, not allocated */
 
     shared_info_t *shared_info;     /* [I] a frame that core owns */
     uint32_t wc_version;            /* wallclock seqlock owner: time.c */

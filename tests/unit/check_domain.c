@@ -4,6 +4,7 @@
  * gives back every frame whatever it held and whenever it comes.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -319,6 +320,47 @@ START_TEST(test_creation_without_memory)
 }
 END_TEST
 
+static bool is_over;
+
+static void *looks(void *arg)
+{
+    machine_set_cpu(1);
+    while (!__atomic_load_n(&is_over, __ATOMIC_SEQ_CST)) {
+        for (domid_t id = 1; id < 6; id++) {
+            struct domain *d = domain_get_by_id(id);
+
+            if (d != NULL) {
+                ck_assert_uint_eq(d->id, id);
+                domain_put(d);
+            }
+        }
+    }
+    return arg;
+}
+
+/* Who looks a domain up without a lock finds it whole or not at all. */
+START_TEST(test_lookups_beside_ends)
+{
+    struct xen_domctl_createdomain c = config(1);
+    pthread_t thread;
+
+    is_over = false;
+    pthread_create(&thread, NULL, looks, NULL);
+    for (unsigned int i = 0; i < 1000; i++) {
+        struct domain *d;
+
+        ck_assert_int_eq(domain_create(1 + i % 5, &c, false, &d), 0);
+        kill(d);
+        domain_put(d);
+        domain_reap();
+    }
+    __atomic_store_n(&is_over, true, __ATOMIC_SEQ_CST);
+    pthread_join(thread, NULL);
+    reap();
+    ck_assert_uint_eq(machine_domains(), 1);
+}
+END_TEST
+
 START_TEST(test_dom0_shutdown_stops_the_machine)
 {
     domain_shutdown(zero, SHUTDOWN_poweroff);
@@ -342,6 +384,7 @@ int main(void)
     tcase_add_test(tc, test_kill_is_bounded);
     tcase_add_test(tc, test_mapped_frame_keeps_the_corpse);
     tcase_add_test(tc, test_creation_without_memory);
+    tcase_add_test(tc, test_lookups_beside_ends);
     tcase_add_exit_test(tc, test_dom0_shutdown_stops_the_machine, 0);
     return unit_run(suite);
 }
