@@ -116,14 +116,19 @@ kernel_ovs() {
 pmd_mask() { if [ "$(nproc)" -gt 1 ]; then echo 0x2; else echo 0x1; fi; }
 
 # dpdk_ovs [MODE]: stock ovs-vswitchd-dpdk; MODE hugepages (default) or none.
+# OVS_TSO=false: the switch takes no large packets. DPDK gets its hugepages at
+# once: what it maps by need it unmaps again, as often as twice a large packet.
 dpdk_ovs() {
     ovsdb_start
+    ovs-vsctl --no-wait set Open_vSwitch . \
+        other_config:userspace-tso-enable="${OVS_TSO:-true}"
     ovs-vsctl --no-wait set Open_vSwitch . other_config:dpdk-init=true \
         other_config:dpdk-lcore-mask=0x1 other_config:pmd-maxsleep=500 \
         other_config:pmd-cpu-mask="${PMD_MASK:-$(pmd_mask)}"
     if [ "${1:-hugepages}" = hugepages ]; then
         ovs-vsctl --no-wait set Open_vSwitch . \
-            other_config:dpdk-extra="--no-pci --in-memory"
+            other_config:dpdk-extra="--no-pci --in-memory -m $(
+                awk '/HugePages_Free/ { print $2 * 2 }' /proc/meminfo)"
     else
         ovs-vsctl --no-wait set Open_vSwitch . \
             other_config:dpdk-extra="--no-pci --no-huge --legacy-mem -m 256" \
