@@ -1,2 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Unit tests of tools/libdom0 and the commands in tools/.
+FAKE_XENSTORE = tests/fake/xenstore.c tests/fake/xenstore.h
+
+unit_tests += tests/unit/check_xenbus
+tests_unit_check_xenbus_SOURCES = tests/unit/check_xenbus.c \
+	tests/unit/unit.h $(FAKE_XENSTORE) \
+	tools/libdom0/xenbus.c tools/libdom0/xenbus.h
+tests_unit_check_xenbus_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_check_xenbus_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_xenbus_LDADD = $(UNIT_LDADD)
+
+# The driver's parts around Xen, on fakes of Xen's libraries.
+unit_tests += tests/unit/check_gcopy
+tests_unit_check_gcopy_SOURCES = tests/unit/check_gcopy.c \
+	tests/unit/unit.h netback/gcopy.c netback/gcopy.h
+tests_unit_check_gcopy_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_check_gcopy_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_gcopy_LDADD = $(UNIT_LDADD)
+
+if BUILD_NETBACK
+unit_tests += tests/unit/check_vif_life
+tests_unit_check_vif_life_SOURCES = tests/unit/check_vif_life.c \
+	tests/unit/unit.h $(FAKE_XENSTORE) \
+	netback/vif.c netback/vif.h netback/vif_log.h \
+	tools/libdom0/xenbus.c tools/libdom0/xenbus.h
+tests_unit_check_vif_life_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API
+tests_unit_check_vif_life_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_vif_life_LDADD = $(UNIT_LDADD)
+endif

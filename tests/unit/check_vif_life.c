@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * netback/vif.c: a vif's life, on a fake XenStore and fake queues.  What a
+ * frontend, a toolstack or a crash may do to it, in any order.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "netback/vif.h"
+#include "netback/vif_log.h"
+#include "tests/fake/xenstore.h"
+#include "tools/libdom0/dom0.h"
+#include "tools/libdom0/xenbus.h"
+#include "unit.h"
+
+#define BACKEND "/local/domain/0/backend/vif/1/0"
+#define FRONTEND "/local/domain/1/device/vif/0"
+
+static struct vif *vif;
+static unsigned int lines;
+static char last_line[256];
+static unsigned int kicks;
+static uint16_t queues;
+static const char *refuse_queues;
+static bool kernel_driver;
+static struct { unsigned int calls; bool link, queues_changed; } told;
+static struct access fake_access;
+static const struct access_ops fake_ops = { .name = "fake" };
+
+/* What vif.c calls. */
+int rte_log(uint32_t level, uint32_t type, const char *format, ...)
+{
+    va_list args;
+
+    (void)type;
+    if (level > RTE_LOG_NOTICE) {
+        return 0;
+    }
+    va_start(args, format);
+    vsnprintf(last_line, sizeof(last_line), format, args);
+    va_end(args);
+    lines++;
+    return 0;
+}
+
+int rte_log_register_type_and_pick_level(const char *name, uint32_t level)
+{
+    (void)name;
+    (void)level;
+    return 1;
+}
+
+int vif_control_add(struct vif *added)
+{
+    added->id = 1;
+    return 0;
+}
+
+void vif_control_remove(struct vif *removed)
+{
+    vif_release(removed, fake_store_handle());
+}
+
+void vif_control_kick(void)
+{
+    kicks++;
+}
+
+bool dom0_kernel_has_vif(unsigned int domid, unsigned int handle,
+                         char *driver, size_t size)
+{
+    ck_assert_uint_eq(domid, 1);
+    ck_assert_uint_eq(handle, 0);
+    snprintf(driver, size, "vif");
+    return kernel_driver;
+}
+
+int vif_queues_connect(struct vif *v, struct xs_handle *xs, const char **why)
+{
+    (void)xs;
+    ck_assert_uint_eq(v->queue_count, 0);
+    if (refuse_queues != NULL) {
+        *why = refuse_queues;
+        return -EINVAL;
+    }
+    fake_access.ops = &fake_ops;
+    v->queues[0].from.access = &fake_access;
+    v->queue_count = queues;
+    return 0;
+}
+
+void vif_queues_disconnect(struct vif *v)
+{
+    v->queue_count = 0;
+}
+
+void vif_local_disconnect(struct vif *v)
+{
+    ck_assert_ptr_null(v);      /* this is no local vif */
+}
+
+static void changed(uint16_t owner, bool link, bool queues_changed)
+{
+    ck_assert_uint_eq(owner, 9);
+    told.calls++;
+    told.link = link;
+    told.queues_changed = queues_changed;
+}
+
+/* What xl writes before the backend is asked for anything. */
+static void toolstack_creates(void)
+{
+    fake_store_set(BACKEND "/frontend", FRONTEND);
+    fake_store_set(BACKEND "/frontend-id", "1");
+    fake_store_set(BACKEND "/online", "1");
+    fake_store_set(BACKEND "/state", "1");
+    fake_store_set(BACKEND "/mac", "00:16:3e:00:00:01");
+    fake_store_set(FRONTEND "/state", "1");
+    fake_store_set(FRONTEND "/request-rx-copy", "1");
+}
+
+static void update(void)
+{
+    vif_update(vif, fake_store_handle());
+    /* A second look at the same nodes never does or says anything. */
+    unsigned int writes = fake_store_writes();
+    unsigned int said = lines;
+
+    vif_update(vif, fake_store_handle());
+    ck_assert_uint_eq(writes, fake_store_writes());
+    ck_assert_uint_eq(said, lines);
+}
+
+static void frontend(const char *state)
+{
+    fake_store_set(FRONTEND "/state", state);
+    update();
+}
+
+static void expect(const char *state, enum vif_life life)
+{
+    ck_assert_str_eq(fake_store_get(BACKEND "/state"), state);
+    ck_assert_int_eq(vif->life, life);
+    ck_assert_int_eq(vif->queue_count != 0, life == VIF_CONNECTED);
+    ck_assert_int_eq(vif->link, life == VIF_CONNECTED);
+}
+
+static void setup(void)
+{
+    const struct vif_config config = {
+        .domid = 1, .handle = 0, .queues = 4, .changed = changed, .owner = 9,
+    };
+
+    fake_store_reset();
+    lines = kicks = 0;
+    queues = 1;
+    refuse_queues = NULL;
+    kernel_driver = false;
+    memset(&told, 0, sizeof(told));
+    vif = vif_create(&config);
+    ck_assert_ptr_nonnull(vif);
+    ck_assert_int_eq(vif_start(vif, false), 0);
+}
+
+static void teardown(void)
+{
+    vif_destroy(vif);
+}
+
+static void connected(void)
+{
+    toolstack_creates();
+    update();
+    frontend("4");
+    expect("4", VIF_CONNECTED);
+}
+
+START_TEST(test_connects)
+{
+    update();
+    ck_assert_int_eq(vif->life, VIF_ABSENT);
+    toolstack_creates();
+    update();
+    expect("2", VIF_WAITING);
+    ck_assert_str_eq(fake_store_get(BACKEND "/feature-rx-copy"), "1");
+    ck_assert_str_eq(fake_store_get(BACKEND "/feature-rx-flip"), "0");
+    ck_assert_str_eq(fake_store_get(BACKEND "/feature-sg"), "0");
+    ck_assert_str_eq(fake_store_get(BACKEND "/multi-queue-max-queues"), "4");
+    frontend("3");
+    expect("4", VIF_CONNECTED);
+    frontend("4");
+    expect("4", VIF_CONNECTED);
+    ck_assert_uint_eq(told.calls, 1);
+    ck_assert(told.link && !told.queues_changed);
+    ck_assert_uint_eq(lines, 1);
+}
+END_TEST
+
+START_TEST(test_tells_of_queues_once)
+{
+    queues = 3;
+    connected();
+    ck_assert(told.queues_changed);
+    frontend("5");
+    frontend("6");
+    frontend("1");
+    frontend("4");
+    expect("4", VIF_CONNECTED);
+    ck_assert(!told.queues_changed);
+}
+END_TEST
+
+START_TEST(test_closes_and_connects_again)
+{
+    connected();
+    frontend("5");
+    expect("5", VIF_CLOSED);
+    frontend("6");
+    expect("6", VIF_CLOSED);
+    frontend("1");
+    expect("2", VIF_WAITING);
+    frontend("4");
+    expect("4", VIF_CONNECTED);
+}
+END_TEST
+
+START_TEST(test_frontend_starts_anew_without_closing)
+{
+    connected();
+    frontend("1");      /* a crashed kernel booted again by kexec */
+    expect("2", VIF_WAITING);
+    frontend("4");
+    expect("4", VIF_CONNECTED);
+}
+END_TEST
+
+START_TEST(test_joins_a_connected_frontend)
+{
+    toolstack_creates();
+    fake_store_set(BACKEND "/state", "4");
+    fake_store_set(FRONTEND "/state", "4");
+    update();
+    expect("4", VIF_CONNECTED);
+    /* Nothing was offered anew: the guest keeps what it had. */
+    ck_assert_str_eq(fake_store_get(BACKEND "/feature-rx-copy"), "");
+}
+END_TEST
+
+START_TEST(test_toolstack_removes)
+{
+    connected();
+    fake_store_set(BACKEND "/online", "0");
+    fake_store_set(BACKEND "/state", "5");
+    update();
+    expect("6", VIF_CLOSED);
+    fake_store_remove(BACKEND);
+    update();
+    ck_assert_int_eq(vif->life, VIF_GONE);
+    ck_assert_uint_eq(fake_store_watches(), 0);
+    /* Nothing was written into the directory that went. */
+    ck_assert_str_eq(fake_store_get(BACKEND "/state"), "");
+}
+END_TEST
+
+START_TEST(test_domain_goes)
+{
+    connected();
+    fake_store_set_domain(false);
+    update();
+    expect("6", VIF_GONE);
+    ck_assert_ptr_nonnull(strstr(last_line, "vif1.0: domain gone"));
+    ck_assert_uint_eq(fake_store_watches(), 0);
+}
+END_TEST
+
+START_TEST(test_waits_for_a_domain_to_come)
+{
+    fake_store_set_domain(false);
+    update();
+    ck_assert_int_eq(vif->life, VIF_ABSENT);
+    ck_assert_uint_eq(lines, 0);
+    fake_store_set_domain(true);
+    connected();
+}
+END_TEST
+
+START_TEST(test_xenstored_away_means_nothing)
+{
+    connected();
+    fake_store_set_broken(true);
+    update();
+    ck_assert_int_eq(vif->life, VIF_CONNECTED);
+    fake_store_set_broken(false);
+    update();
+    expect("4", VIF_CONNECTED);
+}
+END_TEST
+
+START_TEST(test_broken_ring_disables_this_vif)
+{
+    connected();
+    vif->queues[0].from.broken(vif, "the ring is a lie");
+    ck_assert_uint_eq(kicks, 1);
+    update();
+    expect("5", VIF_BROKEN);
+    ck_assert_str_eq(
+        fake_store_get("/local/domain/0/error/backend/vif/1/0/error"),
+        "71 the ring is a lie");
+    frontend("6");
+    expect("6", VIF_CLOSED);
+    frontend("1");
+    frontend("4");
+    expect("4", VIF_CONNECTED);
+}
+END_TEST
+
+START_TEST(test_bad_frontend_is_refused_once)
+{
+    refuse_queues = "no ring";
+    toolstack_creates();
+    update();
+    frontend("4");
+    expect("5", VIF_BROKEN);
+    ck_assert_ptr_nonnull(strstr(last_line, "disabled: no ring"));
+    fake_store_set(FRONTEND "/request-rx-copy", "0");
+    refuse_queues = NULL;
+    frontend("6");
+    frontend("1");
+    frontend("4");
+    expect("5", VIF_BROKEN);
+}
+END_TEST
+
+START_TEST(test_kernel_driver_keeps_its_vif)
+{
+    kernel_driver = true;
+    toolstack_creates();
+    update();
+    expect("1", VIF_CLOSED);
+    ck_assert_ptr_nonnull(strstr(last_line, "the kernel's driver vif"));
+    ck_assert_uint_eq(fake_store_writes(), 0);
+}
+END_TEST
+
+START_TEST(test_foreign_frontend_path_is_ignored)
+{
+    toolstack_creates();
+    fake_store_set(BACKEND "/frontend", "/local/domain/12/device/vif/0");
+    update();
+    ck_assert_int_eq(vif->life, VIF_ABSENT);
+    fake_store_set(BACKEND "/frontend", FRONTEND);
+    fake_store_set(BACKEND "/frontend-id", "2");
+    update();
+    ck_assert_int_eq(vif->life, VIF_ABSENT);
+}
+END_TEST
+
+/* Any sequence of states of both sides: never an abort, never a link without
+ * queues, and a proper frontend gets its vif in the end. */
+START_TEST(test_random_states)
+{
+    toolstack_creates();
+    for (int i = 0; i < 5000; i++) {
+        char state[2] = { (char)('0' + random() % 10), '\0' };
+
+        if (random() % 8 == 0) {
+            vif->queues[0].to.broken(vif, "random");
+        }
+        queues = (uint16_t)(1 + random() % 4);
+        fake_store_set(random() % 4 == 0 ? BACKEND "/state"
+                                         : FRONTEND "/state", state);
+        vif_update(vif, fake_store_handle());
+        ck_assert_int_eq(vif->link, vif->life == VIF_CONNECTED);
+        ck_assert_int_eq(vif->queue_count != 0, vif->link);
+    }
+    fake_store_set(BACKEND "/state", "6");
+    frontend("5");
+    frontend("6");
+    frontend("1");
+    frontend("4");
+    expect("4", VIF_CONNECTED);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("vif_life");
+    TCase *tcase = unit_case(suite, "vif_life");
+
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, test_connects);
+    tcase_add_test(tcase, test_tells_of_queues_once);
+    tcase_add_test(tcase, test_closes_and_connects_again);
+    tcase_add_test(tcase, test_frontend_starts_anew_without_closing);
+    tcase_add_test(tcase, test_joins_a_connected_frontend);
+    tcase_add_test(tcase, test_toolstack_removes);
+    tcase_add_test(tcase, test_domain_goes);
+    tcase_add_test(tcase, test_waits_for_a_domain_to_come);
+    tcase_add_test(tcase, test_xenstored_away_means_nothing);
+    tcase_add_test(tcase, test_broken_ring_disables_this_vif);
+    tcase_add_test(tcase, test_bad_frontend_is_refused_once);
+    tcase_add_test(tcase, test_kernel_driver_keeps_its_vif);
+    tcase_add_test(tcase, test_foreign_frontend_path_is_ignored);
+    tcase_add_test(tcase, test_random_states);
+    return unit_run(suite);
+}
