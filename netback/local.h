@@ -32,6 +32,7 @@
 #define LOCAL_VERSION 1u
 #define LOCAL_QUEUES_MAX 16u
 #define LOCAL_PAGES_MAX (1u << 20)      /* 4 GiB */
+#define LOCAL_GRANT_FRAMES_MAX 2048u    /* a grant for each such page */
 #define LOCAL_FDS_MAX (1u + LOCAL_QUEUES_MAX)
 #define LOCAL_BACKEND 0u                /* the domid that grants name */
 #define LOCAL_GRANTS_PER_PAGE (ACCESS_PAGE_SIZE / sizeof(grant_entry_v1_t))

@@ -11,6 +11,9 @@
  *  3. Events are sent on sockets, by MSG_DONTWAIT: unlike an eventfd, whose
  *     flags the frontend could change, a socket then never blocks us.
  *  4. Every descriptor that came is kept in the link or closed.
+ *  5. A frontend has one backend at a time, so what is pinned when we come
+ *     was pinned by one that died in the middle of a copy: nobody else will
+ *     ever clear it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +60,8 @@ int local_check(const struct local_hello *hello, size_t size,
         return -EPROTO;
     }
     if (page_count == 0 || page_count > LOCAL_PAGES_MAX ||
-        hello->grant_frames == 0 || hello->grant_frames > page_count) {
+        hello->grant_frames == 0 || hello->grant_frames > page_count ||
+        hello->grant_frames > LOCAL_GRANT_FRAMES_MAX) {
         *why = "the frontend's memory or its grant table has a wrong size";
         return -EPROTO;
     }
@@ -163,6 +167,19 @@ static int map_memory(struct local_link *link, int fd, uint32_t pages)
     return 0;
 }
 
+static void clear_pins(struct local_link *link)
+{
+    union local_grant *grants = (union local_grant *)link->memory;
+    const uint32_t use = GTF_reading | GTF_writing;
+
+    for (uint32_t i = 0; i < link->grant_count; i++) {
+        if ((__atomic_load_n(&grants[i].word.head, __ATOMIC_RELAXED) & use)
+            != 0) {
+            __atomic_fetch_and(&grants[i].word.head, ~use, __ATOMIC_RELAXED);
+        }
+    }
+}
+
 /* Take over what a checked hello brought. */
 static int adopt(struct local_link *link, struct received *in,
                  const struct local_offer *offer, const char **why)
@@ -182,6 +199,7 @@ static int adopt(struct local_link *link, struct received *in,
     }
     link->queue_count = hello->queue_count;
     link->grant_count = hello->grant_frames * LOCAL_GRANTS_PER_PAGE;
+    clear_pins(link);
     link->features = hello->features & offer->features;
     memcpy(link->mac, hello->mac, sizeof(link->mac));
     for (unsigned int i = 0; i < link->queue_count; i++) {

@@ -323,6 +323,36 @@ START_TEST(backend_restart)
 }
 END_TEST
 
+/*
+ * A backend is killed in the middle of a copy: its pins are of no use to the
+ * next one, and a frontend that finds them at a response would give up.
+ */
+START_TEST(pins_of_a_dead_backend)
+{
+    uint8_t out[100] = { 0 }, in[4096];
+    struct local_packet packet = { .data = out, .size = sizeof(out) };
+    grant_ref_t ref;
+    int accepted;
+
+    ck_assert_uint_eq(local_front_send(front, 0, &packet, 1), 1);
+    ck_assert_int_ge(from_guest_take(&from, &from_burst, 32), 1);
+    ref = from_burst.slots[0].request.gref;
+    local_front_grant(front, ref)->entry.flags |= GTF_reading;
+    /* It dies here; its rings stay pinned too. */
+    free(access_);
+    local_disconnect(&link_);
+    ck_assert_int_eq(connect_both(4, &accepted), 0);
+    attach();
+    ck_assert_int_eq(receive(in, sizeof(in)), 1);
+    ck_assert_uint_eq(local_front_send(front, 0, &packet, 1), 1);
+    ck_assert_uint_eq(local_front_stats(front, 0).grants_in_use, 0);
+    access_->ops->unmap(access_, local_front_tx(front, 0));
+    access_->ops->unmap(access_, from.ring);
+    ck_assert_uint_eq(local_front_grant(front, link_.tx_ref[0])->entry.flags,
+                      GTF_permit_access);
+}
+END_TEST
+
 START_TEST(frontend_goes)
 {
     local_front_destroy(front);
@@ -390,6 +420,8 @@ START_TEST(hello_is_checked)
     case 9: fds = 2; break;
     case 10: fds = 0; break;
     case 11: size--; break;
+    case 12: pages = LOCAL_PAGES_MAX;
+        hello.grant_frames = LOCAL_GRANT_FRAMES_MAX + 1; break;
     default: hello.pad[1] = 1; break;
     }
     ck_assert_int_eq(local_check(&hello, size, fds, pages, &offer, &why),
@@ -409,10 +441,11 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, rings_stay_pinned);
     tcase_add_test(tcase, scribbled_grant_is_bounded);
     tcase_add_test(tcase, backend_restart);
+    tcase_add_test(tcase, pins_of_a_dead_backend);
     tcase_add_test(tcase, frontend_goes);
     tcase_add_test(tcase, too_many_queues);
     tcase_add_test(tcase, nobody_listens);
-    tcase_add_loop_test(tcase, hello_is_checked, 0, 13);
+    tcase_add_loop_test(tcase, hello_is_checked, 0, 14);
 }
 
 int main(void)
