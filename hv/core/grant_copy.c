@@ -25,42 +25,42 @@ static void release(struct grant_copy_side *side)
     } else {
         frame_put(side->frame);
     }
-    domain_put(side->d);
     side->is_held = false;
+}
+
+/* Makes side->d the domain that 'domid' names; a batch mostly keeps it. */
+static bool find_domain(struct grant_copy_side *side, domid_t domid)
+{
+    if (side->d != NULL && side->domid == domid) {
+        return true;
+    }
+    domain_put(side->d);
+    side->d = domain_get_any(domid);
+    side->domid = domid;
+    return side->d != NULL;
 }
 
 /* A page of the caller's own, by frame number. */
 static int16_t hold_own(struct domain *cur, struct grant_copy_side *side,
                         bool write)
 {
-    if (side->domid != DOMID_SELF) {
-        return GNTST_permission_denied;
-    }
     side->frame = p2m_get_ram(cur, gfn(side->name), write);
-    if (side->frame == NULL) {
-        return GNTST_bad_page;
-    }
-    domain_get(cur);
-    side->d = cur;
-    return GNTST_okay;
+    return side->frame == NULL ? GNTST_bad_page : GNTST_okay;
 }
 
 static int16_t hold_granted(struct domain *cur, struct grant_copy_side *side,
-                            bool write)
+                            domid_t domid, bool write)
 {
-    int16_t status = GNTST_permission_denied;
+    int16_t status;
 
-    side->d = domain_get_any(side->domid);
-    if (side->d == NULL) {
+    if (!find_domain(side, domid)) {
         return GNTST_bad_domain;
     }
-    if (xsm_grant_copy(cur, side->d) == 0) {
-        status = grant_pin(side->d, side->name, cur->id, write, &side->pin);
-        side->frame = side->pin.frame;
+    if (xsm_grant_copy(cur, side->d) != 0) {
+        return GNTST_permission_denied;
     }
-    if (status != GNTST_okay) {
-        domain_put(side->d);
-    }
+    status = grant_pin(side->d, side->name, cur->id, write, &side->pin);
+    side->frame = side->pin.frame;
     return status;
 }
 
@@ -71,15 +71,17 @@ static int16_t hold(struct domain *cur, struct grant_copy_side *side,
     uint64_t name = is_ref ? p->u.ref : p->u.gmfn;
     int16_t status;
 
+    if (!is_ref && p->domid != DOMID_SELF) {
+        return GNTST_permission_denied;
+    }
     if (side->is_held && side->is_ref == is_ref && side->name == name &&
-        side->domid == p->domid) {
+        (!is_ref || side->domid == p->domid)) {
         return GNTST_okay;
     }
     release(side);
     side->is_ref = is_ref;
     side->name = name;
-    side->domid = p->domid;
-    status = is_ref ? hold_granted(cur, side, write)
+    status = is_ref ? hold_granted(cur, side, p->domid, write)
                     : hold_own(cur, side, write);
     side->is_held = status == GNTST_okay;
     return status;
@@ -124,4 +126,6 @@ void grant_copy_end(struct grant_copy_batch *batch)
 {
     release(&batch->source);
     release(&batch->dest);
+    domain_put(batch->source.d);
+    domain_put(batch->dest.d);
 }

@@ -90,10 +90,10 @@ int grant_map_relinquish(struct domain *d);
 
 /* The sides of a batch of copies; zeroed before, ended after. */
 struct grant_copy_side {
-    struct domain *d;           /* referenced, while is_held */
-    struct frame *frame;
+    struct domain *d;           /* referenced: the last that granted */
+    struct frame *frame;        /* valid while is_held */
     uint64_t name;              /* reference or frame number */
-    domid_t domid;
+    domid_t domid;              /* of d */
     bool is_held, is_ref;
     struct grant_pin pin;       /* if is_ref */
 };
