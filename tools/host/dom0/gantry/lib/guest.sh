@@ -83,7 +83,7 @@ guest_run() {
         return 125
     echo "gx $id '${*//\'/\'\\\'\'}'" > "$tty"
     if ! until_true "$seconds" grep -aq "GX-END $id rc=" "$log"; then
-        echo "guest_run: $name did not answer in $seconds s: $*"
+        echo "guest_run: $name did not answer in $seconds s: $*" >&2
         return 124
     fi
     tr -d '\r' < "$log" | sed -n "/^GX-BEGIN $id\$/,/^GX-END $id rc=/p" |
