@@ -32,3 +32,5 @@ netback_librte_net_xenvif_so_23_0_LDADD = tools/libdom0/libdom0.a \
 	-lrte_ring -lrte_kvargs -lrte_eal \
 	-lxenstore -lxenevtchn -lxengnttab -lxencall
 endif
+
+dist_man_MANS += netback/net_xenvif.7

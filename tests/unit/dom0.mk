@@ -28,4 +28,12 @@ tests_unit_check_vif_life_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 	-DALLOW_EXPERIMENTAL_API
 tests_unit_check_vif_life_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_vif_life_LDADD = $(UNIT_LDADD)
+
+unit_tests += tests/unit/check_pmd_args
+tests_unit_check_pmd_args_SOURCES = tests/unit/check_pmd_args.c \
+	tests/unit/unit.h netback/pmd_args.c netback/pmd.h
+tests_unit_check_pmd_args_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API
+tests_unit_check_pmd_args_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_pmd_args_LDADD = $(UNIT_LDADD) -lrte_kvargs
 endif
