@@ -364,12 +364,18 @@ void arch_vcpu_destroy(struct vcpu *v)
 
 void arch_vcpu_switch_from(struct vcpu *v)
 {
-    (void)v;
+    if (__atomic_exchange_n(&v->arch->on_cpu, 0, __ATOMIC_SEQ_CST)
+        != this_cpu + 1) {
+        wrong("a vcpu left a CPU that it was not on");
+    }
 }
 
 void arch_vcpu_switch_to(struct vcpu *v)
 {
-    (void)v;
+    if (__atomic_exchange_n(&v->arch->on_cpu, this_cpu + 1,
+                            __ATOMIC_SEQ_CST) != 0) {
+        wrong("a vcpu runs on two CPUs");
+    }
 }
 
 int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)

@@ -21,6 +21,7 @@ struct arch_vcpu {
     unsigned int vector;        /* arch_vcpu_set_upcall_vector() */
     unsigned int nmis;
     bool has_pending;           /* answer of arch_vcpu_has_pending() */
+    unsigned int on_cpu;        /* [a] CPU + 1 that has its state, 0: none */
     bool is_masked;             /* IF is 0 */
 };
 

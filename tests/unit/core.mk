@@ -43,3 +43,10 @@ tests_unit_check_physmap_SOURCES = tests/unit/check_physmap.c \
 tests_unit_check_physmap_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_unit_check_physmap_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_physmap_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
+unit_tests += tests/unit/check_sched_smp
+tests_unit_check_sched_smp_SOURCES = tests/unit/check_sched_smp.c \
+	tests/unit/unit.h
+tests_unit_check_sched_smp_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_sched_smp_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_sched_smp_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
