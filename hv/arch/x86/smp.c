@@ -9,6 +9,7 @@
 #include "boot/boot.h"
 #include "core/arch.h"
 #include "core/console.h"
+#include "core/perfc.h"
 #include "cpu.h"
 #include "insn.h"
 #include "irq.h"
@@ -39,6 +40,7 @@ void arch_cpu_kick(unsigned int id)
     if (id == this_cpu()->id) {
         this_cpu()->has_work = true;
     } else if (id < cpu_count) {
+        perfc_count(PERFC_KICK);
         apic_send_ipi(cpus[id]->apic_id, VECTOR_KICK);
     }
 }

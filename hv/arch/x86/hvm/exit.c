@@ -11,6 +11,7 @@
 #include "core/console.h"
 #include "core/hypercall.h"
 #include "core/p2m.h"
+#include "core/perfc.h"
 #include "hvm/cpuid.h"
 #include "hvm/mmio.h"
 #include "hvm/msr.h"
@@ -40,6 +41,7 @@ bool hvm_exit_cpuid(struct vcpu *v)
     uint64_t *gpr = v->arch->regs.gpr;
     uint32_t out[4];
 
+    perfc_count(PERFC_EXIT_CPUID);
     cpuid_read(v, (uint32_t)gpr[HVM_RAX], (uint32_t)gpr[HVM_RCX], out);
     gpr[HVM_RAX] = out[0];
     gpr[HVM_RBX] = out[1];
@@ -53,6 +55,7 @@ bool hvm_exit_rdmsr(struct vcpu *v)
     uint64_t *gpr = v->arch->regs.gpr;
     uint64_t value = 0;
 
+    perfc_count(PERFC_EXIT_MSR);
     if (msr_read(v, (uint32_t)gpr[HVM_RCX], &value) != 0) {
         console_guest_log(LOG_DEBUG, v->domain, "v%u: rdmsr %lx: #GP",
                           v->id, gpr[HVM_RCX] & 0xffffffff);
@@ -68,6 +71,7 @@ bool hvm_exit_wrmsr(struct vcpu *v)
     uint64_t *gpr = v->arch->regs.gpr;
     uint64_t value = gpr[HVM_RDX] << 32 | (uint32_t)gpr[HVM_RAX];
 
+    perfc_count(PERFC_EXIT_MSR);
     if (msr_write(v, (uint32_t)gpr[HVM_RCX], value) != 0) {
         console_guest_log(LOG_DEBUG, v->domain, "v%u: wrmsr %lx = %lx: #GP",
                           v->id, gpr[HVM_RCX] & 0xffffffff, value);
@@ -83,6 +87,7 @@ bool hvm_exit_io(struct vcpu *v, uint16_t port, unsigned int size, bool in,
     uint64_t mask = size >= 4 ? 0xffffffff : (1ull << (size * 8)) - 1;
     uint32_t value = in ? 0xffffffff : (uint32_t)(*rax & mask);
 
+    perfc_count(PERFC_EXIT_IO);
     if (string) {
         /* Nothing that we hide has a string port. */
         return hvm_inject_gp(v);
@@ -98,6 +103,7 @@ bool hvm_exit_io(struct vcpu *v, uint16_t port, unsigned int size, bool in,
 
 bool hvm_exit_hlt(struct vcpu *v)
 {
+    perfc_count(PERFC_EXIT_HLT);
     if (arch_vcpu_has_pending(v)) {
         return true;
     }
@@ -115,6 +121,7 @@ bool hvm_exit_hypercall(struct vcpu *v)
     struct hvm_paging p;
     uint64_t ret;
 
+    perfc_count(PERFC_EXIT_HYPERCALL);
     hvm_ops->get_paging(v, &p);
     if (p.cpl != 0) {
         *rax = (uint64_t)-EPERM;
@@ -133,11 +140,13 @@ bool hvm_exit_hypercall(struct vcpu *v)
 
 bool hvm_exit_xsetbv(struct vcpu *v)
 {
+    perfc_count(PERFC_EXIT_OTHER);
     return hvm_inject_ud(v);    /* XSAVE is not offered */
 }
 
 bool hvm_exit_skip(struct vcpu *v)
 {
+    perfc_count(PERFC_EXIT_OTHER);
     (void)v;
     return true;
 }
@@ -190,6 +199,7 @@ void hvm_exit_npf(struct vcpu *v, uint64_t gpa, uint32_t error)
     const struct mmio_device *device;
     enum p2m_type type;
 
+    perfc_count(PERFC_EXIT_NPF);
     device = mmio_find(v, gpa);
     if (device == NULL) {
         (void)p2m_lookup(v->domain, gfn(gpa >> PAGE_SHIFT), &type);

@@ -8,6 +8,7 @@
  *    guest.
  */
 #include "core/console.h"
+#include "core/perfc.h"
 #include "insn.h"
 #include "irq.h"
 #include "svm/svm.h"
@@ -140,6 +141,7 @@ void svm_exit(struct vcpu *v)
     }
     switch (code) {
     case EXIT_INTR:
+        perfc_count(PERFC_EXIT_INTERRUPT);
         irq_window();
         break;
     case EXIT_NMI:
@@ -147,6 +149,7 @@ void svm_exit(struct vcpu *v)
     case EXIT_INIT:
         break;
     case EXIT_VINTR:
+        perfc_count(PERFC_EXIT_WINDOW);
         svm_set_window(v, false);
         break;
     case EXIT_NPF:

@@ -12,6 +12,7 @@
  *    no TLB entries, so taking a new one is the flush.
  */
 #include "core/p2m.h"
+#include "core/perfc.h"
 #include "insn.h"
 #include "lib/atomic.h"
 #include "svm/svm.h"
@@ -79,6 +80,7 @@ void arch_p2m_flush(struct domain *d)
 {
     struct cpu *self = this_cpu();
 
+    perfc_count(PERFC_TLB_SHOOTDOWN);
     memory_barrier();
     for (unsigned int i = 0; i < arch_cpu_count(); i++) {
         struct cpu *cpu = cpus[i];
