@@ -132,4 +132,6 @@ hv/gantry: hv/gantry.elf
 	$(AM_V_GEN)$(OBJCOPY) --strip-debug -O elf32-i386 hv/gantry.elf $@.tmp \
 	&& mv $@.tmp $@
 all_local += hv/gantry
+hvimagedir = $(pkglibdir)
+hvimage_DATA = hv/gantry
 CLEANFILES += hv/gantry
