@@ -68,7 +68,7 @@ guest_create() {
 
 # guest_wait NAME userland|network|ready [SECONDS]
 guest_wait() {
-    until_true "${3:-90}" grep -aq "GANTRY-GUEST $1 $2" "$logs/guest-$1.log"
+    until_true "${3:-180}" grep -aq "GANTRY-GUEST $1 $2" "$logs/guest-$1.log"
 }
 
 guest_serial=0
