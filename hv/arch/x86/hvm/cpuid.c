@@ -313,9 +313,12 @@ static void read_hypervisor(struct vcpu *v, uint32_t leaf, uint32_t subleaf,
         return;
     case 4:
         if (subleaf == 0) {
+            /*
+             * Without XEN_HVM_CPUID_UPCALL_VECTOR kernels take the domain's
+             * callback vector, which needs no EOI: an exit less an event.
+             */
             out[0] = XEN_HVM_CPUID_X2APIC_VIRT | XEN_HVM_CPUID_VCPU_ID_PRESENT
-                     | XEN_HVM_CPUID_DOMID_PRESENT
-                     | XEN_HVM_CPUID_UPCALL_VECTOR;
+                     | XEN_HVM_CPUID_DOMID_PRESENT;
             out[1] = v->id;
             out[2] = v->domain->id;
         }

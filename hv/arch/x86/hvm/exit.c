@@ -24,6 +24,9 @@
 
 #define FLAG_IF (1ull << 9)
 
+#define PORT_PIT 0x40u
+#define PIT_COUNTERS 3u
+
 bool hvm_inject_gp(struct vcpu *v)
 {
     hvm_ops->inject_exception(v, HVM_VECTOR_GP, 0, 0);
@@ -91,6 +94,10 @@ bool hvm_exit_io(struct vcpu *v, uint16_t port, unsigned int size, bool in,
     if (string) {
         /* Nothing that we hide has a string port. */
         return hvm_inject_gp(v);
+    }
+    if (port - PORT_PIT < PIT_COUNTERS) {
+        /* A counter that stands at 0: Linux polls ones 100000 times. */
+        value = 0;
     }
     if (v->domain->arch->vpci != NULL && port - 0xcf8u < 8) {
         vpci_port(v, port, size, in, &value);
