@@ -138,6 +138,7 @@ START_TEST(task_priority_holds_back)
     vlapic_set_irq(apic(0), 0x45, false);
     vlapic_mmio_write(apic(0), 0x80, 0x40);
     ck_assert_int_eq(vlapic_pending(apic(0)), -1);
+    ck_assert_uint_eq(arch[0].cr8, 4);
     vlapic_set_cr8(apic(0), 3);
     ck_assert_int_eq(vlapic_pending(apic(0)), 0x45);
 }

@@ -127,7 +127,7 @@ struct arch_vcpu {
     uint64_t tsc_offset;            /* [o] guest TSC - host TSC */
     uint64_t xcr0;                  /* [o] */
     uint8_t upcall_vector;          /* [a] 0: the domain's callback */
-    uint8_t cr8;                    /* [o] */
+    uint8_t cr8;                    /* [o] follows the APIC's TPR and back */
     bool nmi_pending;               /* [a] */
     uint32_t mtrr_def_type;         /* [o] */
     uint64_t mtrr_fixed[11];        /* [o] */

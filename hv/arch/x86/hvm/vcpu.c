@@ -125,6 +125,7 @@ void hvm_vcpu_reset(struct vcpu *v, uint8_t sipi_vector)
     memset(&a->regs, 0, sizeof(a->regs));
     memset(a->dr, 0, sizeof(a->dr));
     a->regs.rflags = 2;
+    a->cr8 = 0;
     a->xcr0 = 1;
     hvm_ops->set_state(v, &s);
 }
@@ -304,6 +305,9 @@ bool hvm_prepare_entry(struct vcpu *v)
     if ((READ_ONCE(apic->init_pending) || READ_ONCE(apic->sipi) != 0)
         && !take_init(v)) {
         return false;
+    }
+    if (vlapic_cr8(apic) != v->arch->cr8) {
+        vlapic_set_cr8(apic, v->arch->cr8); /* the guest wrote CR8 */
     }
     if (READ_ONCE(v->arch->nmi_pending) && hvm_ops->can_inject_nmi(v)) {
         __atomic_store_n(&v->arch->nmi_pending, false, __ATOMIC_RELAXED);

@@ -527,6 +527,7 @@ static int reg_write(struct vlapic *apic, uint32_t reg, uint32_t value)
     switch (reg) {
     case REG_TPR:
         apic->tpr = value & 0xff;
+        apic->vcpu->arch->cr8 = (uint8_t)vlapic_cr8(apic);
         return 0;
     case REG_EOI:
         end_of_interrupt(apic);
