@@ -21,7 +21,7 @@
 #define PIT_HZ 1193182ull
 #define SAMPLE_MS 20u
 #define SECOND 1000000000ull
-#define TIMER_MAX (3600 * SECOND) /* the loop programs it again then */
+#define TIMER_MAX (2 * SECOND) /* the loop programs it again then */
 
 static uint64_t tsc_base;
 static uint64_t tsc_hz = 2000000000ull;
@@ -201,23 +201,23 @@ void time_init(void)
     }
 }
 
+/*
+ * An armed timer is left alone when it fires early enough: the loop then
+ * finds nothing due and programs the next. Writing the timer is dear (an
+ * exit under a hypervisor), and deadlines mostly move away.
+ */
 void arch_timer_program(uint64_t deadline)
 {
     struct cpu *cpu = this_cpu();
     uint64_t now, ticks;
 
-    if (deadline == cpu->timer_deadline) {
-        return;
-    }
-    cpu->timer_deadline = deadline;
-    if (deadline == 0) {
-        apic_timer_set(0);
+    if (deadline == 0
+        || (cpu->timer_deadline != 0 && cpu->timer_deadline <= deadline)) {
         return;
     }
     now = arch_time_now();
-    if (deadline > now + TIMER_MAX) {
-        deadline = now + TIMER_MAX;
-    }
+    deadline = min(deadline, now + TIMER_MAX);
+    cpu->timer_deadline = deadline;
     ticks = deadline <= now ? 1
           : mul_div(deadline - now, apic_hz, SECOND) + 1;
     apic_timer_set((uint32_t)min(ticks, (uint64_t)UINT32_MAX));
