@@ -66,7 +66,8 @@ void (*page_alloc_watch)(mfn_t m, unsigned int order, bool is_free);
 
 struct frame *frame_of(mfn_t m)
 {
-    if (m.v >= table_limit || !(table[m.v].flags & FRAME_MANAGED)) {
+    if (m.v >= table_limit
+        || !(READ_ONCE(table[m.v].flags) & FRAME_MANAGED)) {
         return NULL;
     }
     return &table[m.v];

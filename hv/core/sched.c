@@ -123,16 +123,20 @@ static struct run_queue *lock_queue(struct vcpu *v)
         struct run_queue *rq = &queues[cpu];
 
         spin_lock(&rq->lock);
-        if (__atomic_load_n(&v->sched.cpu, __ATOMIC_RELAXED) == cpu) {
+        if (__atomic_load_n(&v->sched.cpu, __ATOMIC_ACQUIRE) == cpu) {
             return rq;
         }
         spin_unlock(&rq->lock);
     }
 }
 
+/*
+ * From here on the lock of 'cpu' guards 'v': what was done under the other
+ * lock is seen under this one (lock_queue).
+ */
 static void set_cpu(struct vcpu *v, unsigned int cpu)
 {
-    __atomic_store_n(&v->sched.cpu, cpu, __ATOMIC_RELAXED);
+    __atomic_store_n(&v->sched.cpu, cpu, __ATOMIC_RELEASE);
 }
 
 static bool may_run_on(const struct vcpu *v, unsigned int cpu)
@@ -475,20 +479,20 @@ static void pull(struct run_queue *rq, uint64_t now)
 {
     unsigned int from = __atomic_exchange_n(&rq->pull_from, 0,
                                             __ATOMIC_RELAXED);
-    struct vcpu *c = rq->current;
+    uint64_t vruntime;
     struct vcpu *v;
 
-    if (from == 0 || c == NULL) {
+    if (from == 0 || rq->current == NULL) {
         return;
     }
     spin_lock(&rq->lock);
     account(rq, now);
+    vruntime = rq->current->sched.vruntime;
     spin_unlock(&rq->lock);
-    if (c->sched.vruntime < SCHED_SLICE_NS) {
+    if (vruntime < SCHED_SLICE_NS) {
         return;
     }
-    v = take_waiter(&queues[from - 1], rq->cpu,
-                    c->sched.vruntime - SCHED_SLICE_NS);
+    v = take_waiter(&queues[from - 1], rq->cpu, vruntime - SCHED_SLICE_NS);
     if (v != NULL) {
         adopt(rq, v);
     }

@@ -17,6 +17,7 @@
 #include "core/arch.h"
 #include "core/kmem.h"
 #include "core/lock.h"
+#include "lib/atomic.h"
 #include "lib/bug.h"
 #include "lib/errno.h"
 #include "lib/minmax.h"
@@ -114,7 +115,7 @@ static void insert(struct heap *h, struct timer *t)
 {
     t->child = NULL;
     t->next = NULL;
-    t->is_armed = true;
+    WRITE_ONCE(t->is_armed, true);
     set_first(h, merge(h->first, t));
 }
 
@@ -128,7 +129,7 @@ static void take_out(struct heap *h, struct timer *t)
     }
     t->child = NULL;
     t->next = NULL;
-    t->is_armed = false;
+    WRITE_ONCE(t->is_armed, false);
     set_first(h, merge(h->first, below));
 }
 
@@ -142,7 +143,7 @@ static struct heap *lock_heap(struct timer *t)
         struct heap *h = &heaps[cpu];
 
         spin_lock(&h->lock);
-        if (__atomic_load_n(&t->cpu, __ATOMIC_RELAXED) == cpu) {
+        if (__atomic_load_n(&t->cpu, __ATOMIC_ACQUIRE) == cpu) {
             return h;
         }
         spin_unlock(&h->lock);
@@ -168,7 +169,7 @@ static struct heap *lock_and_move(struct timer *t)
         spin_lock(&heaps[min(from, here)].lock);
         spin_lock_nested(&heaps[max(from, here)].lock);
         if (t->cpu == from && !t->is_armed) {
-            __atomic_store_n(&t->cpu, here, __ATOMIC_RELAXED);
+            __atomic_store_n(&t->cpu, here, __ATOMIC_RELEASE);
             spin_unlock(&heaps[from].lock);
             return &heaps[here];
         }

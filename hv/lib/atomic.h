@@ -3,8 +3,9 @@
 #ifndef LIB_ATOMIC_H
 #define LIB_ATOMIC_H
 
-#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
+/* Relaxed atomics, so that thread sanitizers know that they are meant. */
+#define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, value) __atomic_store_n(&(x), value, __ATOMIC_RELAXED)
 
 /* Keeps the compiler from moving memory accesses across it. */
 static inline void barrier(void)

@@ -4,6 +4,7 @@
  * 1. Bits at or after size are never looked at by the caller's eyes: the
  *    result is at most size.
  */
+#include "lib/atomic.h"
 #include "lib/bitmap.h"
 
 static size_t find(const unsigned long *map, size_t size, size_t from,
@@ -15,12 +16,12 @@ static size_t find(const unsigned long *map, size_t size, size_t from,
     if (from >= size) {
         return size;
     }
-    bits = (map[word] ^ invert) & (~0ul << (from % BITS_PER_WORD));
+    bits = (READ_ONCE(map[word]) ^ invert) & (~0ul << (from % BITS_PER_WORD));
     while (bits == 0) {
         if (++word >= BITMAP_WORDS(size)) {
             return size;
         }
-        bits = map[word] ^ invert;
+        bits = READ_ONCE(map[word]) ^ invert;
     }
     from = word * BITS_PER_WORD + (size_t)__builtin_ctzl(bits);
     return from < size ? from : size;

@@ -412,7 +412,7 @@ void arch_vcpu_upcall(struct vcpu *v)
 
 bool arch_vcpu_has_pending(struct vcpu *v)
 {
-    return v->arch->has_pending;
+    return __atomic_load_n(&v->arch->has_pending, __ATOMIC_SEQ_CST);
 }
 
 bool arch_vcpu_is_interruptible(struct vcpu *v)

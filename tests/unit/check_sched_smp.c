@@ -6,8 +6,8 @@
  * other affinities and yield.  The fake machine ends the test when a vcpu
  * is on two CPUs.
  *
- * An idle CPU sleeps until it is kicked or its deadline comes, as with hlt; one
- * in a guest leaves it for the same reasons or when the guest is done.
+ * An idle CPU sleeps until it is kicked or its deadline comes, as with hlt;
+ * one in a guest leaves it for the same reasons or when the guest is done.
  */
 #include <pthread.h>
 #include <stdlib.h>
