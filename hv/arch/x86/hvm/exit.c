@@ -221,7 +221,7 @@ void hvm_exit_npf(struct vcpu *v, uint64_t gpa, uint32_t error)
         console_guest_log(LOG_ERROR, v->domain, "v%u: runs at %lx, frame "
                           "%lx", v->id, v->arch->regs.rip,
                           gpa >> PAGE_SHIFT);
-        domain_crash(v->domain, "code fetched from what is not memory");
+        (void)hvm_inject_gp(v);
         return;
     }
     mmio_emulate(v, device, gpa, (error & HVM_NPF_WRITE) != 0);

@@ -282,7 +282,8 @@ void mmio_emulate(struct vcpu *v, const struct mmio_device *device,
                           "%02x %02x at %lx on device memory %lx is not "
                           "emulated", v->id, bytes[0], bytes[1], bytes[2],
                           bytes[3], v->arch->regs.rip, gpa);
-        domain_crash(v->domain, "device memory access not emulated");
+        /* As from the reference: the kernel may survive what it ran. */
+        (void)hvm_inject_gp(v);
         return;
     }
     /* An access over the page's end could reach another device. */
