@@ -17,6 +17,11 @@
 #define EFER_LME (1ull << 8)
 #define EFER_LMA (1ull << 10)
 #define EFER_ALLOWED 0x4d01ull
+#define AR_WRITABLE 0x2         /* or, of code: readable */
+#define AR_CODE 0x8
+#define AR_MEMORY 0x10
+#define AR_PRESENT 0x80
+#define AR_LONG 0x200
 #define AR_CODE64 0xa9b
 #define AR_DATA 0xc93
 #define AR_TSS 0x8b
@@ -38,18 +43,27 @@ static void set_segment(struct hvm_state *s, enum hvm_segment_name name,
     };
 }
 
+/* Can a vcpu start with these?  APM 15.5.1 refuses others, or they fault. */
+static bool are_segments_valid(const struct vcpu_hvm_x86_32 *c)
+{
+    uint32_t all = c->cs_ar | c->ds_ar | c->ss_ar | c->es_ar | c->tr_ar;
+    bool present = c->cs_ar & c->ss_ar & c->tr_ar & AR_PRESENT;
+
+    return (all & 0xf000) == 0 && present
+           && (c->cs_ar & (AR_MEMORY | AR_CODE)) == (AR_MEMORY | AR_CODE)
+           && (c->ss_ar & (AR_MEMORY | AR_CODE | AR_WRITABLE))
+              == (AR_MEMORY | AR_WRITABLE)
+           /* 64-bit code segments are what the other form is for. */
+           && (c->cs_ar & AR_LONG) == 0;
+}
+
 static int set_32(struct vcpu *v, const struct vcpu_hvm_x86_32 *c,
                   struct hvm_state *s)
 {
     uint64_t *gpr = v->arch->regs.gpr;
 
     if (!is_paging_valid(c->cr0, c->cr4, c->efer)
-        || ((c->cs_ar | c->ds_ar | c->ss_ar | c->es_ar | c->tr_ar)
-            & 0xf000) != 0) {
-        return -EINVAL;
-    }
-    /* 64-bit code segments are what the other form is for. */
-    if (c->cs_ar & 0x200) {
+        || !are_segments_valid(c)) {
         return -EINVAL;
     }
     set_segment(s, HVM_CS, c->cs_base, c->cs_limit, c->cs_ar);
