@@ -231,7 +231,7 @@ static long register_info(struct vcpu *v, struct guest_ptr arg)
     }
     if (op.offset > PAGE_SIZE - sizeof(vcpu_info_t) ||
         (op.offset & (__alignof__(vcpu_info_t) - 1)) != 0) {
-        return -EINVAL;
+        return -ENXIO;
     }
     /* Only while nobody else may be using the old one. */
     if (v != vcpu_current() &&

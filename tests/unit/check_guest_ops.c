@@ -201,9 +201,9 @@ START_TEST(vcpu_info_moves_once_with_its_contents)
 
     v->info->arch.cr2 = 42;
     op.offset = PAGE_SIZE - 8;
-    ck_assert_int_eq(vcpu_call(VCPUOP_register_vcpu_info, 0, &op), -EINVAL);
+    ck_assert_int_eq(vcpu_call(VCPUOP_register_vcpu_info, 0, &op), -ENXIO);
     op.offset = 4;
-    ck_assert_int_eq(vcpu_call(VCPUOP_register_vcpu_info, 0, &op), -EINVAL);
+    ck_assert_int_eq(vcpu_call(VCPUOP_register_vcpu_info, 0, &op), -ENXIO);
     op.offset = 128;
     op.mfn = ENV_PAGES + 1;
     ck_assert_int_eq(vcpu_call(VCPUOP_register_vcpu_info, 0, &op), -EINVAL);
