@@ -26,22 +26,62 @@ libguest_a_CFLAGS = $(guest_cflags)
 libguest_a_CCASFLAGS = -g -fno-pic
 
 guest_kernels = \
-	tests/guest/boot
+	tests/guest/boot \
+	tests/guest/evtchn \
+	tests/guest/hostile_calls \
+	tests/guest/hostile_cpu \
+	tests/guest/smp \
+	tests/guest/time
 
 noinst_PROGRAMS += $(guest_kernels)
 
 # One rule for all: AM_ variables would reach the other programs.
-GUEST_LDFLAGS = -nostdlib -static -Wl,-T,$(top_srcdir)/tests/guest/lib/guest.lds \
+guest_ldflags = -nostdlib -static -Wl,-T,$(top_srcdir)/tests/guest/lib/guest.lds \
 	-Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--build-id=none \
 	-Wl,--no-warn-rwx-segments
-GUEST_LDADD = libguest.a
+guest_ldadd = libguest.a
 guest_depends = $(top_srcdir)/tests/guest/lib/guest.lds
 
 tests_guest_boot_SOURCES = tests/guest/boot.c
 tests_guest_boot_CPPFLAGS = $(guest_cppflags)
 tests_guest_boot_CFLAGS = $(guest_cflags)
-tests_guest_boot_LDFLAGS = $(GUEST_LDFLAGS)
-tests_guest_boot_LDADD = $(GUEST_LDADD)
+tests_guest_boot_LDFLAGS = $(guest_ldflags)
+tests_guest_boot_LDADD = $(guest_ldadd)
 EXTRA_tests_guest_boot_DEPENDENCIES = $(guest_depends)
+
+tests_guest_hostile_calls_SOURCES = tests/guest/hostile_calls.c
+tests_guest_hostile_calls_CPPFLAGS = $(guest_cppflags)
+tests_guest_hostile_calls_CFLAGS = $(guest_cflags)
+tests_guest_hostile_calls_LDFLAGS = $(guest_ldflags)
+tests_guest_hostile_calls_LDADD = $(guest_ldadd)
+EXTRA_tests_guest_hostile_calls_DEPENDENCIES = $(guest_depends)
+
+tests_guest_hostile_cpu_SOURCES = tests/guest/hostile_cpu.c
+tests_guest_hostile_cpu_CPPFLAGS = $(guest_cppflags)
+tests_guest_hostile_cpu_CFLAGS = $(guest_cflags)
+tests_guest_hostile_cpu_LDFLAGS = $(guest_ldflags)
+tests_guest_hostile_cpu_LDADD = $(guest_ldadd)
+EXTRA_tests_guest_hostile_cpu_DEPENDENCIES = $(guest_depends)
+
+tests_guest_evtchn_SOURCES = tests/guest/evtchn.c
+tests_guest_evtchn_CPPFLAGS = $(guest_cppflags)
+tests_guest_evtchn_CFLAGS = $(guest_cflags)
+tests_guest_evtchn_LDFLAGS = $(guest_ldflags)
+tests_guest_evtchn_LDADD = $(guest_ldadd)
+EXTRA_tests_guest_evtchn_DEPENDENCIES = $(guest_depends)
+
+tests_guest_smp_SOURCES = tests/guest/smp.c
+tests_guest_smp_CPPFLAGS = $(guest_cppflags)
+tests_guest_smp_CFLAGS = $(guest_cflags)
+tests_guest_smp_LDFLAGS = $(guest_ldflags)
+tests_guest_smp_LDADD = $(guest_ldadd)
+EXTRA_tests_guest_smp_DEPENDENCIES = $(guest_depends)
+
+tests_guest_time_SOURCES = tests/guest/time.c
+tests_guest_time_CPPFLAGS = $(guest_cppflags)
+tests_guest_time_CFLAGS = $(guest_cflags)
+tests_guest_time_LDFLAGS = $(guest_ldflags)
+tests_guest_time_LDADD = $(guest_ldadd)
+EXTRA_tests_guest_time_DEPENDENCIES = $(guest_depends)
 
 EXTRA_DIST += tests/guest/lib/guest.lds

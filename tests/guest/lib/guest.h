@@ -27,6 +27,7 @@
 extern const struct hvm_start_info *guest_info;
 extern const char *guest_args;
 extern bool guest_is_dom0;
+extern uint32_t hypervisor_leaf;    /* its first CPUID leaf */
 
 void guest_main(void);
 
@@ -136,7 +137,7 @@ extern struct trap trap_last;
 
 bool try_run(void (*fn)(void *), void *arg);
 
-/* Handlers of vectors 32..255, run with interrupts off. */
+/* Handlers of interrupts (and of exceptions), run with interrupts off. */
 typedef void (*trap_handler)(struct trap_frame *frame);
 void trap_set_handler(unsigned int vector, trap_handler handler);
 

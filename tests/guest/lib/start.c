@@ -20,6 +20,7 @@ uint8_t hypercall_page[4096] __attribute__((aligned(4096)));
 const struct hvm_start_info *guest_info;
 const char *guest_args = "";
 bool guest_is_dom0;
+uint32_t hypervisor_leaf;
 
 static uint8_t arena[ARENA_PAGES][PAGE_SIZE]
     __attribute__((aligned(4096)));
@@ -176,12 +177,11 @@ static uint32_t find_hypervisor(void)
 
 void start_guest(const struct hvm_start_info *info)
 {
-    uint32_t base = find_hypervisor();
-
-    if (base == 0) {
+    hypervisor_leaf = find_hypervisor();
+    if (hypervisor_leaf == 0) {
         return;                 /* halts */
     }
-    wrmsr(cpuid(base + 2, 0).b, PTR(hypercall_page));
+    wrmsr(cpuid(hypervisor_leaf + 2, 0).b, PTR(hypercall_page));
     guest_info = info;
     if (info->cmdline_paddr != 0) {
         guest_args = (const char *)info->cmdline_paddr;

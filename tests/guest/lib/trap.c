@@ -45,12 +45,11 @@ static uint64_t read_cr2(void)
 
 void trap_dispatch(struct trap_frame *f)
 {
-    if (f->vector >= 32) {
-        if (handlers[f->vector] != NULL) {
-            handlers[f->vector](f);
-            return;
-        }
-    } else if (try_active) {
+    if (handlers[f->vector & 255] != NULL) {
+        handlers[f->vector & 255](f);
+        return;
+    }
+    if (f->vector < 32 && try_active) {
         trap_last = (struct trap){
             .vector = f->vector, .error = f->error, .rip = f->rip,
             .cr2 = read_cr2(),
