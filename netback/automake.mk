@@ -24,8 +24,8 @@ netback_librte_net_xenvif_so_23_0_CPPFLAGS = -I$(top_srcdir) -D_GNU_SOURCE \
 	$(DPDK_CFLAGS) \
 	-idirafter $(DPDK_DRIVER_DIR)
 netback_librte_net_xenvif_so_23_0_CFLAGS = $(WARN_CFLAGS) -std=gnu11 \
-	-fPIC -fvisibility=hidden
-netback_librte_net_xenvif_so_23_0_LDFLAGS = -shared -Wl,-z,defs \
+	-fPIC -fvisibility=hidden $(SAN_CFLAGS)
+netback_librte_net_xenvif_so_23_0_LDFLAGS = -shared $(NO_UNDEFINED) \
 	-Wl,-soname,librte_net_xenvif.so.23
 netback_librte_net_xenvif_so_23_0_LDADD = tools/libdom0/libdom0.a \
 	-lrte_bus_vdev -lrte_ethdev -lrte_net -lrte_mbuf -lrte_mempool \

@@ -34,7 +34,8 @@ START_TEST(numbers)
 {
     same(64, "%d %i %u", -1, INT_MIN, UINT_MAX);
     same(64, "%ld %lu %lx", LONG_MIN, ULONG_MAX, 0xdeadbeefcafeul);
-    same(64, "%llx %zu %hhx %hd", 1ull << 63, (size_t)7, 0x1ff, 65535);
+    same(64, "%llx %zu %hhx %hd", 1ull << 63, (size_t)7,
+         (unsigned char)0xff, (short)-2);
     same(64, "[%5d] [%-5d] [%05d] [%+d]", 42, 42, -42, 42);
     same(64, "[%.3d] [%8.3x] [%#x] [%08lx]", 7, 0xabc, 255u, 0x1234ul);
     same(64, "[%*d] [%-*d] %o %X", 6, 1, 6, 2, 8u, 0xabcu);
