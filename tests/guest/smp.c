@@ -13,6 +13,7 @@
 #define VECTOR 0xf3
 #define IPI_VECTOR 0x55
 #define NS_PER_MS 1000000ull
+#define WAIT_MS 20000u          /* for what comes at once on an idle host */
 #define TRAMPOLINE 0x9000ul
 #define ICR_INIT 0x4500u
 #define ICR_SIPI 0x4600u
@@ -79,7 +80,7 @@ static void ap_loop(void)
 
 static bool say(uint32_t what)
 {
-    uint64_t end = time_now() + 1000 * NS_PER_MS;
+    uint64_t end = time_now() + WAIT_MS * NS_PER_MS;
 
     command = what;
     while (command != IDLE) {
@@ -145,7 +146,7 @@ static void test_initialise(void)
                 -EEXIST);
     guest_equal("is-up-initialised", vcpu_op(VCPUOP_is_up, 1, NULL), 0);
     guest_equal("up", vcpu_op(VCPUOP_up, 1, NULL), 0);
-    guest_case(wait_for(&ap_runs, 2000), "up-runs", "%u", ap_runs);
+    guest_case(wait_for(&ap_runs, WAIT_MS), "up-runs", "%u", ap_runs);
     guest_equal("is-up", vcpu_op(VCPUOP_is_up, 1, NULL), 1);
     guest_equal("up-again", vcpu_op(VCPUOP_up, 1, NULL), 0);
     guest_case(ap_apic_id != 0, "apic-id", "%u", ap_apic_id);
@@ -160,7 +161,7 @@ static void test_ipis(const char *how)
     snprintf(name, sizeof(name), "%s-ipi-answer", how);
     irq_enable();
     bsp_ipis = 0;
-    ok = say(ANSWER) && wait_for(&bsp_ipis, 1000);
+    ok = say(ANSWER) && wait_for(&bsp_ipis, WAIT_MS);
     guest_case(ok, name, "%u", bsp_ipis);
 
     ap_ipis = ap_woke = 0;
@@ -168,7 +169,7 @@ static void test_ipis(const char *how)
     pass_time(5);
     apic_send(ap_id_apic, IPI_VECTOR);
     snprintf(name, sizeof(name), "%s-ipi-wakes-hlt", how);
-    guest_case(ok && wait_for(&ap_woke, 1000) && ap_ipis == 1, name,
+    guest_case(ok && wait_for(&ap_woke, WAIT_MS) && ap_ipis == 1, name,
                "%u", ap_ipis);
 
     ap_ipis = 0;
@@ -176,7 +177,7 @@ static void test_ipis(const char *how)
     pass_time(5);
     apic_send(ap_id_apic, IPI_VECTOR);
     snprintf(name, sizeof(name), "%s-ipi-to-running", how);
-    guest_case(ok && wait_for(&ap_ipis, 1000), name, "%u", ap_ipis);
+    guest_case(ok && wait_for(&ap_ipis, WAIT_MS), name, "%u", ap_ipis);
     irq_disable();
 }
 
@@ -194,7 +195,7 @@ static void test_ping_pong(void)
             break;
         }
         apic_send(ap_id_apic, IPI_VECTOR);
-        if (!wait_for(&ap_woke, 2000)) {
+        if (!wait_for(&ap_woke, WAIT_MS)) {
             break;
         }
         command = ANSWER;
@@ -218,7 +219,7 @@ static void test_down_and_sipi(void)
     apic_send(ap_id_apic, ICR_INIT);
     pass_time(10);
     apic_send(ap_id_apic, ICR_SIPI | TRAMPOLINE >> PAGE_SHIFT);
-    guest_case(wait_for(&ap_runs, 2000), "sipi-runs", "%u", ap_runs);
+    guest_case(wait_for(&ap_runs, WAIT_MS), "sipi-runs", "%u", ap_runs);
     guest_equal("sipi-is-up", vcpu_op(VCPUOP_is_up, 1, NULL), 1);
     apic_send(ap_id_apic, ICR_SIPI | TRAMPOLINE >> PAGE_SHIFT);
     pass_time(10);
@@ -235,7 +236,7 @@ static void test_init_again(void)
     pass_time(10);
     guest_case(ap_runs == 0, "init-stops", "%u", ap_runs);
     apic_send(ap_id_apic, ICR_SIPI | TRAMPOLINE >> PAGE_SHIFT);
-    guest_case(wait_for(&ap_runs, 2000), "init-sipi-runs", "%u", ap_runs);
+    guest_case(wait_for(&ap_runs, WAIT_MS), "init-sipi-runs", "%u", ap_runs);
 }
 
 /* ---- events ---- */
@@ -319,7 +320,7 @@ static void test_block(void)
     guest_case(ap_woke == 0, "block", "%u", ap_woke);
     send.port = ipi.port;
     (void)evtchn_op(EVTCHNOP_send, &send);
-    guest_case(wait_for(&ap_woke, 2000), "block-woken", "%u", ap_woke);
+    guest_case(wait_for(&ap_woke, WAIT_MS), "block-woken", "%u", ap_woke);
 }
 
 void guest_main(void)
