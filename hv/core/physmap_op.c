@@ -80,6 +80,23 @@ static int populate(struct domain *d, gfn_t g, unsigned int order)
     return rc;
 }
 
+/*
+ * The toolstack wants these frames on demand, below a limit that counts only
+ * what the guest shall have at first (maxmem above memory).  They are given
+ * at once, the limit follows, and the guest's balloon gives back the rest.
+ */
+static void raise_limit(struct domain *d, unsigned int order)
+{
+    uint64_t need = __atomic_load_n(&d->tot_pages, __ATOMIC_RELAXED) +
+                    (1UL << order);
+
+    spin_lock(&d->lock);
+    if (d->max_pages < need) {
+        d->max_pages = need;
+    }
+    spin_unlock(&d->lock);
+}
+
 /* Gives up RAM only: what else stands there is not a reservation. */
 static int depopulate(struct domain *d, gfn_t g, unsigned int order)
 {
@@ -114,6 +131,8 @@ static long run_extents(struct domain *d, unsigned long cmd, uint64_t done,
 {
     uint64_t budget = max(FRAMES_PER_RUN >> r->extent_order, 1u);
     bool gives = (cmd & MEMOP_CMD_MASK) == XENMEM_populate_physmap;
+    bool on_demand = gives && vcpu_current()->domain->is_privileged &&
+                     (r->mem_flags & XENMEMF_populate_on_demand) != 0;
 
     for (; done < r->nr_extents; done++, budget--) {
         struct guest_ptr at = guest_ptr_add(guest_ptr_of(r->extent_start.p),
@@ -125,6 +144,9 @@ static long run_extents(struct domain *d, unsigned long cmd, uint64_t done,
         }
         if (guest_read(&g, at, sizeof(g)) != 0 || !extent_is_valid(r, g)) {
             break;
+        }
+        if (on_demand) {
+            raise_limit(d, r->extent_order);
         }
         if ((gives ? populate(d, gfn(g), r->extent_order) :
                      depopulate(d, gfn(g), r->extent_order)) != 0) {
@@ -220,7 +242,7 @@ static long limit(unsigned int op, struct guest_ptr arg)
 }
 
 /*
- * Populate-on-demand is not offered: every gfn has its frame, so a target is
+ * Populate-on-demand gives frames at once (raise_limit()), so a target is
  * what the domain has and setting one changes nothing.
  */
 static long pod_target(struct guest_ptr arg)

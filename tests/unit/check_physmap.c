@@ -112,6 +112,28 @@ START_TEST(test_populate_ends_at_the_limit)
 }
 END_TEST
 
+/*
+ * A guest that was ballooned and then rebooted, or has maxmem above memory,
+ * is built with frames on demand and a limit for the smaller figure.  Its
+ * build failed with "can't allocate low memory".
+ */
+START_TEST(test_frames_on_demand_pass_the_limit)
+{
+    struct xen_memory_reservation r = extents(1, 100, 0);
+
+    d->max_pages = d->tot_pages + 10;
+    r.mem_flags = XENMEMF_populate_on_demand;
+    ck_assert_int_eq(mem(XENMEM_populate_physmap, &r), 100);
+    ck_assert_uint_eq(d->max_pages, d->tot_pages);
+    /* The guest itself cannot pass its limit so. */
+    env_run(d->vcpu[0]);
+    r.domid = DOMID_SELF;
+    list[0] = BASE + 200;
+    r.nr_extents = 1;
+    ck_assert_int_eq(mem(XENMEM_populate_physmap, &r), 0);
+}
+END_TEST
+
 START_TEST(test_others_memory_is_not_a_guests)
 {
     struct xen_memory_reservation r = extents(2, 5, 0);
@@ -380,6 +402,7 @@ int main(void)
     tcase_add_test(tc, test_populate_and_decrease);
     tcase_add_test(tc, test_superpages);
     tcase_add_test(tc, test_populate_ends_at_the_limit);
+    tcase_add_test(tc, test_frames_on_demand_pass_the_limit);
     tcase_add_test(tc, test_others_memory_is_not_a_guests);
     tcase_add_test(tc, test_dom0_balloons);
     tcase_add_test(tc, test_shared_info_moves);
