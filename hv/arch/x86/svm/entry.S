@@ -40,6 +40,8 @@ svm_world_switch:
         mov GPR(15)(%rsi), %r15
         mov GPR(6)(%rsi), %rsi
         vmrun %rax
+        .globl svm_after_vmrun
+svm_after_vmrun:
         vmsave %rax
         push %rsi
         mov 8(%rsp), %rsi

@@ -126,11 +126,26 @@ static void exit_instruction(struct vcpu *v, uint64_t code)
     }
 }
 
+/*
+ * Seen once in QEMU 7.2: the VMCB held the host's own state after an exit, so
+ * the guest's is lost.  A guest that makes its state look so ends the same.
+ */
+static bool lost_guest_state(const struct vmcb *vmcb)
+{
+    return vmcb->rip == (uint64_t)svm_after_vmrun && vmcb->cr3 == read_cr3();
+}
+
 void svm_exit(struct vcpu *v)
 {
     struct vmcb *vmcb = v->arch->svm->vmcb;
     uint64_t code = vmcb->exit_code;
 
+    if (lost_guest_state(vmcb)) {
+        console_guest_log(LOG_ERROR, v->domain, "v%u: exit %lx left the "
+                          "host's state in the VMCB", v->id, code);
+        domain_crash(v->domain, "the machine lost its state");
+        return;
+    }
     if (code >= EXIT_DR_FIRST && code <= EXIT_DR_LAST) {
         svm_load_debug(v);
         return;
@@ -162,6 +177,7 @@ void svm_exit(struct vcpu *v)
         hvm_exit_shutdown(v);
         break;
     case EXIT_INVALID:
+    case EXIT_INVALID_32:
         console_guest_log(LOG_ERROR, v->domain, "v%u: VMRUN refused: efer "
                           "%lx cr0 %lx cr3 %lx cr4 %lx cs %x rip %lx",
                           v->id, vmcb->efer, vmcb->cr0, vmcb->cr3,

@@ -42,6 +42,8 @@ void svm_init_cpu(struct cpu *cpu);
 /* entry.S: runs the guest until its next exit; GIF set, IF clear after. */
 void svm_world_switch(uint64_t vmcb_phys, struct hvm_regs *regs,
                       uint64_t host_vmcb_phys);
+/* Where the host goes on after a #VMEXIT. */
+extern const char svm_after_vmrun[];
 
 /* exit.c: decodes the exit and has it handled. */
 void svm_exit(struct vcpu *v);

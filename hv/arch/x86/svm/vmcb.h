@@ -145,5 +145,6 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "vmcb");
 #define EXIT_XSETBV 0x8d
 #define EXIT_NPF 0x400
 #define EXIT_INVALID (~0ull)
+#define EXIT_INVALID_32 0xffffffffull       /* as QEMU 7.2 writes it */
 
 #endif
