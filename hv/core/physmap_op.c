@@ -29,6 +29,8 @@
 #define FRAMES_PER_RUN 1024u
 #define CONTROL_MAX_ORDER PAGE_ORDER_2M
 #define GUEST_MAX_ORDER PAGE_ORDER_2M
+/* Frames that libxl may want beside those on demand: its special pages. */
+#define ON_DEMAND_SLACK 512u
 
 /* Leaves progress 'done' in the command and asks to be run again. */
 static long run_again(unsigned long cmd, uint64_t done)
@@ -88,7 +90,7 @@ static int populate(struct domain *d, gfn_t g, unsigned int order)
 static void raise_limit(struct domain *d, unsigned int order)
 {
     uint64_t need = __atomic_load_n(&d->tot_pages, __ATOMIC_RELAXED) +
-                    (1UL << order);
+                    (1UL << order) + ON_DEMAND_SLACK;
 
     spin_lock(&d->lock);
     if (d->max_pages < need) {

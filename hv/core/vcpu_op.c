@@ -276,7 +276,7 @@ static long initialise(struct vcpu *v, struct guest_ptr arg)
     return error;
 }
 
-static long down(struct vcpu *v)
+long vcpu_op_down(struct vcpu *v)
 {
     struct domain *d = v->domain;
     unsigned int i;
@@ -312,7 +312,7 @@ long vcpu_op(unsigned int cmd, unsigned int vcpuid, struct guest_ptr arg)
     case VCPUOP_up:
         return vcpu_up(v);
     case VCPUOP_down:
-        return down(v);
+        return vcpu_op_down(v);
     case VCPUOP_is_up:
         return !READ_ONCE(v->is_down);
     case VCPUOP_get_runstate_info:

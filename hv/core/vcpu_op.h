@@ -15,4 +15,10 @@ void vcpu_op_timers_stop(struct vcpu *v);
  */
 void vcpu_op_show_runstate(struct vcpu *v);
 
+/*
+ * 'v' goes down for good (VCPUOP_down, HLT with interrupts off).  The last
+ * one that is up takes the domain with it: SHUTDOWN_poweroff.  0.
+ */
+long vcpu_op_down(struct vcpu *v);
+
 #endif

@@ -12,6 +12,7 @@
 #include "core/hypercall.h"
 #include "core/p2m.h"
 #include "core/perfc.h"
+#include "core/vcpu_op.h"
 #include "hvm/cpuid.h"
 #include "hvm/mmio.h"
 #include "hvm/msr.h"
@@ -115,7 +116,8 @@ bool hvm_exit_hlt(struct vcpu *v)
         return true;
     }
     if (!(v->arch->regs.rflags & FLAG_IF)) {
-        vcpu_down(v);           /* for ever, or until INIT and SIPI */
+        /* For ever, or until INIT and SIPI: how Linux powers off. */
+        (void)vcpu_op_down(v);
         return true;
     }
     vcpu_block(v);
