@@ -286,9 +286,10 @@ static void read_mcfg_and_hpet(void)
 {
     const struct acpi_header *mcfg = acpi_find("MCFG", 0);
     const struct acpi_header *hpet = acpi_find("HPET", 0);
-    const uint8_t *entry = (const uint8_t *)mcfg + sizeof(*mcfg) + 8;
 
     if (mcfg != NULL && mcfg->length >= sizeof(*mcfg) + 24) {
+        const uint8_t *entry = (const uint8_t *)mcfg + sizeof(*mcfg) + 8;
+
         acpi_facts.mcfg_base = get64(entry);
         acpi_facts.mcfg_bus_start = entry[10];
         acpi_facts.mcfg_bus_end = entry[11];
