@@ -12,13 +12,16 @@ netback_librte_net_xenvif_so_23_0_SOURCES = \
 	netback/burst_offload.c netback/burst_offload.h \
 	netback/from_guest.c netback/from_guest.h \
 	netback/gcopy.c netback/gcopy.h \
+	netback/grant_pin.h netback/kill_point.h \
+	netback/journal.c netback/journal.h \
 	netback/local.c netback/local.h netback/local_link.c \
 	netback/offload.c netback/offload.h \
 	netback/pmd.c netback/pmd.h \
 	netback/pmd_args.c netback/pmd_memory.c netback/pmd_stats.c \
 	netback/to_guest.c netback/to_guest.h \
 	netback/vif.c netback/vif.h netback/vif_log.h \
-	netback/vif_control.c netback/vif_local.c netback/vif_queue.c
+	netback/vif_control.c netback/vif_local.c netback/vif_queue.c \
+	netback/window.c netback/window.h
 netback_librte_net_xenvif_so_23_0_CPPFLAGS = -I$(top_srcdir) -D_GNU_SOURCE \
 	-DALLOW_INTERNAL_API -DALLOW_EXPERIMENTAL_API \
 	$(DPDK_CFLAGS) \

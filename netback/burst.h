@@ -16,6 +16,7 @@
 #include "access.h"
 #include "from_guest.h"
 #include "to_guest.h"
+#include "window.h"
 
 #define BURST_SPANS 256u        /* mbuf segments of one burst, at most */
 #define BURST_SEGMENTS 64u      /* mbuf segments of one packet, at most */
@@ -75,6 +76,7 @@ struct burst_from_stats {
     uint64_t completed;         /* checksums completed here */
     uint64_t events;            /* sent */
     uint64_t ring_errors;
+    struct window_counts window;
 };
 
 struct burst_to_stats {
@@ -88,6 +90,7 @@ struct burst_to_stats {
     uint64_t completed;         /* checksums completed here */
     uint64_t events;
     uint64_t ring_errors;
+    struct window_counts window;
 };
 
 /* Guest -> mbufs.  Members under the gate, but for stats. */

@@ -11,6 +11,8 @@
  *  3. Every fragment lies in one page: offset + size <= 4096, size > 0.
  *  4. The sizes of a packet's fragments add up to its size.
  *  5. rsp_prod is stored once a burst, always at a packet's end.
+ *  6. Responses lie over their requests: from the first one written until
+ *     rsp_prod is stored, the journal has them all.
  */
 #include <errno.h>
 #include <string.h>
@@ -23,6 +25,8 @@
 
 _Static_assert(sizeof(union netif_tx_sring_entry) == 12, "netif TX slot");
 _Static_assert(sizeof(union from_guest_slot) == 12, "private TX slot");
+_Static_assert(sizeof(union from_guest_answer) == 4, "TX response");
+_Static_assert(FROM_GUEST_RING_SIZE == JOURNAL_SLOTS, "a journal's slots");
 
 static union netif_tx_sring_entry *ring_entry(const struct from_guest *q,
                                               RING_IDX index)
@@ -44,6 +48,19 @@ int from_guest_init(struct from_guest *q, netif_tx_sring_t *ring)
         return -EPROTO;
     }
     return 0;
+}
+
+unsigned int from_guest_finish(netif_tx_sring_t *ring,
+                               struct journal_half *journal)
+{
+    const struct journal_ring at = {
+        .slots = (uint8_t *)ring->ring,
+        .slot_size = sizeof(ring->ring[0]),
+        .words = sizeof(netif_tx_response_t) / sizeof(uint32_t),
+        .rsp_prod = &ring->rsp_prod,
+    };
+
+    return journal_finish(journal, &at);
 }
 
 int from_guest_take(struct from_guest *q, struct from_guest_burst *burst,
@@ -391,38 +408,65 @@ void from_guest_settle(struct from_guest_burst *burst)
     }
 }
 
-/* Responses of one packet; returns the index after them. */
-static RING_IDX answer_packet(struct from_guest *q,
-                              const struct from_guest_burst *burst,
-                              const struct from_guest_packet *packet,
-                              RING_IDX index)
+/* Responses of one packet; returns how many there are then. */
+static unsigned int answer_packet(struct from_guest_burst *burst,
+                                  const struct from_guest_packet *packet,
+                                  unsigned int count)
 {
     const union from_guest_slot *slot = &burst->slots[packet->slot];
 
-    for (unsigned int s = 0; s < packet->slot_count; s++, slot++, index++) {
-        netif_tx_response_t *response = &ring_entry(q, index)->rsp;
+    for (unsigned int s = 0; s < packet->slot_count; s++, slot++, count++) {
+        netif_tx_response_t *response = &burst->answers[count].response;
         bool is_extra = s != 0 && s <= packet->extra_count;
 
         response->id = is_extra ? 0 : slot->request.id;
         response->status = is_extra ? NETIF_RSP_NULL : packet->status;
     }
-    return index;
+    return count;
+}
+
+/* All responses of the burst to its journal, then to the ring. */
+static void put_answers(struct from_guest *q, struct from_guest_burst *burst,
+                        RING_IDX end, unsigned int packets)
+{
+    const struct journal_answers answers = {
+        .responses = &burst->answers[0].word, .words = 1,
+        .old = q->req_cons, .end = end, .packets = packets,
+    };
+
+    journal_answer(q->journal, &answers);
+    for (RING_IDX i = 0; q->req_cons + i != end; i++) {
+        ring_entry(q, q->req_cons + i)->rsp = burst->answers[i].response;
+        kill_point(KILL_ANSWERED_PART);
+    }
+    kill_point(KILL_ANSWERED);
 }
 
 bool from_guest_respond(struct from_guest *q, struct from_guest_burst *burst)
 {
     RING_IDX old = q->req_cons;
-    RING_IDX index = old;
+    unsigned int count = 0;
+    unsigned int good = 0;
+    bool wanted;
 
     for (unsigned int i = 0; i < burst->packet_count; i++) {
-        index = answer_packet(q, burst, &burst->packets[i], index);
+        const struct from_guest_packet *packet = &burst->packets[i];
+
+        count = answer_packet(burst, packet, count);
+        good += packet->kind == FROM_GUEST_DATA &&
+                packet->status == NETIF_RSP_OKAY;
     }
     burst->packet_count = 0;
-    if (index == old) {
+    if (count == 0) {
         return false;
     }
-    q->req_cons = index;
-    return ring_push(&q->ring->rsp_prod, &q->ring->rsp_event, old, index);
+    put_answers(q, burst, old + count, good);
+    q->req_cons = old + count;
+    wanted = ring_push(&q->ring->rsp_prod, &q->ring->rsp_event, old,
+                       q->req_cons);
+    kill_point(KILL_PUSHED);
+    journal_answered(q->journal);
+    return wanted;
 }
 
 bool from_guest_arm(struct from_guest *q)

@@ -23,6 +23,7 @@
 #include <xen/io/netif.h>
 
 #include "access.h"
+#include "journal.h"
 
 #define FROM_GUEST_RING_SIZE 256u   /* slots of a one-page ring */
 #define FROM_GUEST_BURST 64u        /* packets in one take, at most */
@@ -74,6 +75,12 @@ union from_guest_slot {
     netif_extra_info_t extra;
 };
 
+/* A response on its way to the ring. */
+union from_guest_answer {
+    uint32_t word;
+    netif_tx_response_t response;
+};
+
 struct from_guest_fragment {
     grant_ref_t ref;
     uint16_t offset;            /* offset + size <= 4096, size > 0 */
@@ -109,6 +116,7 @@ struct from_guest_span {
 struct from_guest {
     netif_tx_sring_t *ring;     /* borrowed, the guest writes it */
     RING_IDX req_cons;          /* == rsp_prod between bursts */
+    struct journal_half *journal;   /* borrowed; NULL: none is kept */
     enum from_guest_fault fault;
 };
 
@@ -127,6 +135,7 @@ struct from_guest_burst {
     uint16_t copy_count;
     struct from_guest_packet packets[FROM_GUEST_BURST];
     union from_guest_slot slots[FROM_GUEST_RING_SIZE];
+    union from_guest_answer answers[FROM_GUEST_RING_SIZE];
     struct from_guest_fragment fragments[FROM_GUEST_RING_SIZE];
     struct access_copy copies[FROM_GUEST_COPIES];
 };
@@ -136,6 +145,13 @@ struct from_guest_burst {
  * (so also after a restart).  -EPROTO when they contradict each other.
  */
 int from_guest_init(struct from_guest *q, netif_tx_sring_t *ring);
+
+/*
+ * Before from_guest_init, if a killed process kept this journal of the ring:
+ * finish its answers.  Returns how many packets it took and did not hand on.
+ */
+unsigned int from_guest_finish(netif_tx_sring_t *ring,
+                               struct journal_half *journal);
 
 /*
  * Copy slots for up to budget packets (at most FROM_GUEST_BURST).  Those of

@@ -1,158 +1,58 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Access to a guest whose memory and grant table are mapped here: an entry
- * is pinned by compare-and-swap, the bytes copied, the entry released.
- * Talks to local_link.c, which made the mapping.
+ * Access to a guest whose memory and grant table a Linux process shares with
+ * us: a window (window.h) that is complete from the start.  Talks to
+ * local_link.c, which made the mapping.
  *
  * Invariants:
- *  1. An entry's flags and domid are changed in one 32-bit compare-and-swap;
- *     the frame is read once, after it (xen/grant_table.h's rule).
- *  2. Only the bits that our own swap set are cleared again.
- *  3. A copy touches one page below page_count; the memory cannot shrink.
- *  4. Attempts at a swap are bounded: a guest that keeps writing its entry
- *     gets GNTST_eagain.
+ *  1. All of window.c's, which does the copies.
+ *  2. The memory cannot shrink, so every frame below page_count is there.
+ *  3. There is no hypervisor to ask: what the window refuses is an error.
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "local.h"
 
-#define SWAPS_MAX 8u
-#define MAPS_MAX 4u                 /* ring pages of a queue, and spare */
-#define AHEAD 4u                    /* copies to prefetch for */
-
-/* Bits of union local_grant's head. */
-#define HEAD(flags, domid) ((uint32_t)(flags) | (uint32_t)(domid) << 16)
+#define MAPS_MAX (JOURNAL_PINS - 1) /* ring pages */
 
 struct mapping {
     void *page;
-    union local_grant *grant;
-    uint32_t pinned;
+    union grant_v1 *entry;
 };
 
 struct local {
     struct access access;           /* first: an access is a local */
     struct local_link *link;        /* borrowed */
-    union local_grant *grants;      /* in the link's memory */
-    struct mapping mappings[MAPS_MAX];
+    struct window window;
+    struct window_user user;
+    uint64_t *records;              /* in the journal, or own_records */
+    uint64_t own_records[JOURNAL_PINS];
+    struct mapping mappings[MAPS_MAX];  /* by records[1 + index] */
 };
 
-/* index below count, also when the CPU guesses wrongly. */
-static inline uint32_t index_nospec(uint32_t index, uint32_t count)
+static void miss(struct window *window, uint32_t frame)
 {
-    uint64_t mask = (uint64_t)((int64_t)((uint64_t)index - count) >> 63);
-
-    __asm__ volatile ("" : "+r" (mask));
-    return index & (uint32_t)mask;
-}
-
-/* Pin an entry for reading, or writing too; *pinned: bits that we set. */
-static int16_t pin(union local_grant *grant, bool writes, uint32_t *pinned)
-{
-    uint32_t use = GTF_reading | (writes ? GTF_writing : 0);
-    uint32_t head = __atomic_load_n(&grant->word.head, __ATOMIC_RELAXED);
-
-    for (unsigned int i = 0; i < SWAPS_MAX; i++) {
-        if ((head & HEAD(GTF_type_mask, 0xffff)) !=
-            HEAD(GTF_permit_access, LOCAL_BACKEND)) {
-            return GNTST_bad_gntref;
-        }
-        if (writes && (head & GTF_readonly) != 0) {
-            return GNTST_general_error;
-        }
-        *pinned = use & ~head;
-        if (__atomic_compare_exchange_n(&grant->word.head, &head, head | use,
-                                        false, __ATOMIC_ACQUIRE,
-                                        __ATOMIC_RELAXED)) {
-            return GNTST_okay;
-        }
-    }
-    return GNTST_eagain;
-}
-
-/* The release orders the copy before it. */
-static void unpin(union local_grant *grant, uint32_t pinned)
-{
-    __atomic_fetch_and(&grant->word.head, ~pinned, __ATOMIC_RELEASE);
-}
-
-/* The page of a pinned entry, or NULL. */
-static uint8_t *grant_page(const struct local *local,
-                           const union local_grant *grant)
-{
-    const struct local_link *link = local->link;
-    uint32_t frame = __atomic_load_n(&grant->word.frame, __ATOMIC_RELAXED);
-
-    if (frame >= link->page_count) {
-        return NULL;
-    }
-    frame = index_nospec(frame, link->page_count);
-    return link->memory + (size_t)frame * ACCESS_PAGE_SIZE;
-}
-
-static union local_grant *find_grant(const struct local *local,
-                                     grant_ref_t ref)
-{
-    if (ref >= local->link->grant_count) {
-        return NULL;
-    }
-    return &local->grants[index_nospec(ref, local->link->grant_count)];
-}
-
-static int16_t copy_one(const struct local *local, bool writes,
-                        const struct access_copy *copy)
-{
-    union local_grant *grant = find_grant(local, copy->ref);
-    int16_t status;
-    uint32_t pinned;
-    uint8_t *page;
-
-    if (grant == NULL) {
-        return GNTST_bad_gntref;
-    }
-    status = pin(grant, writes, &pinned);
-    if (status != GNTST_okay) {
-        return status;
-    }
-    page = grant_page(local, grant);
-    if (page == NULL) {
-        status = GNTST_bad_page;
-    } else if (writes) {
-        memcpy(page + copy->offset, copy->host, copy->size);
-    } else {
-        memcpy(copy->host, page + copy->offset, copy->size);
-    }
-    unpin(grant, pinned);
-    return status;
-}
-
-/* Bring an entry and, if it is as it should be, the data's start closer. */
-static void prefetch(const struct local *local, const struct access_copy *copy)
-{
-    const union local_grant *grant = find_grant(local, copy->ref);
-    const uint8_t *page;
-
-    if (grant != NULL) {
-        page = grant_page(local, grant);
-        if (page != NULL) {
-            __builtin_prefetch(page + copy->offset);
-        }
-    }
+    (void)window;               /* it is past the guest's memory */
+    (void)frame;
 }
 
 static void copy_batch(struct access *access, enum access_direction direction,
                        struct access_copy *copies, unsigned int count)
 {
-    const struct local *local = (const struct local *)access;
-    bool writes = direction == ACCESS_TO_GUEST;
+    struct local *local = (struct local *)access;
 
+    if (window_copy(&local->window, &local->user,
+                    direction == ACCESS_TO_GUEST, copies, count) == 0) {
+        return;
+    }
     for (unsigned int i = 0; i < count; i++) {
-        if (i + AHEAD < count) {
-            prefetch(local, &copies[i + AHEAD]);
+        if (copies[i].status == WINDOW_FOREIGN) {
+            copies[i].status = GNTST_eagain;
+        } else if (copies[i].status == WINDOW_MISS) {
+            copies[i].status = GNTST_bad_page;
         }
-        copies[i].status = copy_one(local, writes, &copies[i]);
     }
 }
 
@@ -166,38 +66,45 @@ static struct mapping *find_mapping(struct local *local, const void *page)
     return NULL;
 }
 
+static uint64_t *record_of(const struct local *local,
+                           const struct mapping *mapping)
+{
+    return &local->records[1 + (mapping - local->mappings)];
+}
+
 static void *map_page(struct access *access, grant_ref_t ref)
 {
     struct local *local = (struct local *)access;
     struct mapping *mapping = find_mapping(local, NULL);
-    union local_grant *grant = find_grant(local, ref);
-    uint32_t pinned;
+    union grant_v1 *entry = window_grant(&local->window, ref);
     uint8_t *page;
 
     if (mapping == NULL) {
         errno = ENOSPC;
         return NULL;
     }
-    if (grant == NULL || pin(grant, true, &pinned) != GNTST_okay) {
+    if (entry == NULL || grant_pin(entry, ref, LOCAL_BACKEND, true,
+                                   record_of(local, mapping)) != GNTST_okay) {
         errno = EINVAL;
         return NULL;
     }
-    page = grant_page(local, grant);
+    page = window_page(&local->window, grant_frame(entry));
     if (page == NULL) {
-        unpin(grant, pinned);
+        grant_unpin(entry, true, record_of(local, mapping));
         errno = EINVAL;
         return NULL;
     }
-    *mapping = (struct mapping){ page, grant, pinned };
+    *mapping = (struct mapping){ page, entry };
     return page;
 }
 
 static void unmap_page(struct access *access, void *page)
 {
-    struct mapping *mapping = find_mapping((struct local *)access, page);
+    struct local *local = (struct local *)access;
+    struct mapping *mapping = find_mapping(local, page);
 
     if (page != NULL && mapping != NULL) {
-        unpin(mapping->grant, mapping->pinned);
+        grant_unpin(mapping->entry, true, record_of(local, mapping));
         mapping->page = NULL;
     }
 }
@@ -218,11 +125,12 @@ static void destroy(struct access *access)
     for (unsigned int i = 0; i < MAPS_MAX; i++) {
         unmap_page(access, local->mappings[i].page);
     }
+    window_chunks_destroy(local->window.chunks);
     free(local);
 }
 
 static const struct access_ops local_ops = {
-    .name = "local",
+    .name = "memory shared with a process",
     .copy = copy_batch,
     .map = map_page,
     .unmap = unmap_page,
@@ -230,7 +138,21 @@ static const struct access_ops local_ops = {
     .destroy = destroy,
 };
 
-struct access *local_create(struct local_link *link)
+static struct window_chunks *all_chunks(const struct local_link *link)
+{
+    struct window_chunks *chunks = window_chunks_create(link->page_count);
+
+    for (size_t at = 0; chunks != NULL && at < link->page_count;
+         at += WINDOW_CHUNK_PAGES) {
+        chunks->at[at / WINDOW_CHUNK_PAGES] =
+            link->memory + at * ACCESS_PAGE_SIZE;
+    }
+    return chunks;
+}
+
+struct access *local_create(struct local_link *link,
+                            struct journal_half *journal,
+                            struct window_counts *counts)
 {
     struct local *local = calloc(1, sizeof(*local));
 
@@ -239,6 +161,18 @@ struct access *local_create(struct local_link *link)
     }
     local->access.ops = &local_ops;
     local->link = link;
-    local->grants = (union local_grant *)link->memory;
+    local->records = journal != NULL ? journal->pins : local->own_records;
+    local->user = (struct window_user){ &local->records[0], counts };
+    local->window = (struct window){
+        .grants = (union grant_v1 *)link->memory,
+        .grant_count = link->grant_count,
+        .user = LOCAL_BACKEND,
+        .chunks = all_chunks(link),
+        .miss = miss,
+    };
+    if (local->window.chunks == NULL) {
+        free(local);
+        return NULL;
+    }
     return &local->access;
 }

@@ -27,6 +27,9 @@
 #include <xen/grant_table.h>
 
 #include "access.h"
+#include "grant_pin.h"
+#include "journal.h"
+#include "window.h"
 
 #define LOCAL_MAGIC 0x6c76696eu
 #define LOCAL_VERSION 1u
@@ -67,15 +70,6 @@ struct local_hello {
 struct local_verdict {
     uint32_t magic;
     int32_t status;                     /* 0 or a negative errno */
-};
-
-/* A grant entry as it is pinned: flags and domid at once, then the frame. */
-union local_grant {
-    grant_entry_v1_t entry;
-    struct {
-        uint32_t head;                  /* flags | domid << 16 */
-        uint32_t frame;
-    } word;
 };
 
 /* A connected vif, backend's side. */
@@ -121,7 +115,12 @@ bool local_is_closed(const struct local_link *link);
 /* Unmap and close; every access made from the link is gone by then. */
 void local_disconnect(struct local_link *link);
 
-/* An access to the link's memory; the link is borrowed.  NULL: no memory. */
-struct access *local_create(struct local_link *link);
+/*
+ * An access to the link's memory; link, journal and counts are borrowed.
+ * journal may be NULL.  Returns NULL for want of memory.
+ */
+struct access *local_create(struct local_link *link,
+                            struct journal_half *journal,
+                            struct window_counts *counts);
 
 #endif

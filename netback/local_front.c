@@ -22,7 +22,7 @@
 static void grant_page(struct local_front *front, grant_ref_t ref,
                        bool readonly)
 {
-    union local_grant *grant = local_front_grant(front, ref);
+    union grant_v1 *grant = local_front_grant(front, ref);
 
     grant->entry.frame = ref;
     __atomic_store_n(&grant->word.head, (uint32_t)GTF_permit_access |
@@ -33,7 +33,7 @@ static void grant_page(struct local_front *front, grant_ref_t ref,
 /* False: the backend has not let go of it. */
 static bool end_grant(struct local_front *front, grant_ref_t ref)
 {
-    union local_grant *grant = local_front_grant(front, ref);
+    union grant_v1 *grant = local_front_grant(front, ref);
     uint32_t head = __atomic_load_n(&grant->word.head, __ATOMIC_RELAXED);
 
     if ((head & (GTF_reading | GTF_writing)) != 0) {

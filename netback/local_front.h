@@ -100,7 +100,7 @@ struct local_front_stats local_front_stats(const struct local_front *front,
 
 /* For tests that want to misbehave: the shared memory as it is. */
 void *local_front_page(struct local_front *front, uint32_t gfn);
-union local_grant *local_front_grant(struct local_front *front,
+union grant_v1 *local_front_grant(struct local_front *front,
                                      grant_ref_t ref);
 netif_tx_sring_t *local_front_tx(struct local_front *front,
                                  unsigned int queue);

@@ -169,7 +169,7 @@ static int map_memory(struct local_link *link, int fd, uint32_t pages)
 
 static void clear_pins(struct local_link *link)
 {
-    union local_grant *grants = (union local_grant *)link->memory;
+    union grant_v1 *grants = (union grant_v1 *)link->memory;
     const uint32_t use = GTF_reading | GTF_writing;
 
     for (uint32_t i = 0; i < link->grant_count; i++) {

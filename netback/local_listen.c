@@ -55,7 +55,7 @@ static int make_memory(struct local_front *front)
 
 static void grant_ring(struct local_front *front, uint32_t gfn)
 {
-    union local_grant *grant = local_front_grant(front, gfn);
+    union grant_v1 *grant = local_front_grant(front, gfn);
 
     grant->entry.frame = gfn;
     grant->entry.domid = LOCAL_BACKEND;
@@ -318,10 +318,10 @@ void *local_front_slot(struct local_front *front, unsigned int queue,
                                    slot % LOCAL_FRONT_SLOTS);
 }
 
-union local_grant *local_front_grant(struct local_front *front,
+union grant_v1 *local_front_grant(struct local_front *front,
                                      grant_ref_t ref)
 {
-    return (union local_grant *)front->memory + ref;
+    return (union grant_v1 *)front->memory + ref;
 }
 
 netif_tx_sring_t *local_front_tx(struct local_front *front,

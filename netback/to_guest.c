@@ -12,6 +12,8 @@
  *  4. Every word of a response is written from a zeroed slot, and into a
  *     granted page go the packet's bytes and nothing else.
  *  5. rsp_prod is stored once a burst, always at a packet's end.
+ *  6. Responses lie over their requests: from the first one written until
+ *     rsp_prod is stored, the journal has them all.
  */
 #include <errno.h>
 
@@ -20,6 +22,7 @@
 
 _Static_assert(sizeof(union netif_rx_sring_entry) == 8, "netif RX slot");
 _Static_assert(sizeof(union to_guest_slot) == 8, "private RX slot");
+_Static_assert(TO_GUEST_RING_SIZE == JOURNAL_SLOTS, "a journal's slots");
 
 static union netif_rx_sring_entry *ring_entry(const struct to_guest *q,
                                               RING_IDX index)
@@ -41,6 +44,18 @@ int to_guest_init(struct to_guest *q, netif_rx_sring_t *ring)
         return -EPROTO;
     }
     return 0;
+}
+
+void to_guest_finish(netif_rx_sring_t *ring, struct journal_half *journal)
+{
+    const struct journal_ring at = {
+        .slots = (uint8_t *)ring->ring,
+        .slot_size = sizeof(ring->ring[0]),
+        .words = sizeof(netif_rx_response_t) / sizeof(uint32_t),
+        .rsp_prod = &ring->rsp_prod,
+    };
+
+    (void)journal_finish(journal, &at);
 }
 
 int to_guest_room(struct to_guest *q)
@@ -220,9 +235,28 @@ static void fail_packet(struct to_guest_burst *burst, unsigned int i)
     }
 }
 
+/* All responses of the burst to its journal, then to the ring. */
+static void put_answers(struct to_guest *q,
+                        const struct to_guest_burst *burst)
+{
+    const struct journal_answers answers = {
+        .responses = burst->slots[0].word, .words = 2,
+        .old = q->req_cons, .end = q->req_cons + burst->slot_count,
+        .packets = 0,
+    };
+
+    journal_answer(q->journal, &answers);
+    for (unsigned int s = 0; s < burst->slot_count; s++) {
+        ring_entry(q, q->req_cons + s)->rsp = burst->slots[s].response;
+        kill_point(KILL_ANSWERED_PART);
+    }
+    kill_point(KILL_ANSWERED);
+}
+
 bool to_guest_respond(struct to_guest *q, struct to_guest_burst *burst)
 {
     RING_IDX old = q->req_cons;
+    bool wanted;
 
     for (unsigned int i = 0; i < burst->copy_count; i++) {
         const struct access_copy *copy = &burst->copies[i];
@@ -235,13 +269,14 @@ bool to_guest_respond(struct to_guest *q, struct to_guest_burst *burst)
     if (burst->slot_count == 0) {
         return false;
     }
-    for (unsigned int s = 0; s < burst->slot_count; s++) {
-        ring_entry(q, old + s)->rsp = burst->slots[s].response;
-    }
+    put_answers(q, burst);
     q->req_cons = old + burst->slot_count;
     burst->slot_count = 0;
-    return ring_push(&q->ring->rsp_prod, &q->ring->rsp_event, old,
-                     q->req_cons);
+    wanted = ring_push(&q->ring->rsp_prod, &q->ring->rsp_event, old,
+                       q->req_cons);
+    kill_point(KILL_PUSHED);
+    journal_answered(q->journal);
+    return wanted;
 }
 
 bool to_guest_arm(struct to_guest *q)

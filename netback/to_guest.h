@@ -20,6 +20,7 @@
 #include <xen/io/netif.h>
 
 #include "access.h"
+#include "journal.h"
 
 #define TO_GUEST_RING_SIZE 256u     /* slots of a one-page ring */
 #define TO_GUEST_BURST 64u          /* packets in one take, at most */
@@ -66,6 +67,7 @@ union to_guest_slot {
 struct to_guest {
     netif_rx_sring_t *ring;     /* borrowed, the guest writes it */
     RING_IDX req_cons;          /* == rsp_prod between bursts */
+    struct journal_half *journal;   /* borrowed; NULL: none is kept */
     bool linear;                /* guest has no feature-sg: one slot each */
     enum to_guest_fault fault;
 };
@@ -82,6 +84,12 @@ struct to_guest_burst {
 
 /* As from_guest_init. */
 int to_guest_init(struct to_guest *q, netif_rx_sring_t *ring);
+
+/*
+ * As from_guest_finish; the packets are with the guest already, and how many
+ * they are is of no interest.
+ */
+void to_guest_finish(netif_rx_sring_t *ring, struct journal_half *journal);
 
 /*
  * Take buffers for as many of the packets as fit and plan their copies.

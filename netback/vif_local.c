@@ -70,8 +70,8 @@ static int make_queue(struct local_link *link, struct vif_queue *q,
     void *tx_ring, *rx_ring;
 
     *why = "no memory";
-    q->from.access = local_create(link);
-    q->to.access = local_create(link);
+    q->from.access = local_create(link, NULL, &q->from.stats.window);
+    q->to.access = local_create(link, NULL, &q->to.stats.window);
     q->from.burst = calloc(1, sizeof(*q->from.burst));
     q->to.burst = calloc(1, sizeof(*q->to.burst));
     if (q->from.access == NULL || q->to.access == NULL ||

@@ -48,10 +48,10 @@ static void play_hello(struct fuzz_input *in)
 /* Entries that are often good, in the memory's first page. */
 static void write_grants(struct fuzz_input *in)
 {
-    union local_grant *grants = (union local_grant *)memory;
+    union grant_v1 *grants = (union grant_v1 *)memory;
 
     for (unsigned int i = fuzz_byte(in) % 64; i > 0; i--) {
-        union local_grant *grant = &grants[fuzz_byte(in) % 64];
+        union grant_v1 *grant = &grants[fuzz_byte(in) % 64];
 
         grant->entry.flags = fuzz_byte(in) % 4 == 0 ? fuzz_word(in) :
                              GTF_permit_access;
@@ -93,6 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = { data, size };
     struct local_link link = { .fd = -1, .page_count = PAGES };
+    struct window_counts counts = { 0 };
     struct access *access;
 
     play_hello(&in);
@@ -100,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(memory, 0, PAGES * ACCESS_PAGE_SIZE);
     link.memory = memory;
     link.grant_count = LOCAL_GRANTS_PER_PAGE;
-    access = local_create(&link);
+    access = local_create(&link, NULL, &counts);
     for (unsigned int round = 0; round < 20 && in.size != 0; round++) {
         write_grants(&in);
         play_copies(&in, access);

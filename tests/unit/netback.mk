@@ -2,6 +2,8 @@
 # Unit tests and fuzzers of netback/'s pure code.
 FAKE_GUEST = tests/fake/guest.c tests/fake/guest.h netback/access.h
 FUZZ_RUNNER = tests/fuzz/runner.c tests/fuzz/fuzz.h
+JOURNAL = netback/journal.c netback/journal.h netback/kill_point.h
+WINDOW = netback/window.c netback/window.h netback/grant_pin.h
 
 unit_tests += tests/unit/check_from_guest tests/unit/check_to_guest \
 	tests/unit/check_offload tests/unit/check_local
@@ -10,14 +12,14 @@ fuzz_tests += tests/fuzz/fuzz_from_guest tests/fuzz/fuzz_to_guest \
 
 tests_unit_check_from_guest_SOURCES = tests/unit/check_from_guest.c \
 	tests/unit/unit.h $(FAKE_GUEST) \
-	netback/from_guest.c netback/from_guest.h netback/ring.h
+	netback/from_guest.c netback/from_guest.h netback/ring.h $(JOURNAL)
 tests_unit_check_from_guest_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_check_from_guest_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_from_guest_LDADD = $(UNIT_LDADD)
 
 tests_unit_check_to_guest_SOURCES = tests/unit/check_to_guest.c \
 	tests/unit/unit.h $(FAKE_GUEST) \
-	netback/to_guest.c netback/to_guest.h netback/ring.h
+	netback/to_guest.c netback/to_guest.h netback/ring.h $(JOURNAL)
 tests_unit_check_to_guest_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_check_to_guest_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_to_guest_LDADD = $(UNIT_LDADD)
@@ -30,13 +32,13 @@ tests_unit_check_offload_LDADD = $(UNIT_LDADD)
 
 tests_fuzz_fuzz_from_guest_SOURCES = tests/fuzz/fuzz_from_guest.c \
 	$(FUZZ_RUNNER) $(FAKE_GUEST) \
-	netback/from_guest.c netback/from_guest.h netback/ring.h
+	netback/from_guest.c netback/from_guest.h netback/ring.h $(JOURNAL)
 tests_fuzz_fuzz_from_guest_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_fuzz_fuzz_from_guest_CFLAGS = $(UNIT_CFLAGS)
 
 tests_fuzz_fuzz_to_guest_SOURCES = tests/fuzz/fuzz_to_guest.c \
 	$(FUZZ_RUNNER) $(FAKE_GUEST) \
-	netback/to_guest.c netback/to_guest.h netback/ring.h
+	netback/to_guest.c netback/to_guest.h netback/ring.h $(JOURNAL)
 tests_fuzz_fuzz_to_guest_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_fuzz_fuzz_to_guest_CFLAGS = $(UNIT_CFLAGS)
 
@@ -51,7 +53,7 @@ tests_unit_check_local_SOURCES = tests/unit/check_local.c \
 	netback/local_front.c netback/local_front.h \
 	netback/local_listen.c netback/local_private.h \
 	netback/from_guest.c netback/from_guest.h \
-	netback/to_guest.c netback/to_guest.h
+	netback/to_guest.c netback/to_guest.h $(JOURNAL) $(WINDOW)
 tests_unit_check_local_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE
 tests_unit_check_local_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_check_local_LDADD = $(UNIT_LDADD)
@@ -66,7 +68,7 @@ tests_native_vif_peer_CFLAGS = $(WARN_CFLAGS)
 
 tests_fuzz_fuzz_local_SOURCES = tests/fuzz/fuzz_local.c \
 	$(FUZZ_RUNNER) netback/local.c netback/local.h netback/local_link.c \
-	netback/access.h
+	netback/access.h $(JOURNAL) $(WINDOW)
 tests_fuzz_fuzz_local_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE
 tests_fuzz_fuzz_local_CFLAGS = $(UNIT_CFLAGS)
 

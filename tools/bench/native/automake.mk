@@ -7,7 +7,9 @@ tools_bench_native_vif_bench_SOURCES = tools/bench/native/vif_bench.c \
 	netback/local_front.c netback/local_front.h \
 	netback/local_listen.c netback/local_private.h \
 	netback/from_guest.c netback/from_guest.h \
-	netback/to_guest.c netback/to_guest.h
+	netback/to_guest.c netback/to_guest.h \
+	netback/journal.c netback/journal.h netback/kill_point.h \
+	netback/window.c netback/window.h netback/grant_pin.h
 tools_bench_native_vif_bench_CPPFLAGS = -I$(top_srcdir) -D_GNU_SOURCE
 tools_bench_native_vif_bench_CFLAGS = $(WARN_CFLAGS) -O2
 

@@ -48,6 +48,8 @@ struct result {
 };
 
 struct backend {
+    struct journal_half journal[2];
+    struct window_counts counts;
     struct local_link link;
     struct access *access;
     struct from_guest from;
@@ -220,7 +222,7 @@ static void attach(struct backend *b, const char *path)
     if (local_connect(path, 1, LOCAL_SG, 5000, &b->link, &why) != 0) {
         die(why);
     }
-    b->access = local_create(&b->link);
+    b->access = local_create(&b->link, &b->journal[0], &b->counts);
     if (b->access == NULL ||
         from_guest_init(&b->from, b->access->ops->map(
             b->access, b->link.tx_ref[0])) != 0 ||
@@ -228,6 +230,8 @@ static void attach(struct backend *b, const char *path)
             b->access, b->link.rx_ref[0])) != 0) {
         die("the rings cannot be used");
     }
+    b->from.journal = &b->journal[0];
+    b->to.journal = &b->journal[1];
     local_answer(&b->link, 0);
 }
 

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Pinning an entry of a guest's grant table (version 1) that is mapped here,
+ * as the hypervisor pins one for GNTTABOP_copy: by compare-and-swap over
+ * flags and domid at once, and only then is the frame read
+ * (xen/grant_table.h's rule).
+ *
+ *   free --grant_pin: GTF_reading, _writing--> ours --grant_unpin--> free
+ *
+ * An entry that has either flag already is used by somebody else (the
+ * hypervisor for a mapping or a copy, another thread): it is left alone, so
+ * what is cleared here is exactly what was set here.
+ *
+ * A pin is written into a record before it is made and taken out after it is
+ * undone.  Where the record outlives the process (journal.h), its successor
+ * clears what the process could not.  A killed process has done a prefix of
+ * its program, so the compiler's order is the one that counts there.
+ */
+#ifndef NETBACK_GRANT_PIN_H
+#define NETBACK_GRANT_PIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <xen/xen.h>
+#include <xen/grant_table.h>
+
+#include "kill_point.h"
+
+#define GRANT_PIN_TRIES 8u      /* swaps, against a guest that writes on */
+#define GRANT_PIN_FOREIGN 1     /* status: somebody else uses the entry */
+
+/* An entry as it is pinned: flags and domid at once, then the frame. */
+union grant_v1 {
+    grant_entry_v1_t entry;
+    struct {
+        uint32_t head;          /* [a] flags | domid << 16 */
+        uint32_t frame;         /* [a] */
+    } word;
+};
+
+_Static_assert(sizeof(union grant_v1) == 8, "grant entry");
+
+/* Bits of an entry's head. */
+static inline uint32_t grant_head(uint32_t flags, domid_t domid)
+{
+    return flags | (uint32_t)domid << 16;
+}
+
+/* The flags that a use sets. */
+static inline uint32_t grant_use(bool writes)
+{
+    return writes ? GTF_reading | GTF_writing : GTF_reading;
+}
+
+/* A record of a pin: the flags and the reference; 0: none. */
+static inline uint64_t grant_record(grant_ref_t ref, uint32_t use)
+{
+    return (uint64_t)use << 32 | ref;
+}
+
+static inline void grant_record_set(uint64_t *record, uint64_t value)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    __atomic_store_n(record, value, __ATOMIC_RELAXED);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* index below count, also when the CPU guesses wrongly. */
+static inline uint32_t grant_index(uint32_t index, uint32_t count)
+{
+    uint64_t mask = (uint64_t)((int64_t)((uint64_t)index - count) >> 63);
+
+    __asm__ volatile ("" : "+r" (mask));
+    return index & (uint32_t)mask;
+}
+
+/*
+ * Pin entry ref for user.  GNTST_okay; GRANT_PIN_FOREIGN; or a GNTST_* error
+ * when the entry does not grant that, or does not keep still.  Nothing is
+ * pinned then, and the record is empty.
+ */
+static inline int16_t grant_pin(union grant_v1 *entry, grant_ref_t ref,
+                                domid_t user, bool writes, uint64_t *record)
+{
+    const uint32_t use = grant_use(writes);
+    uint32_t head = __atomic_load_n(&entry->word.head, __ATOMIC_RELAXED);
+    int16_t status = GNTST_eagain;
+
+    grant_record_set(record, grant_record(ref, use));
+    kill_point(KILL_RECORDED);
+    for (unsigned int i = 0; i < GRANT_PIN_TRIES; i++) {
+        if ((head & grant_head(GTF_type_mask, 0xffff)) !=
+            grant_head(GTF_permit_access, user)) {
+            status = GNTST_bad_gntref;
+            break;
+        }
+        if (writes && (head & GTF_readonly) != 0) {
+            status = GNTST_general_error;
+            break;
+        }
+        if ((head & (GTF_reading | GTF_writing)) != 0) {
+            status = GRANT_PIN_FOREIGN;
+            break;
+        }
+        if (__atomic_compare_exchange_n(&entry->word.head, &head, head | use,
+                                        false, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED)) {
+            kill_point(KILL_PINNED);
+            return GNTST_okay;
+        }
+    }
+    grant_record_set(record, 0);
+    return status;
+}
+
+/* The frame of a pinned entry: read it once. */
+static inline uint32_t grant_frame(const union grant_v1 *entry)
+{
+    return __atomic_load_n(&entry->word.frame, __ATOMIC_RELAXED);
+}
+
+/* Undo grant_pin; the copy is ordered before it. */
+static inline void grant_unpin(union grant_v1 *entry, bool writes,
+                               uint64_t *record)
+{
+    __atomic_fetch_and(&entry->word.head, ~grant_use(writes),
+                       __ATOMIC_RELEASE);
+    kill_point(KILL_UNPINNED);
+    grant_record_set(record, 0);
+}
+
+/*
+ * Clear what a record of a dead process names, in a table of count entries.
+ * A record may come from anywhere: no bits but a use's are cleared.
+ */
+static inline void grant_record_clear(union grant_v1 *entries,
+                                      uint32_t count, uint64_t *record)
+{
+    uint64_t value = __atomic_load_n(record, __ATOMIC_RELAXED);
+    uint32_t use = (uint32_t)(value >> 32) & (GTF_reading | GTF_writing);
+    uint32_t ref = (uint32_t)value;
+
+    if (use != 0 && ref < count) {
+        __atomic_fetch_and(&entries[grant_index(ref, count)].word.head, ~use,
+                           __ATOMIC_SEQ_CST);
+    }
+    grant_record_set(record, 0);
+}
+
+#endif
