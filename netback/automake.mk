@@ -11,9 +11,11 @@ netback_librte_net_xenvif_so_23_0_SOURCES = \
 	netback/burst.c netback/burst.h \
 	netback/burst_offload.c netback/burst_offload.h \
 	netback/from_guest.c netback/from_guest.h \
-	netback/gcopy.c netback/gcopy.h \
+	netback/direct.c netback/direct.h netback/direct_map.c \
+	netback/gcopy.c netback/gcopy.h hv/public/window.h \
 	netback/grant_pin.h netback/kill_point.h \
 	netback/journal.c netback/journal.h \
+	netback/journal_file.c netback/journal_file.h netback/vif_journal.c \
 	netback/local.c netback/local.h netback/local_link.c \
 	netback/offload.c netback/offload.h \
 	netback/pmd.c netback/pmd.h \
@@ -33,7 +35,7 @@ netback_librte_net_xenvif_so_23_0_LDFLAGS = -shared $(NO_UNDEFINED) \
 netback_librte_net_xenvif_so_23_0_LDADD = tools/libdom0/libdom0.a \
 	-lrte_bus_vdev -lrte_ethdev -lrte_net -lrte_mbuf -lrte_mempool \
 	-lrte_ring -lrte_kvargs -lrte_eal \
-	-lxenstore -lxenevtchn -lxengnttab -lxencall
+	-lxenstore -lxenevtchn -lxengnttab -lxencall -lxenforeignmemory
 endif
 
 dist_man_MANS += netback/net_xenvif.7

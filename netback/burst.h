@@ -76,6 +76,7 @@ struct burst_from_stats {
     uint64_t completed;         /* checksums completed here */
     uint64_t events;            /* sent */
     uint64_t ring_errors;
+    uint64_t restart_lost;      /* packets taken by a process killed then */
     struct window_counts window;
 };
 

@@ -125,7 +125,7 @@ static void destroy(struct access *access)
     for (unsigned int i = 0; i < MAPS_MAX; i++) {
         unmap_page(access, local->mappings[i].page);
     }
-    window_chunks_destroy(local->window.chunks);
+    window_map_destroy(local->window.map);
     free(local);
 }
 
@@ -138,16 +138,42 @@ static const struct access_ops local_ops = {
     .destroy = destroy,
 };
 
-static struct window_chunks *all_chunks(const struct local_link *link)
+/* NULL: no memory. */
+static struct window_map *map_all(const struct local_link *link)
 {
-    struct window_chunks *chunks = window_chunks_create(link->page_count);
+    struct window_map *map = window_map_create(link->page_count);
 
-    for (size_t at = 0; chunks != NULL && at < link->page_count;
+    for (uint32_t at = 0; map != NULL && at < link->page_count;
          at += WINDOW_CHUNK_PAGES) {
-        chunks->at[at / WINDOW_CHUNK_PAGES] =
-            link->memory + at * ACCESS_PAGE_SIZE;
+        struct window_leaf **leaf = &map->leaf[at >> WINDOW_LEAF_SHIFT];
+
+        if (*leaf == NULL) {
+            *leaf = calloc(1, sizeof(**leaf));
+        }
+        if (*leaf == NULL) {
+            window_map_destroy(map);
+            return NULL;
+        }
+        (*leaf)->chunk[window_chunk_index(at)] =
+            link->memory + (size_t)at * ACCESS_PAGE_SIZE;
     }
-    return chunks;
+    return map;
+}
+
+void local_undo(struct local_link *link, struct journal_half *half)
+{
+    union grant_v1 *grants = (union grant_v1 *)link->memory;
+    const uint32_t use = grant_use(true);
+
+    for (unsigned int i = 0; half != NULL && i < JOURNAL_PINS; i++) {
+        grant_record_clear(grants, link->grant_count, &half->pins[i]);
+    }
+    for (uint32_t i = 0; half == NULL && i < link->grant_count; i++) {
+        if ((__atomic_load_n(&grants[i].word.head, __ATOMIC_RELAXED) & use)
+            != 0) {
+            __atomic_fetch_and(&grants[i].word.head, ~use, __ATOMIC_RELAXED);
+        }
+    }
 }
 
 struct access *local_create(struct local_link *link,
@@ -167,10 +193,10 @@ struct access *local_create(struct local_link *link,
         .grants = (union grant_v1 *)link->memory,
         .grant_count = link->grant_count,
         .user = LOCAL_BACKEND,
-        .chunks = all_chunks(link),
+        .map = map_all(link),
         .miss = miss,
     };
-    if (local->window.chunks == NULL) {
+    if (local->window.map == NULL) {
         free(local);
         return NULL;
     }

@@ -80,6 +80,7 @@ struct local_link {
     uint16_t queue_count;
     uint32_t grant_count;
     uint32_t features;                  /* both sides have them */
+    uint64_t memory_id;                 /* tells it from any other's memory */
     uint8_t mac[6];
     uint32_t tx_ref[LOCAL_QUEUES_MAX];
     uint32_t rx_ref[LOCAL_QUEUES_MAX];
@@ -108,6 +109,13 @@ int local_connect(const char *path, uint16_t queues_max, uint32_t features,
  * negative errno).
  */
 void local_answer(const struct local_link *link, int status);
+
+/*
+ * Clear what a killed process left in the grant table: what its journal's
+ * half says or, where none was kept (NULL), all that is there, for a
+ * frontend has one backend.  Before local_create().
+ */
+void local_undo(struct local_link *link, struct journal_half *half);
 
 /* Has the frontend closed the connection? */
 bool local_is_closed(const struct local_link *link);

@@ -11,9 +11,6 @@
  *  3. Events are sent on sockets, by MSG_DONTWAIT: unlike an eventfd, whose
  *     flags the frontend could change, a socket then never blocks us.
  *  4. Every descriptor that came is kept in the link or closed.
- *  5. A frontend has one backend at a time, so what is pinned when we come
- *     was pinned by one that died in the middle of a copy: nobody else will
- *     ever clear it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -167,17 +164,11 @@ static int map_memory(struct local_link *link, int fd, uint32_t pages)
     return 0;
 }
 
-static void clear_pins(struct local_link *link)
+static uint64_t memory_id(int fd)
 {
-    union grant_v1 *grants = (union grant_v1 *)link->memory;
-    const uint32_t use = GTF_reading | GTF_writing;
+    struct stat st;
 
-    for (uint32_t i = 0; i < link->grant_count; i++) {
-        if ((__atomic_load_n(&grants[i].word.head, __ATOMIC_RELAXED) & use)
-            != 0) {
-            __atomic_fetch_and(&grants[i].word.head, ~use, __ATOMIC_RELAXED);
-        }
-    }
+    return fstat(fd, &st) == 0 ? st.st_ino : 0;
 }
 
 /* Take over what a checked hello brought. */
@@ -199,7 +190,7 @@ static int adopt(struct local_link *link, struct received *in,
     }
     link->queue_count = hello->queue_count;
     link->grant_count = hello->grant_frames * LOCAL_GRANTS_PER_PAGE;
-    clear_pins(link);
+    link->memory_id = memory_id(in->fds[0]);
     link->features = hello->features & offer->features;
     memcpy(link->mac, hello->mac, sizeof(link->mac));
     for (unsigned int i = 0; i < link->queue_count; i++) {

@@ -367,7 +367,7 @@ static int create_port(struct rte_vdev_device *vdev,
                                                     sizeof(struct pmd));
     struct vif_config config = {
         .domid = args->domid, .handle = args->handle,
-        .queues = args->queues,
+        .queues = args->queues, .access = args->access,
         .changed = vif_changed,
     };
     struct pmd *pmd;
@@ -457,4 +457,4 @@ static struct rte_vdev_driver xenvif_driver = {
 RTE_PMD_REGISTER_VDEV(net_xenvif, xenvif_driver);
 RTE_PMD_REGISTER_PARAM_STRING(net_xenvif,
     "domid=<int> handle=<int> queues=<int> tso=<0|1> "
-    "local=<path>");
+    "access=auto|direct|copy|local local=<path>");

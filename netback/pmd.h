@@ -65,11 +65,13 @@ struct pmd_args {
     uint16_t handle;
     uint16_t queues;
     bool tso;
+    enum vif_access access;     /* LOCAL if and only if local is there */
     char local[VIF_LOCAL_MAX];  /* "": by Xen */
 };
 
 /*
- * Parse "net_xenvif<domid>_<handle>" and "domid=,handle=,queues=,tso=".
+ * Parse "net_xenvif<domid>_<handle>" and "domid=,handle=,queues=,tso=,
+ * access=,local=".
  * -EINVAL, after one log line that says what is wrong and what is right.
  */
 int pmd_args_parse(const char *name, const char *text,

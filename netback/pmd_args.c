@@ -134,11 +134,46 @@ static int take_local(const char *name, struct rte_kvargs *list,
     return 0;
 }
 
+static int take_word(const char *key, const char *text, void *opaque)
+{
+    static const char *const words[] = { "auto", "direct", "copy", "local" };
+    enum vif_access *access = opaque;
+
+    (void)key;
+    for (unsigned int i = 0; text != NULL && i < RTE_DIM(words); i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *access = (enum vif_access)i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+static int take_access(const char *name, struct rte_kvargs *list,
+                       struct pmd_args *args)
+{
+    bool local = args->local[0] != '\0';
+
+    if (rte_kvargs_process(list, "access", take_word, &args->access) != 0) {
+        VIF_LOG(ERR, name, "access must be auto, direct, copy or local");
+        return -EINVAL;
+    }
+    if (args->access == VIF_ACCESS_AUTO && local) {
+        args->access = VIF_ACCESS_LOCAL;
+    }
+    if ((args->access == VIF_ACCESS_LOCAL) != local) {
+        VIF_LOG(ERR, name, "access=local and local=<path of a frontend's "
+                "socket> go together");
+        return -EINVAL;
+    }
+    return 0;
+}
+
 int pmd_args_parse(const char *name, const char *text,
                    struct pmd_args *args)
 {
     static const char *const keys[] = {
-        "domid", "handle", "queues", "tso", "local", NULL
+        "domid", "handle", "queues", "tso", "access", "local", NULL
     };
     static const unsigned long most[] = {
         DOMID_MAX, VIF_HANDLE_MAX, VIF_QUEUES_MAX, 1
@@ -153,7 +188,7 @@ int pmd_args_parse(const char *name, const char *text,
     list = rte_kvargs_parse(text != NULL ? text : "", keys);
     if (list == NULL) {
         VIF_LOG(ERR, name, "bad arguments \"%s\": known are domid=, handle=, "
-                "queues=, tso= and local=", text != NULL ? text : "");
+                "queues=, tso=, access= and local=", text != NULL ? text : "");
         return -EINVAL;
     }
     for (unsigned int i = 0; i < RTE_DIM(most) && error == 0; i++) {
@@ -164,6 +199,9 @@ int pmd_args_parse(const char *name, const char *text,
     }
     if (error == 0) {
         error = take_local(name, list, args);
+    }
+    if (error == 0) {
+        error = take_access(name, list, args);
     }
     rte_kvargs_free(list);
     return error;

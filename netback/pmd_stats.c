@@ -11,7 +11,7 @@
 
 #include <ethdev_driver.h>
 
-#include "netback/gcopy.h"
+#include "netback/direct.h"
 #include "netback/pmd.h"
 
 #define FROM(member) offsetof(struct vif_queue, from.stats.member)
@@ -34,6 +34,11 @@ static const struct counter {
     { "from_guest_ring_errors", FROM(ring_errors) },
     { "from_guest_checksums_completed", FROM(completed) },
     { "from_guest_events", FROM(events) },
+    { "from_guest_restart_dropped", FROM(restart_lost) },
+    { "from_guest_window_copies", FROM(window.hits) },
+    { "from_guest_window_misses", FROM(window.misses) },
+    { "from_guest_window_foreign", FROM(window.foreign) },
+    { "from_guest_window_revoked", FROM(window.redone) },
     { "to_guest_packets", TO(packets) },
     { "to_guest_bytes", TO(bytes) },
     { "to_guest_size_dropped", TO(drops[TO_GUEST_DROP_SIZE]) },
@@ -45,11 +50,34 @@ static const struct counter {
     { "to_guest_ring_errors", TO(ring_errors) },
     { "to_guest_checksums_completed", TO(completed) },
     { "to_guest_events", TO(events) },
+    { "to_guest_window_copies", TO(window.hits) },
+    { "to_guest_window_misses", TO(window.misses) },
+    { "to_guest_window_foreign", TO(window.foreign) },
+    { "to_guest_window_revoked", TO(window.redone) },
 };
 
 enum { COUNTERS = RTE_DIM(counters) };
 
 _Static_assert(COUNTERS <= PMD_COUNTERS_MAX, "PMD_COUNTERS_MAX");
+
+/* What is not counted but is so now; a reset does not change it. */
+static const char *const levels[] = {
+    "window_bytes",             /* of the guest's memory mapped here */
+    "window_cost_bytes",        /* of this domain's memory, for that */
+};
+
+enum { LEVELS = RTE_DIM(levels), XSTATS = COUNTERS + LEVELS };
+
+/* Linux has a struct page for each page that it maps from another domain. */
+#define PAGE_COST 64u
+
+static void read_levels(const struct pmd *pmd, uint64_t values[LEVELS])
+{
+    uint64_t pages = direct_window_pages(pmd->domid);
+
+    values[0] = pages * ACCESS_PAGE_SIZE;
+    values[1] = pages * PAGE_COST;
+}
 
 static uint64_t total(const struct pmd *pmd, unsigned int counter)
 {
@@ -115,15 +143,17 @@ int pmd_xstats_get(struct rte_eth_dev *dev, struct rte_eth_xstat *xstats,
                    unsigned int count)
 {
     const struct pmd *pmd = dev->data->dev_private;
+    uint64_t now[LEVELS];
 
-    if (count < COUNTERS || xstats == NULL) {
-        return COUNTERS;
+    if (count < XSTATS || xstats == NULL) {
+        return XSTATS;
     }
-    for (unsigned int i = 0; i < COUNTERS; i++) {
+    read_levels(pmd, now);
+    for (unsigned int i = 0; i < XSTATS; i++) {
         xstats[i].id = i;
-        xstats[i].value = total(pmd, i);
+        xstats[i].value = i < COUNTERS ? total(pmd, i) : now[i - COUNTERS];
     }
-    return COUNTERS;
+    return XSTATS;
 }
 
 int pmd_xstats_get_names(struct rte_eth_dev *dev,
@@ -131,12 +161,12 @@ int pmd_xstats_get_names(struct rte_eth_dev *dev,
                          unsigned int count)
 {
     (void)dev;
-    if (names == NULL || count < COUNTERS) {
-        return COUNTERS;
+    if (names == NULL || count < XSTATS) {
+        return XSTATS;
     }
-    for (unsigned int i = 0; i < COUNTERS; i++) {
+    for (unsigned int i = 0; i < XSTATS; i++) {
         snprintf(names[i].name, sizeof(names[i].name), "%s",
-                 counters[i].name);
+                 i < COUNTERS ? counters[i].name : levels[i - COUNTERS]);
     }
-    return COUNTERS;
+    return XSTATS;
 }

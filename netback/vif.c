@@ -254,6 +254,7 @@ static void offer(struct vif *vif, struct xs_handle *xs)
         return;
     }
     __atomic_store_n(&vif->broken, NULL, __ATOMIC_RELEASE);
+    vif->joined = false;
     write_features(vif, xs);
     switch_state(vif, xs, XenbusStateInitWait);
     VIF_LOG(INFO, vif->name, "offered to the guest");
@@ -278,6 +279,18 @@ static void fail(struct vif *vif, struct xs_handle *xs, int error,
     tell(vif, false, false);
 }
 
+/* For a person: which way the guest's memory is reached, and why. */
+static void write_access(struct vif *vif, struct xs_handle *xs)
+{
+    char text[XENBUS_TEXT_MAX];
+
+    snprintf(text, sizeof(text), "%s%s%s",
+             vif->window != NULL ? "direct" : "copy",
+             vif->no_window != NULL ? ": " : "",
+             vif->no_window != NULL ? vif->no_window : "");
+    (void)xenbus_write(xs, vif->backend, "gantry-access", text);
+}
+
 /* WAITING -> CONNECTED */
 static void connect(struct vif *vif, struct xs_handle *xs)
 {
@@ -291,19 +304,27 @@ static void connect(struct vif *vif, struct xs_handle *xs)
         return;
     }
     error = vif_queues_connect(vif, xs, &why);
+    if (error == -EBUSY) {
+        VIF_LOG(WARNING, vif->name, "left alone: %s", why);
+        vif->life = VIF_CLOSED;
+        return;
+    }
     if (error != 0) {
         fail(vif, xs, error, why);
         return;
     }
+    write_access(vif, xs);
     switch_state(vif, xs, XenbusStateConnected);
     vif->life = VIF_CONNECTED;
     vif->told_queues = vif->queue_count;
     if (xenbus_read(xs, vif->backend, "mac", mac, sizeof(mac)) != 0) {
         snprintf(mac, sizeof(mac), "none");
     }
-    VIF_LOG(NOTICE, vif->name, "connected: %u queue%s, guest's MAC %s, by %s",
-            vif->queue_count, vif->queue_count == 1 ? "" : "s", mac,
-            vif->queues[0].from.access->ops->name);
+    VIF_LOG(NOTICE, vif->name, "connected: %u queue%s, guest's MAC %s, by %s"
+            "%s%s", vif->queue_count, vif->queue_count == 1 ? "" : "s", mac,
+            vif->queues[0].from.access->ops->name,
+            vif->no_window != NULL ? ": " : "",
+            vif->no_window != NULL ? vif->no_window : "");
     tell(vif, true, before != vif->queue_count);
 }
 
@@ -389,6 +410,7 @@ static void start(struct vif *vif, struct xs_handle *xs,
     }
     if (frontend_up && view->backend == XenbusStateConnected) {
         VIF_LOG(INFO, vif->name, "joining a frontend that is connected");
+        vif->joined = true;
         vif->life = VIF_WAITING;
         return;
     }

@@ -20,6 +20,8 @@
 #include <xenstore.h>
 
 #include "burst.h"
+#include "direct.h"
+#include "journal_file.h"
 
 #define VIF_QUEUES_MAX 16u
 #define VIF_NAME_MAX 32
@@ -39,10 +41,19 @@ struct vif_queue {
     int rx_port;                /* [c] equal to tx_port if not split */
 };
 
+/* How a guest's memory is reached. */
+enum vif_access {
+    VIF_ACCESS_AUTO,            /* the best that there is */
+    VIF_ACCESS_DIRECT,          /* a live window, or not at all */
+    VIF_ACCESS_COPY,            /* GNTTABOP_copy */
+    VIF_ACCESS_LOCAL,           /* memory of a process */
+};
+
 struct vif_config {
     uint16_t domid;
     uint16_t handle;
     uint16_t queues;            /* most that the guest may use */
+    enum vif_access access;     /* AUTO, DIRECT or COPY if by Xen */
     bool tso;                   /* the switch takes large packets; [I]
                                  * from vif_start on */
     /* gfn of host memory that cannot move, or NULL: see gcopy.h */
@@ -85,6 +96,10 @@ struct vif {
     uint16_t told_queues;       /* [c] count that the owner knows */
     xengnttab_handle *gnttab;   /* [c] while connected */
     xenevtchn_handle *evtchn;   /* [c] while connected */
+    struct direct_window *window;   /* [c] while connected; or NULL */
+    struct journal_file *journal;   /* [c] while connected; or NULL */
+    bool joined;                /* [c] the rings may have been ours before */
+    const char *no_window;      /* [c] why there is none, or NULL */
     struct local_link *link_local;  /* [c] while connected, if local */
     uint64_t broken_socket;     /* [c] inode of who broke it, if local */
     const char *broken;         /* [a] why a packet thread gave up */
@@ -122,6 +137,25 @@ void vif_release(struct vif *vif, struct xs_handle *xs);
 int vif_queues_connect(struct vif *vif, struct xs_handle *xs,
                        const char **why);
 void vif_queues_disconnect(struct vif *vif);
+
+/*
+ * vif_journal.c; control thread only.  Open the vif's journal for the guest
+ * that identity names: 0, also when there can be none, or -EBUSY.  Undo:
+ * clear a killed process's flags.  Half: that of a queue and its ring; NULL
+ * if there is no journal.  Finish: a killed process's answers, before the
+ * rings are read.  Clean: remove what belongs to no guest any more; xs may be
+ * NULL while all vifs are local.
+ */
+int vif_journal_open(struct vif *vif, const char *identity,
+                     const char **why);
+void vif_journal_undo(struct vif *vif);
+struct journal_half *vif_journal_half(struct vif *vif, unsigned int queue,
+                                      bool to_guest, uint32_t ring);
+void vif_journal_finish(struct vif_queue *q, void *tx_ring,
+                        struct journal_half *from, void *rx_ring,
+                        struct journal_half *to);
+void vif_journal_close(struct vif *vif);
+void vif_journal_clean(struct xs_handle *xs);
 
 /*
  * vif_local.c; control thread only.  Take the next step in the life of a vif

@@ -5,7 +5,8 @@
  * It sleeps in poll() on XenStore's watch descriptor and on an eventfd.  A
  * watch that fires makes one vif look at its nodes again (vif_update); what
  * it does depends only on what is there now, so events may be lost in number
- * but not in effect.  Talks to vif.c and vif_local.c only.  Invariants:
+ * but not in effect.  Talks to vif.c, vif_local.c and vif_journal.c.
+ * Invariants:
  *  1. Only this thread touches XenStore.
  *  2. A watch token is a vif's id, which is never used twice, so an event
  *     that arrives late finds nobody.
@@ -72,6 +73,7 @@ static bool open_store(void)
     if (control.xs != NULL &&
         xs_watch(control.xs, "@releaseDomain", RELEASE_TOKEN)) {
         control.complained = false;
+        vif_journal_clean(control.xs);
         return true;
     }
     if (!control.complained) {
@@ -158,6 +160,7 @@ static void serve_event(const char *token)
 
     if (strcmp(token, RELEASE_TOKEN) == 0) {
         update_all();
+        vif_journal_clean(control.xs);
         return;
     }
     id = strtoul(token, NULL, 10);

@@ -2,7 +2,7 @@
 /*
  * The life of a vif whose frontend is a process on this machine: there is no
  * XenStore, the socket is all.  Called by the control thread, again and
- * again.  Talks to local.h, and to burst through the gates.
+ * again.  Talks to local.h, vif_journal, and to burst through the gates.
  *
  *            the frontend listens: connect_queues()
  *   WAITING ----------------------------------------> CONNECTED
@@ -18,6 +18,7 @@
  *  3. A frontend that broke its ring is not connected to again.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -62,16 +63,22 @@ void vif_local_disconnect(struct vif *vif)
         free(vif->link_local);
         vif->link_local = NULL;
     }
+    vif_journal_close(vif);
 }
 
-static int make_queue(struct local_link *link, struct vif_queue *q,
-                      unsigned int i, const char **why)
+static int make_queue(struct vif *vif, struct vif_queue *q, unsigned int i,
+                      const char **why)
 {
+    struct local_link *link = vif->link_local;
+    struct journal_half *from = vif_journal_half(vif, i, false,
+                                                 link->tx_ref[i]);
+    struct journal_half *to = vif_journal_half(vif, i, true,
+                                               link->rx_ref[i]);
     void *tx_ring, *rx_ring;
 
     *why = "no memory";
-    q->from.access = local_create(link, NULL, &q->from.stats.window);
-    q->to.access = local_create(link, NULL, &q->to.stats.window);
+    q->from.access = local_create(link, from, &q->from.stats.window);
+    q->to.access = local_create(link, to, &q->to.stats.window);
     q->from.burst = calloc(1, sizeof(*q->from.burst));
     q->to.burst = calloc(1, sizeof(*q->to.burst));
     if (q->from.access == NULL || q->to.access == NULL ||
@@ -85,10 +92,34 @@ static int make_queue(struct local_link *link, struct vif_queue *q,
         return -EINVAL;
     }
     *why = "the frontend's ring indices contradict each other";
-    if (from_guest_init(&q->from.ring, tx_ring) != 0) {
+    vif_journal_finish(q, tx_ring, from, rx_ring, to);
+    if (from_guest_init(&q->from.ring, tx_ring) != 0 ||
+        to_guest_init(&q->to.ring, rx_ring) != 0) {
         return -EPROTO;
     }
-    return to_guest_init(&q->to.ring, rx_ring);
+    q->from.ring.journal = from;
+    q->to.ring.journal = to;
+    return 0;
+}
+
+/* The journal of that frontend's memory, and what it says undone. */
+static int open_journal(struct vif *vif, const char **why)
+{
+    char identity[JOURNAL_IDENTITY_MAX];
+    int error;
+
+    snprintf(identity, sizeof(identity), "%s %llu", vif->config.local,
+             (unsigned long long)vif->link_local->memory_id);
+    error = vif_journal_open(vif, identity, why);
+    if (error != 0 || vif->journal == NULL) {
+        local_undo(vif->link_local, NULL);
+        return error;
+    }
+    for (unsigned int i = 0; journal_file_half(vif->journal, i) != NULL;
+         i++) {
+        local_undo(vif->link_local, journal_file_half(vif->journal, i));
+    }
+    return 0;
 }
 
 static void open_queue(const struct vif *vif, struct vif_queue *q,
@@ -115,6 +146,8 @@ static void open_queue(const struct vif *vif, struct vif_queue *q,
     };
     burst_gate_open(&q->from.gate);
     burst_gate_open(&q->to.gate);
+    /* A killed process may not have told of what it published. */
+    q->to.access->ops->notify(q->to.access, q->to.port);
 }
 
 /* The socket that is there now, to know another one by. */
@@ -146,9 +179,10 @@ static int connect_queues(struct vif *vif, const char **why)
         vif->link_local = NULL;
         return error;
     }
+    error = open_journal(vif, why);
     for (unsigned int i = 0; i < vif->link_local->queue_count &&
                              error == 0; i++) {
-        error = make_queue(vif->link_local, &vif->queues[i], i, why);
+        error = make_queue(vif, &vif->queues[i], i, why);
     }
     return error;
 }
@@ -186,6 +220,7 @@ static void connect_vif(struct vif *vif)
                      __ATOMIC_RELEASE);
     vif->life = VIF_CONNECTED;
     local_answer(vif->link_local, 0);
+    vif_journal_clean(NULL);
     VIF_LOG(NOTICE, vif->name, "connected to %s: %u queue%s",
             vif->config.local, vif->queue_count,
             vif->queue_count == 1 ? "" : "s");

@@ -3,8 +3,8 @@
  * Connecting a vif's queues: read what the frontend published, map its rings,
  * bind its event channels, open the gates.
  *
- * Talks to burst (gates), gcopy (access) and libdom0.  Runs in the control
- * thread.  Invariants:
+ * Talks to burst (gates), gcopy and direct (access), vif_journal and libdom0.
+ * Runs in the control thread.  Invariants:
  *  1. Every number comes from the guest: it is bounded here, once.
  *  2. A gate opens after everything behind it is ready, and everything
  *     behind it goes only after it has closed.
@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netback/direct.h"
 #include "netback/gcopy.h"
 #include "netback/vif.h"
 #include "netback/vif_log.h"
@@ -71,9 +72,12 @@ static int bind_channels(struct vif *vif, struct vif_queue *q,
     return q->rx_port < 0 ? -errno : 0;
 }
 
-static int make_access(struct vif *vif, struct vif_queue *q,
-                       const char **why)
+/* Both ways to the guest's memory; NULL with errno set. */
+static struct access *make_access(struct vif *vif, struct journal_half *half,
+                                  struct window_counts *counts,
+                                  const char **why)
 {
+    static uint64_t no_record;  /* of pins that are not kept */
     const struct gcopy_config config = {
         .domid = vif->config.domid,
         .gnttab = vif->gnttab,
@@ -81,11 +85,26 @@ static int make_access(struct vif *vif, struct vif_queue *q,
         .host_gfn = vif->config.host_gfn,
     };
 
-    q->from.access = gcopy_create(&config, why);
+    struct access *copy = gcopy_create(&config, why);
+
+    if (copy == NULL || vif->window == NULL) {
+        return copy;
+    }
+    *why = "no memory";
+    errno = ENOMEM;
+    return direct_create(direct_window_view(vif->window), copy,
+                         half != NULL ? &half->pins[0] : &no_record, counts);
+}
+
+static int make_queue(struct vif *vif, struct vif_queue *q,
+                      struct journal_half *from, struct journal_half *to,
+                      const char **why)
+{
+    q->from.access = make_access(vif, from, &q->from.stats.window, why);
     if (q->from.access == NULL) {
         return -errno;
     }
-    q->to.access = gcopy_create(&config, why);
+    q->to.access = make_access(vif, to, &q->to.stats.window, why);
     if (q->to.access == NULL) {
         return -errno;
     }
@@ -99,6 +118,7 @@ static int make_access(struct vif *vif, struct vif_queue *q,
 }
 
 static int map_rings(struct vif_queue *q, const struct queue_nodes *nodes,
+                     struct journal_half *from, struct journal_half *to,
                      const char **why)
 {
     struct access *access = q->from.access;
@@ -113,10 +133,13 @@ static int map_rings(struct vif_queue *q, const struct queue_nodes *nodes,
         return -EINVAL;
     }
     *why = "the frontend's ring indices contradict each other";
+    vif_journal_finish(q, q->tx_ring, from, q->rx_ring, to);
     if (from_guest_init(&q->from.ring, q->tx_ring) != 0 ||
         to_guest_init(&q->to.ring, q->rx_ring) != 0) {
         return -EPROTO;
     }
+    q->from.ring.journal = from;
+    q->to.ring.journal = to;
     return 0;
 }
 
@@ -155,14 +178,18 @@ static int queue_prepare(struct vif *vif, struct xs_handle *xs,
                          struct vif_queue *q, const char *dir,
                          const char **why)
 {
+    unsigned int i = (unsigned int)(q - vif->queues);
+    struct journal_half *from = NULL, *to = NULL;
     struct queue_nodes nodes;
     int error = read_queue(xs, dir, &nodes, why);
 
     if (error == 0) {
-        error = make_access(vif, q, why);
+        from = vif_journal_half(vif, i, false, (uint32_t)nodes.tx_ref);
+        to = vif_journal_half(vif, i, true, (uint32_t)nodes.rx_ref);
+        error = make_queue(vif, q, from, to, why);
     }
     if (error == 0) {
-        error = map_rings(q, &nodes, why);
+        error = map_rings(q, &nodes, from, to, why);
     }
     if (error == 0) {
         *why = "the frontend's event channel cannot be bound";
@@ -203,8 +230,14 @@ static void queue_open(struct vif *vif, struct vif_queue *q,
     read_takes(vif, xs, &q->to);
     burst_gate_open(&q->from.gate);
     burst_gate_open(&q->to.gate);
-    /* What the guest queued before now, it told nobody else. */
+    /*
+     * What the guest queued before now, it told nobody else; and what a
+     * killed process published, that process may not have told the guest.
+     */
     q->from.access->ops->notify(q->from.access, q->tx_port);
+    if (q->rx_port != q->tx_port) {
+        q->to.access->ops->notify(q->to.access, q->rx_port);
+    }
 }
 
 static int open_devices(struct vif *vif, const char **why)
@@ -220,6 +253,47 @@ static int open_devices(struct vif *vif, const char **why)
         return -errno;
     }
     return 0;
+}
+
+/* Get the guest's window, if it is wanted and there is one. */
+static int open_window(struct vif *vif, const char *identity,
+                       const char **why)
+{
+    const struct direct_guest guest = {
+        vif->config.domid, (domid_t)vif->own_domid, identity,
+    };
+
+    vif->no_window = "by access=copy";
+    if (vif->config.access == VIF_ACCESS_COPY) {
+        return 0;
+    }
+    vif->window = direct_window_get(&guest, &vif->no_window);
+    if (vif->window != NULL) {
+        vif->no_window = NULL;
+    } else if (vif->config.access == VIF_ACCESS_DIRECT) {
+        *why = vif->no_window;
+        return -errno;
+    }
+    return 0;
+}
+
+/* What is the guest's alone, and was ours before if we were killed. */
+static int open_guest(struct vif *vif, struct xs_handle *xs,
+                      const char **why)
+{
+    char dir[VIF_PATH_MAX], identity[XENBUS_TEXT_MAX];
+    int error;
+
+    snprintf(dir, sizeof(dir), "/local/domain/%u", vif->config.domid);
+    if (xenbus_read(xs, dir, "vm", identity, sizeof(identity)) != 0) {
+        snprintf(identity, sizeof(identity), "%s", dir);
+    }
+    error = vif_journal_open(vif, identity, why);
+    if (error == 0) {
+        vif_journal_undo(vif);
+        error = open_window(vif, identity, why);
+    }
+    return error;
 }
 
 static int read_queue_count(struct vif *vif, struct xs_handle *xs,
@@ -250,6 +324,9 @@ int vif_queues_connect(struct vif *vif, struct xs_handle *xs,
     if (error == 0) {
         error = open_devices(vif, why);
     }
+    if (error == 0) {
+        error = open_guest(vif, xs, why);
+    }
     for (unsigned long i = 0; i < count && error == 0; i++) {
         if (count == 1) {
             snprintf(dir, sizeof(dir), "%s", vif->frontend);
@@ -279,6 +356,11 @@ void vif_queues_disconnect(struct vif *vif)
     for (unsigned int i = 0; i < VIF_QUEUES_MAX; i++) {
         queue_release(vif, &vif->queues[i]);
     }
+    if (vif->window != NULL) {
+        direct_window_put(vif->window);
+        vif->window = NULL;
+    }
+    vif_journal_close(vif);
     if (vif->evtchn != NULL) {
         xenevtchn_close(vif->evtchn);
         vif->evtchn = NULL;

@@ -92,25 +92,28 @@ unsigned int window_copy(struct window *window,
     return later;
 }
 
-struct window_chunks *window_chunks_create(uint32_t page_count)
+struct window_map *window_map_create(uint32_t page_count)
 {
-    size_t count = ((size_t)page_count + WINDOW_CHUNK_PAGES - 1) /
-                   WINDOW_CHUNK_PAGES;
-    struct window_chunks *chunks =
-        calloc(1, sizeof(*chunks) + count * sizeof(chunks->at[0]));
+    const struct window_map size = { .page_count = page_count };
+    struct window_map *map =
+        calloc(1, sizeof(*map) +
+                  window_leaf_count(&size) * sizeof(map->leaf[0]));
 
-    if (chunks != NULL) {
-        chunks->page_count = page_count;
+    if (map != NULL) {
+        map->page_count = page_count;
     }
-    return chunks;
+    return map;
 }
 
-void window_chunks_destroy(struct window_chunks *chunks)
+void window_map_destroy(struct window_map *map)
 {
-    while (chunks != NULL) {
-        struct window_chunks *older = chunks->older;
-
-        free(chunks);
-        chunks = older;
+    if (map == NULL) {
+        return;
     }
+    for (size_t i = 0; i < window_leaf_count(map); i++) {
+        if (window_is_there(map->leaf[i])) {
+            free(map->leaf[i]);
+        }
+    }
+    free(map);
 }

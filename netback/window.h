@@ -20,23 +20,38 @@
 #define WINDOW_CHUNK_PAGES 512u     /* a chunk is 2 MiB of guest memory */
 #define WINDOW_CHUNK_SIZE (WINDOW_CHUNK_PAGES * ACCESS_PAGE_SIZE)
 #define WINDOW_CHUNK_SHIFT 9
+#define WINDOW_LEAF_CHUNKS 512u
+#define WINDOW_LEAF_SHIFT 18        /* of a frame number */
 
 /* Statuses above 0: not by this window, try another way. */
 #define WINDOW_FOREIGN GRANT_PIN_FOREIGN    /* somebody uses the entry */
 #define WINDOW_MISS 2                       /* its frame is not here */
 
-/* Where the chunks are; replaced by a larger one when the guest grows. */
-struct window_chunks {
-    struct window_chunks *older;    /* freed with this one, no earlier */
+/* Places where no pointer is: nobody asked, it is asked for, it is refused. */
+#define WINDOW_ASKED ((void *)1)
+#define WINDOW_REFUSED ((void *)2)
+
+static inline bool window_is_there(const void *pointer)
+{
+    return (uintptr_t)pointer > (uintptr_t)WINDOW_REFUSED;
+}
+
+/* The chunks of 1 GiB. */
+struct window_leaf {
+    uint8_t *chunk[WINDOW_LEAF_CHUNKS]; /* [a] */
+};
+
+/* Where the chunks are. */
+struct window_map {
     uint32_t page_count;            /* frames below it may be there */
-    uint8_t *at[];                  /* [a] by frame / 512; NULL: not here */
+    struct window_leaf *leaf[];     /* [a] */
 };
 
 struct window {
     union grant_v1 *grants;      /* the guest writes them */
     uint32_t grant_count;
     domid_t user;                   /* whom grants must name: us */
-    struct window_chunks *chunks;   /* [a] */
+    struct window_map *map;
     /* The chunk of a good grant's frame is not here; any copying thread. */
     void (*miss)(struct window *window, uint32_t frame);
 };
@@ -73,30 +88,47 @@ static inline union grant_v1 *window_grant(const struct window *window,
     return &window->grants[grant_index(ref, window->grant_count)];
 }
 
+static inline unsigned int window_chunk_index(uint32_t frame)
+{
+    return frame >> WINDOW_CHUNK_SHIFT & (WINDOW_LEAF_CHUNKS - 1);
+}
+
 /* The page of a frame number as a guest gave it, or NULL. */
 static inline uint8_t *window_page(const struct window *window,
                                    uint32_t frame)
 {
-    const struct window_chunks *chunks =
-        __atomic_load_n(&window->chunks, __ATOMIC_ACQUIRE);
+    const struct window_map *map = window->map;
+    const struct window_leaf *leaf;
     uint8_t *chunk;
 
-    if (frame >= chunks->page_count) {
+    if (frame >= map->page_count) {
         return NULL;
     }
-    frame = grant_index(frame, chunks->page_count);
-    chunk = __atomic_load_n(&chunks->at[frame >> WINDOW_CHUNK_SHIFT],
+    frame = grant_index(frame, map->page_count);
+    leaf = __atomic_load_n(&map->leaf[frame >> WINDOW_LEAF_SHIFT],
+                           __ATOMIC_ACQUIRE);
+    if (!window_is_there(leaf)) {
+        return NULL;
+    }
+    chunk = __atomic_load_n(&leaf->chunk[window_chunk_index(frame)],
                             __ATOMIC_ACQUIRE);
-    if (chunk == NULL) {
+    if (!window_is_there(chunk)) {
         return NULL;
     }
     return chunk + (size_t)(frame % WINDOW_CHUNK_PAGES) * ACCESS_PAGE_SIZE;
 }
 
-/* A table for page_count frames, all absent; NULL: no memory. */
-struct window_chunks *window_chunks_create(uint32_t page_count);
+/* A map for page_count frames, all absent; NULL: no memory. */
+struct window_map *window_map_create(uint32_t page_count);
 
-/* Free the table and its predecessors. */
-void window_chunks_destroy(struct window_chunks *chunks);
+/* Frees the map and its leaves; the chunks are the caller's. */
+void window_map_destroy(struct window_map *map);
+
+/* Slots of map->leaf. */
+static inline size_t window_leaf_count(const struct window_map *map)
+{
+    return ((size_t)map->page_count + (1u << WINDOW_LEAF_SHIFT) - 1) >>
+           WINDOW_LEAF_SHIFT;
+}
 
 #endif

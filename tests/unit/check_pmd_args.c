@@ -90,6 +90,10 @@ START_TEST(test_bad_arguments)
     refuse("net_xenvif1_0", "queues=-1", "queues must be");
     refuse("net_xenvif1_0", "tso=2", "tso must be");
     refuse("net_xenvif1_0", "local=here", "local must be");
+    refuse("net_xenvif1_0", "access=fast", "access must be");
+    refuse("net_xenvif1_0", "access=", "access must be");
+    refuse("net_xenvif1_0", "access=local", "go together");
+    refuse("net_xenvif1_0", "access=direct,local=/run/x", "go together");
 }
 END_TEST
 
@@ -102,9 +106,20 @@ START_TEST(test_values)
     ck_assert_uint_eq(args.queues, 3);
     ck_assert(!args.tso);
     ck_assert_str_eq(args.local, "/run/x");
+    ck_assert_int_eq(args.access, VIF_ACCESS_LOCAL);
     ck_assert_int_eq(pmd_args_parse("net_xenvif1_0", "", &args), 0);
     ck_assert(args.tso);
     ck_assert_str_eq(args.local, "");
+    ck_assert_int_eq(args.access, VIF_ACCESS_AUTO);
+    ck_assert_int_eq(pmd_args_parse("net_xenvif1_0", "access=direct", &args),
+                     0);
+    ck_assert_int_eq(args.access, VIF_ACCESS_DIRECT);
+    ck_assert_int_eq(pmd_args_parse("net_xenvif1_0", "access=copy", &args),
+                     0);
+    ck_assert_int_eq(args.access, VIF_ACCESS_COPY);
+    ck_assert_int_eq(pmd_args_parse("net_xenvif1_0",
+                                    "access=local,local=/run/x", &args), 0);
+    ck_assert_int_eq(args.access, VIF_ACCESS_LOCAL);
 }
 END_TEST
 

@@ -24,6 +24,8 @@ static char last_line[256];
 static unsigned int kicks;
 static uint16_t queues;
 static const char *refuse_queues;
+static int refuse_error;
+static bool have_window;
 static bool kernel_driver;
 static struct { unsigned int calls; bool link, queues_changed; } told;
 static struct access fake_access;
@@ -83,8 +85,10 @@ int vif_queues_connect(struct vif *v, struct xs_handle *xs, const char **why)
     ck_assert_uint_eq(v->queue_count, 0);
     if (refuse_queues != NULL) {
         *why = refuse_queues;
-        return -EINVAL;
+        return refuse_error;
     }
+    v->window = have_window ? (struct direct_window *)v : NULL;
+    v->no_window = have_window ? NULL : "there is none";
     fake_access.ops = &fake_ops;
     v->queues[0].from.access = &fake_access;
     v->queue_count = queues;
@@ -157,6 +161,8 @@ static void setup(void)
     lines = kicks = 0;
     queues = 1;
     refuse_queues = NULL;
+    refuse_error = -EINVAL;
+    have_window = true;
     kernel_driver = false;
     memset(&told, 0, sizeof(told));
     vif = vif_create(&config);
@@ -195,6 +201,37 @@ START_TEST(test_connects)
     ck_assert_uint_eq(told.calls, 1);
     ck_assert(told.link && !told.queues_changed);
     ck_assert_uint_eq(lines, 1);
+}
+END_TEST
+
+/* How the guest's memory is reached, and why, is there to be read. */
+START_TEST(test_says_which_access)
+{
+    connected();
+    ck_assert_str_eq(fake_store_get(BACKEND "/gantry-access"), "direct");
+    ck_assert_ptr_null(strstr(last_line, "there is none"));
+    have_window = false;
+    frontend("6");
+    frontend("1");
+    frontend("4");
+    ck_assert_str_eq(fake_store_get(BACKEND "/gantry-access"),
+                     "copy: there is none");
+    ck_assert_ptr_nonnull(strstr(last_line, "by fake: there is none"));
+}
+END_TEST
+
+/* Another process has the vif: its guest must not notice us. */
+START_TEST(test_served_by_another_process)
+{
+    toolstack_creates();
+    fake_store_set(BACKEND "/state", "4");
+    fake_store_set(FRONTEND "/state", "4");
+    refuse_queues = "another process serves it";
+    refuse_error = -EBUSY;
+    update();
+    ck_assert_int_eq(vif->life, VIF_CLOSED);
+    ck_assert_str_eq(fake_store_get(BACKEND "/state"), "4");
+    ck_assert_ptr_nonnull(strstr(last_line, "left alone: another process"));
 }
 END_TEST
 
@@ -391,6 +428,8 @@ int main(void)
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_connects);
+    tcase_add_test(tcase, test_says_which_access);
+    tcase_add_test(tcase, test_served_by_another_process);
     tcase_add_test(tcase, test_tells_of_queues_once);
     tcase_add_test(tcase, test_closes_and_connects_again);
     tcase_add_test(tcase, test_frontend_starts_anew_without_closing);

@@ -74,3 +74,18 @@ tests_fuzz_fuzz_local_CFLAGS = $(UNIT_CFLAGS)
 
 EXTRA_DIST += tests/fuzz/run-libfuzzer tests/native/check_testpmd \
 	tests/native/check_ovs
+
+# The direct way, on windows made by hand and on a fake of the library.
+unit_tests += tests/unit/check_direct tests/unit/check_direct_map
+tests_unit_check_direct_SOURCES = tests/unit/check_direct.c \
+	tests/unit/unit.h netback/direct.c netback/direct.h netback/access.h \
+	$(WINDOW)
+tests_unit_check_direct_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_check_direct_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_check_direct_LDADD = $(UNIT_LDADD)
+
+tests_unit_check_direct_map_SOURCES = tests/unit/check_direct_map.c \
+	tests/unit/unit.h netback/direct_map.c netback/direct.h $(WINDOW)
+tests_unit_check_direct_map_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE
+tests_unit_check_direct_map_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_check_direct_map_LDADD = $(UNIT_LDADD)
