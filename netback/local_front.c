@@ -113,12 +113,18 @@ static void put_gso(struct front_queue *q, const struct local_packet *packet)
     memcpy(tx_entry(q, q->tx_prod++), &extra, sizeof(extra));
 }
 
+static uint32_t piece_size(const struct local_packet *packet)
+{
+    return packet->piece != 0 ? packet->piece : ACCESS_PAGE_SIZE;
+}
+
 /* The caller has made sure of room. */
 static void put_packet(struct local_front *front, struct front_queue *q,
                        const struct local_packet *packet)
 {
     uint16_t first = packet->flags |
                      (packet->gso_size != 0 ? NETTXF_extra_info : 0);
+    uint32_t piece = piece_size(packet);
     uint32_t done = 0;
 
     while (done < packet->size) {
@@ -126,8 +132,8 @@ static void put_packet(struct local_front *front, struct front_queue *q,
         uint16_t flags = done == 0 ? first : 0;
         uint8_t *page;
 
-        if (part > ACCESS_PAGE_SIZE) {
-            part = ACCESS_PAGE_SIZE;
+        if (part > piece) {
+            part = piece;
             flags |= NETTXF_more_data;
         }
         page = put_request(front, q, done == 0 ? packet->size : part, flags);
@@ -160,7 +166,7 @@ unsigned int local_front_send(struct local_front *front, unsigned int queue,
     for (sent = 0; sent < count; sent++) {
         const struct local_packet *packet = &packets[sent];
         unsigned int slots =
-            (packet->size + ACCESS_PAGE_SIZE - 1) / ACCESS_PAGE_SIZE +
+            (packet->size + piece_size(packet) - 1) / piece_size(packet) +
             (packet->gso_size != 0);
 
         if (packet->size > 65535 || slots > tx_room(q)) {

@@ -30,6 +30,7 @@ struct local_packet {
     uint16_t flags;             /* NETTXF_* or NETRXF_* of the first slot */
     uint16_t gso_size;
     uint8_t gso_type;
+    uint16_t piece;             /* send: bytes of a slot; 0: a page */
     int16_t status;             /* receive: 0, or a negative NETIF_RSP_* */
 };
 

@@ -89,3 +89,25 @@ tests_unit_check_direct_map_SOURCES = tests/unit/check_direct_map.c \
 tests_unit_check_direct_map_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE
 tests_unit_check_direct_map_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_check_direct_map_LDADD = $(UNIT_LDADD)
+
+# Processes that are killed, and their successors.
+unit_tests += tests/unit/check_journal tests/unit/check_restart
+tests_unit_check_journal_SOURCES = tests/unit/check_journal.c \
+	tests/unit/unit.h netback/journal_file.c netback/journal_file.h \
+	$(JOURNAL)
+tests_unit_check_journal_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE
+tests_unit_check_journal_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_journal_LDADD = $(UNIT_LDADD)
+
+tests_unit_check_restart_SOURCES = tests/unit/check_restart.c \
+	tests/unit/unit.h netback/access.h netback/ring.h \
+	netback/local.c netback/local.h netback/local_link.c \
+	netback/local_front.c netback/local_front.h \
+	netback/local_listen.c netback/local_private.h \
+	netback/from_guest.c netback/from_guest.h \
+	netback/to_guest.c netback/to_guest.h \
+	netback/journal_file.c netback/journal_file.h $(JOURNAL) $(WINDOW)
+tests_unit_check_restart_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE \
+	-DNETBACK_KILL_POINTS
+tests_unit_check_restart_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_restart_LDADD = $(UNIT_LDADD)
