@@ -43,6 +43,7 @@ hv_core_sources = \
 	hv/core/physmap.c \
 	hv/core/physmap_op.c \
 	hv/core/platform_op.c \
+	hv/core/radix.c \
 	hv/core/sched.c \
 	hv/core/sched_op.c \
 	hv/core/sysctl.c \
@@ -52,6 +53,7 @@ hv_core_sources = \
 	hv/core/version_op.c \
 	hv/core/vm_assist.c \
 	hv/core/wallclock.c \
+	hv/core/window.c \
 	hv/core/xsm.c
 
 hv_arch_sources = \

@@ -32,6 +32,7 @@
 #include "core/vcpu.h"
 #include "core/vcpu_op.h"
 #include "core/wallclock.h"
+#include "core/window.h"
 #include "lib/atomic.h"
 #include "lib/bug.h"
 #include "lib/errno.h"
@@ -292,7 +293,7 @@ static int destroy_modules(struct domain *d)
     grant_destroy(d);
     evtchn_destroy(d);
     sched_domain_destroy(d);
-    if (d->p2m != NULL && p2m_destroy(d) != 0) {
+    if (window_destroy(d) != 0 || (d->p2m != NULL && p2m_destroy(d) != 0)) {
         return -ERESTART;
     }
     if (d->shared_info != NULL) {
@@ -522,12 +523,14 @@ static int relinquish(struct domain *d, unsigned int stage)
         return 0;
     case 3:
         return page_alloc_claim(d, 0);
+    case 4:
+        return window_kill(d);
     default:
         return p2m_relinquish(d);
     }
 }
 
-#define LAST_STAGE 4u
+#define LAST_STAGE 5u
 
 static int run_stages(struct domain *d)
 {

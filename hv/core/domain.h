@@ -62,6 +62,8 @@ struct domain {
     uint64_t hvm_params[DOMAIN_HVM_PARAMS]; /* [d] hvm_op */
 
     struct p2m *p2m;                /* [m] */
+    struct window *window;          /* [m] set once: others' windows on it */
+    struct radix *views;            /* [m] set once: its windows on others */
     struct grant_table *grant;      /* [m] */
     struct evtchn_table *evtchn;    /* [m] */
     struct sched_domain *sched;     /* [m] weight and cap */

@@ -2,7 +2,8 @@
 /*
  * gfn -> mfn of one domain.  Tables come from page_alloc.c; the entry format
  * is the machine's (core/arch.h); callers are physmap_op.c, grant maps, the
- * dom0 builder and the nested fault handler.
+ * dom0 builder, the nested fault handler, and window.c, whose entries in a
+ * mapper's p2m follow this domain's.
  *
  *  1. Tables are freed only with the domain, so lookups take no lock.  A
  *     table never gives way to a leaf: a superpage set where a table stands
@@ -16,8 +17,12 @@
  *  5. A dying domain gets no new entries, so p2m_relinquish() ends.
  *  6. Tables are bounded by the domain's memory limit: scattered mappings
  *     cannot eat the host's memory.
+ *  7. d->window is set for good while nobody has p2m->lock (p2m_watch), so
+ *     one look at it under the lock says whether windows are to be told.
+ *  8. A P2M_WINDOW entry is at level 1.  window.c changes its frame without
+ *     our lock; its type and its end are ours.
  *
- * Lock order: p2m->lock, then page_alloc's.
+ * Lock order: p2m->lock, then the window lock, then page_alloc's.
  */
 #include "core/p2m.h"
 
@@ -26,6 +31,7 @@
 #include "core/kmem.h"
 #include "core/lock.h"
 #include "core/page_alloc.h"
+#include "core/window.h"
 #include "lib/atomic.h"
 #include "lib/bug.h"
 #include "lib/errno.h"
@@ -40,6 +46,11 @@
 #define DESTROY_TABLES 512u         /* tables freed per call */
 #define TABLES_BASE 1024u           /* tables any domain may have */
 #define TABLES_SHARE 64u            /* and one more per this many pages */
+/*
+ * The control domain sees others' memory: for each table full of it its
+ * kernel keeps page records of 8 pages' size, so this is no limit to it.
+ */
+#define TABLES_SHARE_CONTROL 8u
 #define GET_TRIES 16u
 
 struct p2m {
@@ -56,7 +67,11 @@ struct p2m {
 struct batch {
     struct domain *d;
     unsigned int count;
-    struct { uint64_t entry, g; unsigned int level; } old[BATCH];
+    struct {
+        uint64_t entry, g;
+        uint64_t *slot;
+        unsigned int level;
+    } old[BATCH];
 };
 
 static uint64_t span(unsigned int level)
@@ -87,7 +102,7 @@ static bool is_ram(unsigned int type)
 static bool is_writable(unsigned int type)
 {
     return type == P2M_RAM_RW || type == P2M_SHARED || type == P2M_FOREIGN
-           || type == P2M_GRANT_RW;
+           || type == P2M_GRANT_RW || type == P2M_WINDOW;
 }
 
 static bool is_counted(unsigned int type)
@@ -116,17 +131,45 @@ static void drop_reference(uint64_t g, mfn_t m, unsigned int type)
     }
 }
 
+void p2m_flush(struct domain *d)
+{
+    __atomic_add_fetch(&d->p2m->generation, 1, __ATOMIC_SEQ_CST);
+    arch_p2m_flush(d);
+}
+
+/* No window shows any more what the batch took out. */
+static void batch_follow(const struct batch *b)
+{
+    struct window *w = READ_ONCE(b->d->window);
+
+    window_begin(w);
+    for (unsigned int i = 0; i < b->count; i++) {
+        unsigned int type = arch_p2m_type(b->old[i].entry);
+
+        if (is_ram(type) || type == P2M_MMIO) {     /* or narrowed RAM */
+            window_follow(w, b->old[i].g, span(b->old[i].level));
+        }
+    }
+    window_end(w, true);
+}
+
 static void batch_end(struct batch *b)
 {
     if (b->count == 0) {
         return;
     }
-    __atomic_add_fetch(&b->d->p2m->generation, 1, __ATOMIC_SEQ_CST);
-    arch_p2m_flush(b->d);
+    if (READ_ONCE(b->d->window) != NULL) {
+        batch_follow(b);
+    }
+    p2m_flush(b->d);
     for (unsigned int i = 0; i < b->count; i++) {
         unsigned int type = arch_p2m_type(b->old[i].entry);
         mfn_t m = arch_p2m_mfn(b->old[i].entry);
 
+        if (type == P2M_WINDOW) {
+            window_forget(b->d, b->old[i].g, b->old[i].slot);
+            continue;
+        }
         for (uint64_t j = 0; j < span(b->old[i].level); j++) {
             drop_reference(b->old[i].g + j, mfn_add(m, j), type);
         }
@@ -134,13 +177,15 @@ static void batch_end(struct batch *b)
     b->count = 0;
 }
 
-static void batch_add(struct batch *b, uint64_t entry, uint64_t g,
-                      unsigned int level)
+/* 'entry' stood in '*slot' for 'g'. */
+static void batch_add(struct batch *b, uint64_t entry, uint64_t *slot,
+                      uint64_t g, unsigned int level)
 {
     if (b->count == BATCH) {
         batch_end(b);
     }
     b->old[b->count].entry = entry;
+    b->old[b->count].slot = slot;
     b->old[b->count].g = g;
     b->old[b->count++].level = level;
 }
@@ -149,10 +194,11 @@ static void batch_add(struct batch *b, uint64_t entry, uint64_t g,
 
 static uint64_t *table_make(struct domain *d)
 {
+    uint64_t share = d->is_privileged ? TABLES_SHARE_CONTROL : TABLES_SHARE;
     struct p2m *p = d->p2m;
     uint64_t *t;
 
-    if (p->tables >= TABLES_BASE + READ_ONCE(d->max_pages) / TABLES_SHARE) {
+    if (p->tables >= TABLES_BASE + READ_ONCE(d->max_pages) / share) {
         return NULL;
     }
     t = page_alloc_core(0);
@@ -376,7 +422,7 @@ static void set_entry(struct batch *b, uint64_t *slot, unsigned int level,
         /* The reference stays with the entry; only the rights changed. */
         old = arch_p2m_leaf(m, level, P2M_MMIO);
     }
-    batch_add(b, old, g, level);
+    batch_add(b, old, slot, g, level);
 }
 
 static void note_gfns(struct p2m *p, gfn_t g, mfn_t m, uint64_t count,
@@ -402,8 +448,21 @@ static unsigned int level_for(unsigned int order)
     return order >= 18 && most >= 3 ? 3 : order >= 9 && most >= 2 ? 2 : 1;
 }
 
-int p2m_set(struct domain *d, gfn_t g, mfn_t m, unsigned int order,
-            enum p2m_type type)
+/* Windows show what stands there now; mappers are not flushed for it. */
+static void tell_windows(struct domain *d, gfn_t g, uint64_t count)
+{
+    struct window *w = READ_ONCE(d->window);
+
+    if (w != NULL) {
+        window_note_limit(w, d->p2m->max_gfn);
+        window_begin(w);
+        window_follow(w, g.v, count);
+        window_end(w, false);
+    }
+}
+
+static int set(struct domain *d, gfn_t g, mfn_t m, unsigned int order,
+               enum p2m_type type)
 {
     unsigned int level = level_for(order);
     uint64_t low = (1UL << order) - 1;
@@ -428,9 +487,24 @@ int p2m_set(struct domain *d, gfn_t g, mfn_t m, unsigned int order,
         }
         batch_end(&b);
         note_gfns(d->p2m, g, m, low + 1, type);
+        tell_windows(d, g, low + 1);
     }
     spin_unlock(&d->p2m->lock);
     return t != NULL ? 0 : -ENOMEM;
+}
+
+int p2m_set(struct domain *d, gfn_t g, mfn_t m, unsigned int order,
+            enum p2m_type type)
+{
+    int rc = set(d, g, m, order, type);
+
+    window_settle(d);
+    return rc;
+}
+
+int p2m_populate(struct domain *d, gfn_t g, mfn_t m, unsigned int order)
+{
+    return set(d, g, m, order, P2M_RAM_RW);
 }
 
 /* ---- removing: p->lock is held ---- */
@@ -456,7 +530,7 @@ static int remove_at(struct batch *b, uint64_t g, uint64_t end,
             t = table_of(e);
         } else if ((g & (span(l) - 1)) == 0 && *next <= end) {
             entry_write(slot, 0);
-            batch_add(b, e, g, l);
+            batch_add(b, e, slot, g, l);
             return 0;
         } else {
             t = split(b->d, slot, l);
@@ -498,6 +572,52 @@ static int remove_matching(struct domain *d, gfn_t g, mfn_t m,
 
     spin_lock(&d->p2m->lock);
     if (mfn_eq(p2m_lookup(d, g, &type), m) && accepts(type)) {
+        rc = remove_at(&b, g.v, g.v + 1, &next);
+    }
+    batch_end(&b);
+    spin_unlock(&d->p2m->lock);
+    return rc;
+}
+
+/* What is owned, writable RAM in the extent at 'g': 0, -EINVAL, -ENOMEM. */
+static int remove_extent(struct batch *b, uint64_t g, uint64_t count)
+{
+    uint64_t end = g + count;
+    enum p2m_type type;
+    int rc = 0;
+
+    while (rc == 0 && g < end) {
+        (void)p2m_lookup(b->d, gfn(g), &type);
+        rc = type == P2M_RAM_RW ? remove_at(b, g, end, &g) : -EINVAL;
+    }
+    return rc;
+}
+
+unsigned int p2m_remove_ram(struct domain *d, const uint64_t *g,
+                            unsigned int count, unsigned int order)
+{
+    struct batch b = { .d = d };
+    unsigned int done = 0;
+
+    spin_lock(&d->p2m->lock);
+    while (done < count && remove_extent(&b, g[done], 1UL << order) == 0) {
+        done++;
+    }
+    batch_end(&b);
+    spin_unlock(&d->p2m->lock);
+    return done;
+}
+
+int p2m_remove_window(struct domain *d, gfn_t g)
+{
+    struct batch b = { .d = d };
+    enum p2m_type type;
+    uint64_t next;
+    int rc = -ENOENT;
+
+    spin_lock(&d->p2m->lock);
+    (void)p2m_lookup(d, g, &type);
+    if (type == P2M_WINDOW) {
         rc = remove_at(&b, g.v, g.v + 1, &next);
     }
     batch_end(&b);
@@ -567,6 +687,72 @@ int p2m_relinquish(struct domain *d)
     is_done = p->cursor >= P2M_GFN_LIMIT;
     spin_unlock(&p->lock);
     return is_done ? 0 : -ERESTART;
+}
+
+/* ---- windows on others: p->lock is held ---- */
+
+/* The level 1 entry at 'g', its table made if need be; NULL: no memory. */
+static uint64_t *slot_at(struct domain *d, uint64_t g)
+{
+    uint64_t *t = descend(d, g, 1);
+
+    return t == NULL ? NULL : &t[index_of(g, 1)];
+}
+
+/* All of m's places are there and may be used: 0, -EBUSY, -ENOMEM. */
+static int reserve_window(struct domain *d, const uint64_t *g,
+                          struct window_map *m)
+{
+    int rc = 0;
+
+    for (unsigned int i = 0; rc == 0 && i < ENTRIES; i++) {
+        uint64_t *slot = slot_at(d, g[i]);
+
+        rc = slot == NULL ? -ENOMEM : window_reserve(m, i, g[i], slot);
+    }
+    return rc;
+}
+
+/* What stood in the places goes, by the rules of a removal. */
+static void clear_window(struct domain *d, const uint64_t *g)
+{
+    struct batch b = { .d = d };
+
+    for (unsigned int i = 0; i < ENTRIES; i++) {
+        uint64_t *slot = slot_at(d, g[i]);
+        uint64_t old = *slot;
+
+        if (arch_p2m_is_present(old)) {
+            entry_write(slot, 0);
+            batch_add(&b, old, slot, g[i], 1);
+        }
+        d->p2m->max_gfn = max(d->p2m->max_gfn, g[i]);
+    }
+    batch_end(&b);
+}
+
+int p2m_enter_window(struct domain *d, const uint64_t *g,
+                     struct window_map *m)
+{
+    int rc;
+
+    spin_lock(&d->p2m->lock);
+    rc = domain_is_dying(d) ? -EINVAL : reserve_window(d, g, m);
+    if (rc == 0) {
+        clear_window(d, g);
+        window_attach(m);
+    } else {
+        window_unreserve(m, g);
+    }
+    spin_unlock(&d->p2m->lock);
+    return rc;
+}
+
+void p2m_watch(struct domain *d)
+{
+    spin_lock(&d->p2m->lock);
+    window_note_limit(READ_ONCE(d->window), d->p2m->max_gfn);
+    spin_unlock(&d->p2m->lock);
 }
 
 /* ---- access to guest-physical memory ---- */

@@ -27,6 +27,7 @@ enum p2m_type {
     P2M_FOREIGN_RO,
     P2M_GRANT_RW,                   /* a mapped grant, referenced */
     P2M_GRANT_RO,
+    P2M_WINDOW,                     /* follows another's RAM: no ref */
     P2M_TYPE_COUNT
 };
 
@@ -59,6 +60,11 @@ struct frame *p2m_get_ram(struct domain *d, gfn_t g, bool write);
 int p2m_set(struct domain *d, gfn_t g, mfn_t m, unsigned int order,
             enum p2m_type type);
 /*
+ * p2m_set() of P2M_RAM_RW; but windows on 'd' may show scratch there until
+ * window_settle(), which the caller owes after one or many.
+ */
+int p2m_populate(struct domain *d, gfn_t g, mfn_t m, unsigned int order);
+/*
  * Removes 2^order entries; flushes; drops the references (for owned RAM the
  * allocation reference).  Missing ones are fine.
  */
@@ -67,7 +73,14 @@ int p2m_remove(struct domain *d, gfn_t g, unsigned int order);
 int p2m_remove_if(struct domain *d, gfn_t g, mfn_t m);
 /* A grant mapping only: removes if 'g' maps 'm' with a grant type: 0/-E. */
 int p2m_remove_grant(struct domain *d, gfn_t g, mfn_t m);
-/* The same for many, with one flush for all (up to 64). */
+/*
+ * Removes the owned, writable RAM of 'count' extents of 2^order at 'g', with
+ * one flush for up to 64 entries.  How many extents were done: the next has a
+ * frame that is not such, or there was no memory to split a superpage.
+ */
+unsigned int p2m_remove_ram(struct domain *d, const uint64_t *g,
+                            unsigned int count, unsigned int order);
+/* The same as p2m_remove_grant() for many, one flush for all (up to 64). */
 struct p2m_grant_entry {
     gfn_t g;
     mfn_t m;
@@ -75,8 +88,24 @@ struct p2m_grant_entry {
 };
 void p2m_remove_grants(struct domain *d, struct p2m_grant_entry *list,
                        unsigned int count);
+/* Removes the window's entry at 'g': 0, -ENOENT. */
+int p2m_remove_window(struct domain *d, gfn_t g);
 /* Highest gfn ever mapped: XENMEM_maximum_gpfn. */
 uint64_t p2m_max_gfn(const struct domain *d);
+
+/* ---- window.c ---- */
+
+/* No CPU runs 'd' with older translations from now on; any lock is held. */
+void p2m_flush(struct domain *d);
+/*
+ * Makes the frames at 'g', one for each entry of 'm', m's windows: 0,
+ * -EINVAL (dying), -EBUSY, -ENOMEM; nothing changed then.
+ */
+struct window_map;
+int p2m_enter_window(struct domain *d, const uint64_t *g,
+                     struct window_map *m);
+/* d->window was just set: all later updates see it. */
+void p2m_watch(struct domain *d);
 
 /*
  * A domain's guest-physical access, for emulation and core: 'size' bytes at

@@ -27,6 +27,8 @@
     X(EVTCHN_SEND, "event channel sends") \
     X(GRANT_COPY, "grant copies") \
     X(GRANT_MAP, "grant maps") \
+    X(WINDOW_MAP, "window chunks mapped") \
+    X(WINDOW_REPOINT, "window entries repointed") \
     X(CONTEXT_SWITCH, "vcpu switches") \
     X(TLB_SHOOTDOWN, "nested table flushes") \
     X(KICK, "interrupts between CPUs")

@@ -3,7 +3,8 @@
  * Placing frames in a domain's physical address space: shared_info and
  * grant frames, another domain's frames (foreign) and resources; and the
  * map that XENMEM_memory_map tells.  memory_op (physmap_op.c) decodes;
- * p2m.c holds the entries and their references.
+ * p2m.c holds the entries and their references; window.c has the resource
+ * that is another domain's RAM.
  *
  *  1. Only RAM of another domain can be mapped as foreign, with a reference
  *     that the p2m entry keeps, so the owner may die meanwhile.
@@ -19,10 +20,12 @@
 #include "core/kmem.h"
 #include "core/p2m.h"
 #include "core/vcpu.h"
+#include "core/window.h"
 #include "core/xsm.h"
 #include "lib/errno.h"
 #include "lib/minmax.h"
 #include "lib/string.h"
+#include "public/window.h"
 
 #define BATCH 64u
 
@@ -182,6 +185,8 @@ int physmap_remove(struct domain *d, gfn_t g)
     case P2M_GRANT_RO:
         /* Its handle says when it goes: GNTTABOP_unmap_grant_ref. */
         return -EBUSY;
+    case P2M_WINDOW:
+        return p2m_remove_window(d, g);
     default:
         return p2m_remove_if(d, g, m);
     }
@@ -345,12 +350,26 @@ static int acquire_frames(struct domain *cur, struct domain *d,
     return *done < op->nr_frames ? -ERESTART : 0;
 }
 
+static int acquire_window(struct domain *cur, struct domain *d,
+                          struct xen_mem_acquire_resource *op,
+                          struct guest_ptr arg)
+{
+    bool asks = guest_ptr_is_null(guest_ptr_of(op->frame_list.p));
+    int rc = window_acquire(cur, d, op);
+
+    return rc == 0 && asks ? guest_write(arg, op, sizeof(*op)) : rc;
+}
+
 static int acquire(struct domain *cur, struct domain *d,
                    struct xen_mem_acquire_resource *op, struct guest_ptr arg,
                    uint64_t *done)
 {
-    int rc = xsm_memory_resource(cur, d);
+    int rc;
 
+    if (op->type == GANTRY_RESOURCE_WINDOW) {
+        return acquire_window(cur, d, op, arg);
+    }
+    rc = xsm_memory_resource(cur, d);
     if (rc != 0) {
         return rc;
     }

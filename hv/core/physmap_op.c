@@ -18,6 +18,7 @@
 #include "core/page_alloc.h"
 #include "core/physmap.h"
 #include "core/vcpu.h"
+#include "core/window.h"
 #include "core/xsm.h"
 #include "lib/errno.h"
 #include "lib/minmax.h"
@@ -27,6 +28,7 @@
 
 /* Frames zeroed or unmapped before other work gets its turn. */
 #define FRAMES_PER_RUN 1024u
+#define EXTENTS_PER_FLUSH 64ul
 #define CONTROL_MAX_ORDER PAGE_ORDER_2M
 #define GUEST_MAX_ORDER PAGE_ORDER_2M
 /* Frames that libxl may want beside those on demand: its special pages. */
@@ -52,7 +54,7 @@ static int populate_direct(struct domain *d, gfn_t g, unsigned int order)
         if (type != P2M_INVALID || !page_alloc_reserved(d, m)) {
             return -EINVAL;
         }
-        rc = p2m_set(d, gfn_add(g, i), m, 0, P2M_RAM_RW);
+        rc = p2m_populate(d, gfn_add(g, i), m, 0);
         if (rc != 0) {
             (void)frame_release(frame_of(m));
             return rc;
@@ -73,7 +75,7 @@ static int populate(struct domain *d, gfn_t g, unsigned int order)
     if (f == NULL) {
         return -ENOMEM;
     }
-    rc = p2m_set(d, g, frame_mfn(f), order, P2M_RAM_RW);
+    rc = p2m_populate(d, g, frame_mfn(f), order);
     if (rc != 0) {
         for (uint64_t i = 0; i < 1UL << order; i++) {
             (void)frame_release(f + i);
@@ -99,25 +101,6 @@ static void raise_limit(struct domain *d, unsigned int order)
     spin_unlock(&d->lock);
 }
 
-/* Gives up RAM only: what else stands there is not a reservation. */
-static int depopulate(struct domain *d, gfn_t g, unsigned int order)
-{
-    for (uint64_t i = 0; i < 1UL << order; i++) {
-        struct frame *f = p2m_get_ram(d, gfn_add(g, i), true);
-        int rc;
-
-        if (f == NULL) {
-            return -EINVAL;
-        }
-        rc = p2m_remove_if(d, gfn_add(g, i), frame_mfn(f));
-        frame_put(f);
-        if (rc != 0) {
-            return rc;
-        }
-    }
-    return 0;
-}
-
 static bool extent_is_valid(const struct xen_memory_reservation *r,
                             xen_pfn_t g)
 {
@@ -127,31 +110,71 @@ static bool extent_is_valid(const struct xen_memory_reservation *r,
            size <= P2M_GFN_LIMIT - g;
 }
 
+/*
+ * Up to 'count' extents from 'done' on, as far as they are readable and
+ * valid: how many.
+ */
+static unsigned int read_extents(const struct xen_memory_reservation *r,
+                                 uint64_t done, unsigned int count,
+                                 xen_pfn_t *list)
+{
+    struct guest_ptr at = guest_ptr_add(guest_ptr_of(r->extent_start.p),
+                                        done * sizeof(*list));
+    unsigned int valid = 0;
+
+    if (guest_read(list, at, count * sizeof(*list)) != 0) {
+        count = guest_read(list, at, sizeof(*list)) == 0 ? 1 : 0;
+    }
+    while (valid < count && extent_is_valid(r, list[valid])) {
+        valid++;
+    }
+    return valid;
+}
+
+/* Gives the extents frames: how many. */
+static unsigned int populate_list(struct domain *d, const xen_pfn_t *list,
+                                  unsigned int count,
+                                  const struct xen_memory_reservation *r)
+{
+    bool on_demand = vcpu_current()->domain->is_privileged &&
+                     (r->mem_flags & XENMEMF_populate_on_demand) != 0;
+    unsigned int done;
+
+    for (done = 0; done < count; done++) {
+        if (on_demand) {
+            raise_limit(d, r->extent_order);
+        }
+        if (populate(d, gfn(list[done]), r->extent_order) != 0) {
+            break;
+        }
+    }
+    window_settle(d);
+    return done;
+}
+
 /* Extents from 'done' on; the number done, or -ERESTART by run_again(). */
 static long run_extents(struct domain *d, unsigned long cmd, uint64_t done,
                         const struct xen_memory_reservation *r)
 {
     uint64_t budget = max(FRAMES_PER_RUN >> r->extent_order, 1u);
     bool gives = (cmd & MEMOP_CMD_MASK) == XENMEM_populate_physmap;
-    bool on_demand = gives && vcpu_current()->domain->is_privileged &&
-                     (r->mem_flags & XENMEMF_populate_on_demand) != 0;
+    xen_pfn_t list[EXTENTS_PER_FLUSH];
 
-    for (; done < r->nr_extents; done++, budget--) {
-        struct guest_ptr at = guest_ptr_add(guest_ptr_of(r->extent_start.p),
-                                            done * sizeof(xen_pfn_t));
-        xen_pfn_t g;
+    while (done < r->nr_extents) {
+        uint64_t left = min(r->nr_extents - done, budget);
+        unsigned int count = (unsigned int)min(left, EXTENTS_PER_FLUSH);
+        unsigned int got;
 
         if (budget == 0) {
             return run_again(cmd, done);
         }
-        if (guest_read(&g, at, sizeof(g)) != 0 || !extent_is_valid(r, g)) {
-            break;
-        }
-        if (on_demand) {
-            raise_limit(d, r->extent_order);
-        }
-        if ((gives ? populate(d, gfn(g), r->extent_order) :
-                     depopulate(d, gfn(g), r->extent_order)) != 0) {
+        count = read_extents(r, done, count, list);
+        /* Gives up RAM only: what else stands there is no reservation. */
+        got = gives ? populate_list(d, list, count, r) :
+                      p2m_remove_ram(d, list, count, r->extent_order);
+        done += got;
+        budget -= got;
+        if (got == 0 || got < count) {
             break;
         }
     }

@@ -68,6 +68,13 @@ int xsm_memory_resource(struct domain *cur, struct domain *t)
     return control(cur);
 }
 
+/* Whoever has a window sees and writes all RAM that 't' has. */
+int xsm_memory_window(struct domain *cur, struct domain *t)
+{
+    (void)t;
+    return control(cur);
+}
+
 int xsm_memory_claim(struct domain *cur, struct domain *t)
 {
     (void)t;

@@ -19,10 +19,21 @@ static inline void memory_barrier(void)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-/* Tells the CPU that this is a wait loop. */
+/*
+ * Tells the CPU that this is a wait loop.  On the host, where a CPU is a
+ * thread, who is waited for may need this processor to go on.
+ */
+#if __STDC_HOSTED__
+#include <sched.h>
+static inline void cpu_relax(void)
+{
+    (void)sched_yield();
+}
+#else
 static inline void cpu_relax(void)
 {
     __asm__ volatile("pause" ::: "memory");
 }
+#endif
 
 #endif

@@ -6,9 +6,11 @@
  *  2. A p2m entry: bit 0 present, bit 1 leaf, bits 4-7 type, the rest the
  *     frame's address.
  *  3. A guest pointer is an address in the test.
- *  4. Free frames hold POISON, or zero since the start; one that does not
+ *  4. A flush of a domain clears its TLB, which then loads what is there.
+ *  5. Free frames hold POISON, or zero since the start; one that does not
  *     when it is handed out was written by somebody who had no right to it.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@
 #include "core/frame.h"
 #include "core/kmem.h"
 #include "core/main.h"
+#include "core/p2m.h"
 #include "core/page_alloc.h"
 #include "fake/machine.h"
 #include "lib/errno.h"
@@ -29,6 +32,13 @@
 #define ENTRY_TYPE_SHIFT 4
 #define CONSOLE_SIZE 65536u
 #define POISON 0xdb
+#define MAX_TLBS 4u
+
+struct tlb {
+    struct domain *d;
+    uint64_t first, count;
+    mfn_t *cached;              /* invalid: not held */
+};
 
 static char *ram;
 static uint64_t ram_frames;
@@ -41,6 +51,9 @@ static int copies_left = -1;
 static char console[CONSOLE_SIZE];
 static size_t console_used;
 static unsigned int domains;
+static struct tlb tlbs[MAX_TLBS];
+static unsigned int tlb_count;
+static pthread_mutex_t tlb_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static _Thread_local unsigned int this_cpu;
 static _Thread_local struct lock_track track;
@@ -55,6 +68,160 @@ static void __attribute__((noreturn)) wrong(const char *what)
     abort();
 }
 
+/* ---- TLBs ---- */
+
+static void tlb_load(struct tlb *t)
+{
+    for (uint64_t i = 0; i < t->count; i++) {
+        enum p2m_type type;
+
+        if (!mfn_is_valid(t->cached[i])) {
+            t->cached[i] = p2m_lookup(t->d, gfn(t->first + i), &type);
+        }
+    }
+}
+
+static void tlb_clear(struct tlb *t)
+{
+    for (uint64_t i = 0; i < t->count; i++) {
+        t->cached[i] = mfn_invalid();
+    }
+}
+
+static void tlb_flush(struct domain *d)
+{
+    pthread_mutex_lock(&tlb_lock);
+    for (unsigned int n = 0; n < tlb_count; n++) {
+        if (tlbs[n].d == d) {
+            tlb_clear(&tlbs[n]);
+            tlb_load(&tlbs[n]);
+        }
+    }
+    pthread_mutex_unlock(&tlb_lock);
+}
+
+static void tlb_forget(struct domain *d)
+{
+    pthread_mutex_lock(&tlb_lock);
+    for (unsigned int n = 0; n < tlb_count; n++) {
+        if (tlbs[n].d == d || d == NULL) {
+            free(tlbs[n].cached);
+            tlbs[n--] = tlbs[--tlb_count];
+        }
+    }
+    pthread_mutex_unlock(&tlb_lock);
+}
+
+/* Frame 'm' is free: nothing may lead there. */
+static void tlb_check_free(mfn_t m)
+{
+    pthread_mutex_lock(&tlb_lock);
+    for (unsigned int n = 0; n < tlb_count; n++) {
+        for (uint64_t i = 0; i < tlbs[n].count; i++) {
+            enum p2m_type type;
+
+            if (mfn_eq(tlbs[n].cached[i], m)) {
+                wrong("a frame became free that a TLB leads to");
+            }
+            if (mfn_eq(p2m_lookup(tlbs[n].d, gfn(tlbs[n].first + i), &type),
+                       m)) {
+                wrong("a frame became free that a p2m leads to");
+            }
+        }
+    }
+    pthread_mutex_unlock(&tlb_lock);
+}
+
+void machine_tlb_watch(struct domain *d, uint64_t first, uint64_t count)
+{
+    struct tlb *t = &tlbs[tlb_count];
+
+    if (tlb_count == MAX_TLBS) {
+        wrong("too many TLBs");
+    }
+    t->d = d;
+    t->first = first;
+    t->count = count;
+    t->cached = calloc(count, sizeof(mfn_t));
+    if (t->cached == NULL) {
+        wrong("no memory for a TLB");
+    }
+    tlb_clear(t);
+    tlb_count++;
+}
+
+void machine_tlb_load(void)
+{
+    pthread_mutex_lock(&tlb_lock);
+    for (unsigned int n = 0; n < tlb_count; n++) {
+        tlb_load(&tlbs[n]);
+    }
+    pthread_mutex_unlock(&tlb_lock);
+}
+
+void machine_tlb_check(void)
+{
+    pthread_mutex_lock(&tlb_lock);
+    for (unsigned int n = 0; n < tlb_count; n++) {
+        for (uint64_t i = 0; i < tlbs[n].count; i++) {
+            enum p2m_type type;
+            mfn_t m = p2m_lookup(tlbs[n].d, gfn(tlbs[n].first + i), &type);
+
+            if (mfn_is_valid(tlbs[n].cached[i])
+                && !mfn_eq(tlbs[n].cached[i], m)) {
+                wrong("a TLB was not flushed");
+            }
+        }
+    }
+    pthread_mutex_unlock(&tlb_lock);
+}
+
+/* The lock is held: who flushes waits until the access is over. */
+static uint64_t *tlb_translate(struct domain *d, uint64_t g)
+{
+    for (unsigned int n = 0; n < tlb_count; n++) {
+        struct tlb *t = &tlbs[n];
+        enum p2m_type type;
+        mfn_t *m;
+
+        if (t->d != d || g < t->first || g - t->first >= t->count) {
+            continue;
+        }
+        m = &t->cached[g - t->first];
+        if (!mfn_is_valid(*m)) {
+            *m = p2m_lookup(d, gfn(g), &type);
+        }
+        return mfn_is_valid(*m) ? arch_frame_map(*m) : NULL;
+    }
+    wrong("an access beside the TLBs");
+}
+
+bool machine_tlb_write(struct domain *d, uint64_t g, uint64_t value)
+{
+    uint64_t *at;
+
+    pthread_mutex_lock(&tlb_lock);
+    at = tlb_translate(d, g);
+    if (at != NULL) {
+        __atomic_store_n(at, value, __ATOMIC_RELAXED);
+    }
+    pthread_mutex_unlock(&tlb_lock);
+    return at != NULL;
+}
+
+bool machine_tlb_read(struct domain *d, uint64_t g, uint64_t *value)
+{
+    uint64_t *at;
+
+    pthread_mutex_lock(&tlb_lock);
+    at = tlb_translate(d, g);
+    if (at != NULL) {
+        *value = __atomic_load_n(at, __ATOMIC_RELAXED);
+    }
+    pthread_mutex_unlock(&tlb_lock);
+    return at != NULL;
+}
+
 /*
  * page_alloc_watch(): poisons what becomes free, checks what is taken.  The
  * large blocks of the start are left as they are: zero.
@@ -64,6 +231,9 @@ static void watch(mfn_t m, unsigned int order, bool is_free)
     for (uint64_t i = 0; i < 1ul << order; i++) {
         unsigned char *p = arch_frame_map(mfn_add(m, i));
 
+        if (is_free) {
+            tlb_check_free(mfn_add(m, i));
+        }
         if (!is_free) {
             if ((p[0] != POISON && p[0] != 0)
                 || memcmp(p, p + 1, PAGE_SIZE - 1) != 0) {
@@ -81,6 +251,7 @@ void machine_start(uint64_t frames, uint64_t kept, unsigned int cpus)
 {
     size_t size;
 
+    tlb_forget(NULL);
     if (ram != NULL) {
         munmap(ram, ram_frames * PAGE_SIZE);
         free(frame_table);
@@ -325,6 +496,7 @@ void arch_p2m_flush(struct domain *d)
         return;
     }
     __atomic_fetch_add(&d->arch->flushes, 1, __ATOMIC_SEQ_CST);
+    tlb_flush(d);
 }
 
 /* ---- domains and vcpus ---- */
@@ -346,6 +518,7 @@ void arch_domain_destroy(struct domain *d)
     if (d->arch != NULL) {
         domains--;
     }
+    tlb_forget(d);
     kmem_free(d->arch);
     d->arch = NULL;
 }

@@ -48,6 +48,24 @@ void machine_set_window(const void *start, size_t size);
 /* The next 'count' guest copies work, the one after fails (-1: none). */
 void machine_fail_copy_after(int count);
 
+/*
+ * A TLB of 'd' for gfns [first, first + count), as bad as a TLB may be: it
+ * loads all that the p2m says at machine_tlb_load() and again right after a
+ * flush, and keeps that until arch_p2m_flush() of 'd'.  A frame that becomes
+ * free while it still leads there ends the process.  At most 4; 'd' ends its
+ * own.
+ */
+void machine_tlb_watch(struct domain *d, uint64_t first, uint64_t count);
+void machine_tlb_load(void);
+/* Ends the process if a translation differs from the p2m. */
+void machine_tlb_check(void);
+/*
+ * A guest's access through it, to the first word of the page: false if
+ * nothing is there.
+ */
+bool machine_tlb_write(struct domain *d, uint64_t g, uint64_t value);
+bool machine_tlb_read(struct domain *d, uint64_t g, uint64_t *value);
+
 /* Domains that arch_domain_destroy() has not seen. */
 unsigned int machine_domains(void);
 

@@ -44,6 +44,21 @@ tests_unit_check_physmap_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_unit_check_physmap_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_physmap_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_window
+tests_unit_check_window_SOURCES = tests/unit/check_window.c \
+	tests/unit/window_env.c tests/unit/window_env.h $(HV_CORE_ENV)
+tests_unit_check_window_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_window_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_window_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
+unit_tests += tests/unit/check_window_events
+tests_unit_check_window_events_SOURCES = tests/unit/check_window_events.c \
+	tests/unit/window_env.c tests/unit/window_env.h $(HV_CORE_ENV)
+tests_unit_check_window_events_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_window_events_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_window_events_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD) \
+	-lpthread
+
 unit_tests += tests/unit/check_sched_smp
 tests_unit_check_sched_smp_SOURCES = tests/unit/check_sched_smp.c \
 	tests/unit/unit.h

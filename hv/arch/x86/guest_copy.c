@@ -69,7 +69,7 @@ int guest_copy_translate(struct vcpu *v, uint64_t va, bool write,
 static bool is_writable(enum p2m_type type)
 {
     return type == P2M_RAM_RW || type == P2M_SHARED || type == P2M_FOREIGN
-           || type == P2M_GRANT_RW;
+           || type == P2M_GRANT_RW || type == P2M_WINDOW;
 }
 
 /* Within one page; 'buf' is read if 'write'. */

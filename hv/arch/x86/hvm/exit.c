@@ -174,6 +174,7 @@ static bool is_stale(enum p2m_type type, uint32_t error)
     case P2M_MMIO:
     case P2M_FOREIGN:
     case P2M_GRANT_RW:
+    case P2M_WINDOW:
         return !(error & HVM_NPF_FETCH) || type == P2M_RAM_RW;
     case P2M_RAM_RO:
     case P2M_FOREIGN_RO:
