@@ -21,6 +21,7 @@ include tests/unit/bridge.mk
 include tests/unit/hvm.mk
 
 include tests/guest/automake.mk
+include tests/sys/automake.mk
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests)
