@@ -5,8 +5,9 @@
  * that the arguments point to, and scribbles over what guests share with us.
  *
  *  1. Guest copies reach the window only, so wild pointers are faults.
- *  2. The core checks itself (BUG_ON, lock ranks, the fake's rules).
- *  3. At the end every guest is destroyed, and dom0's mappings undone: then
+ *  2. Live windows show what the guest has and no TLB anything else.
+ *  3. The core checks itself (BUG_ON, lock ranks, the fake's rules).
+ *  4. At the end every guest is destroyed, and dom0's mappings undone: then
  *     no domain but dom0 is left, and none of dom0's pages is missing.
  */
 #include <setjmp.h>
@@ -20,12 +21,15 @@
 #include "lib/errno.h"
 #include "fuzz.h"
 #include "core_env.h"
+#include "public/window.h"
 
 #define STEPS_MAX 400u
 #define WORDS 64u
 #define WINDOW_SIZE 32768u
 #define GUEST_VCPUS 2u
 #define RESTARTS_MAX 20000u
+#define WINDOWS_AT 0x2000ul         /* gfns where windows are mapped */
+#define TLB_FRAMES 64u              /* of these the TLB has */
 
 static uint64_t window[WINDOW_SIZE / 8] __attribute__((aligned(4096)));
 static jmp_buf stopped;
@@ -196,6 +200,65 @@ static unsigned int fill_grants(struct fuzz_input *in, unsigned int cmd)
     return count;
 }
 
+/* A window on some domain, at one of a few places of the caller's. */
+static void call_window(struct vcpu *v, struct fuzz_input *in)
+{
+    struct xen_mem_acquire_resource *op = (void *)window;
+    xen_pfn_t *list = &window[WORDS];
+    uint8_t x = fuzz_byte(in), y = fuzz_byte(in);
+
+    memset(op, 0, sizeof(*op));
+    op->domid = x & 3;
+    op->type = GANTRY_RESOURCE_WINDOW;
+    op->id = x >> 2 & 1;
+    op->frame = (uint64_t)(x >> 3 & 3) * GANTRY_WINDOW_FRAMES;
+    op->nr_frames = op->id == GANTRY_WINDOW_CHUNK ? GANTRY_WINDOW_FRAMES : 1;
+    op->frame_list.p = x & 32 ? NULL : list;
+    if (x & 32) {
+        op->nr_frames = 0;
+    }
+    for (unsigned int i = 0; i < GANTRY_WINDOW_FRAMES; i++) {
+        list[i] = WINDOWS_AT + (y & 7) * 256ul + i;
+    }
+    if (y & 128) {
+        list[y] = fuzz_word(in) & 127;  /* over what it has */
+    }
+    v->arch->arg[0] = XENMEM_acquire_resource;
+    v->arch->arg[1] = env_arg(window);
+}
+
+/* Memory that comes and goes under windows, or a window's entry. */
+static void call_memory(struct vcpu *v, struct fuzz_input *in)
+{
+    struct xen_memory_reservation *r = (void *)window;
+    struct xen_remove_from_physmap *remove = (void *)window;
+    uint8_t x = fuzz_byte(in), y = fuzz_byte(in);
+
+    switch (x & 3) {
+    case 0:
+        *remove = (struct xen_remove_from_physmap){
+            .domid = DOMID_SELF, .gpfn = WINDOWS_AT + y * 8ul };
+        v->arch->arg[0] = XENMEM_remove_from_physmap;
+        break;
+    case 1:
+    case 2:
+        memset(r, 0, sizeof(*r));
+        r->domid = DOMID_SELF;
+        r->nr_extents = 1 + (x >> 2 & 31);
+        r->extent_start.p = &window[WORDS];
+        for (unsigned int i = 0; i < r->nr_extents; i++) {
+            window[WORDS + i] = (y + i) & 127;
+        }
+        v->arch->arg[0] = x & 1 ? XENMEM_decrease_reservation :
+                                  XENMEM_populate_physmap;
+        break;
+    default:
+        call_window(v, in);
+        return;
+    }
+    v->arch->arg[1] = env_arg(window);
+}
+
 static void call_grant(struct vcpu *v, struct fuzz_input *in)
 {
     static const uint8_t cmds[] = { GNTTABOP_map_grant_ref, GNTTABOP_copy,
@@ -223,6 +286,27 @@ static struct vcpu *some_vcpu(struct fuzz_input *in)
     return v != NULL && v->is_initialised ? v : dom0->vcpu[0];
 }
 
+/* All windows that dom0 has on living guests show their RAM or scratch. */
+static void check_windows(void)
+{
+    machine_tlb_check();
+    for (uint64_t i = 0; i < TLB_FRAMES; i++) {
+        enum p2m_type type;
+        mfn_t m = p2m_lookup(dom0, gfn(WINDOWS_AT + i), &type);
+        struct frame *f = type == P2M_WINDOW ? frame_of(m) : NULL;
+        struct domain *owner = f != NULL ? f->owner : NULL;
+
+        fuzz_require(type != P2M_WINDOW || (f != NULL && f->refs > 0),
+                     "a window's frame that is in use");
+        if (owner != NULL) {
+            mfn_t now = p2m_lookup(owner, gfn(f->gfn), &type);
+
+            fuzz_require(mfn_eq(now, m) && type == P2M_RAM_RW,
+                         "a window's frame that its guest has");
+        }
+    }
+}
+
 static void call(struct fuzz_input *in)
 {
     struct vcpu *v = some_vcpu(in);
@@ -233,8 +317,11 @@ static void call(struct fuzz_input *in)
     unsigned int i;
 
     fill_window(in);
+    machine_tlb_load();
     if (nr == __HYPERVISOR_grant_table_op && fuzz_byte(in) % 4 != 0) {
         call_grant(v, in);
+    } else if (nr == __HYPERVISOR_memory_op && fuzz_byte(in) % 4 != 0) {
+        call_memory(v, in);
     } else {
         shape_window(in, nr);
         for (i = 0; i < 3; i++) {
@@ -248,6 +335,7 @@ static void call(struct fuzz_input *in)
     fuzz_require(i < RESTARTS_MAX, "a hypercall that ends");
     fuzz_require(v->multicall == NULL, "no multicall after the call");
     fuzz_require(lock_track()->depth == 0, "no lock after the call");
+    check_windows();
     domain_reap();
 }
 
@@ -377,6 +465,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (id = 1; id < 3; id++) {
         domain_put(env_domain(id, GUEST_VCPUS));
     }
+    machine_tlb_watch(dom0, WINDOWS_AT, TLB_FRAMES);
     memset(window, 0, sizeof(window));
     machine_set_window(window, sizeof(window));
     if (setjmp(stopped) == 0) {
