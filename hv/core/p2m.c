@@ -7,7 +7,8 @@
  *
  *  1. Tables are freed only with the domain, so lookups take no lock.  A
  *     table never gives way to a leaf: a superpage set where a table stands
- *     is written into the table as small entries.
+ *     is written into the table as small entries.  So a table that was found
+ *     once is right for ever (near[]), as is the place of an entry.
  *  2. Each present leaf of a counted type holds one reference on its frame
  *     (ram: the allocation reference; foreign, grant: a frame_get()).
  *  3. An entry that is removed or narrowed is flushed (arch_p2m_flush)
@@ -52,6 +53,16 @@
  */
 #define TABLES_SHARE_CONTROL 8u
 #define GET_TRIES 16u
+/*
+ * Tables that lookups start from, by gfn: of level 2, so one for each GiB. A
+ * word has the table's frame, the gfn's high bits, and a 1.
+ */
+#define NEAR_LEVEL 2u
+#define NEAR_COUNT 64u
+#define NEAR_MFN_SHIFT 20
+#define NEAR_KEY_MASK ((1ul << NEAR_MFN_SHIFT) - 1)
+
+_Static_assert(P2M_GFN_LIMIT >> 18 >> 6 << 1 <= NEAR_KEY_MASK, "keys fit");
 
 struct p2m {
     spinlock_t lock;
@@ -61,6 +72,7 @@ struct p2m {
     uint64_t tables;                /* lock: count */
     struct list_node table_list;    /* lock: frames of the tables */
     uint64_t cursor;                /* lock: p2m_relinquish() came so far */
+    uint64_t near[NEAR_COUNT];      /* [a] 0: none */
 };
 
 /* Leaves taken out, whose references wait for the flush. */
@@ -318,60 +330,109 @@ uint64_t p2m_max_gfn(const struct domain *d)
 
 /* ---- lookups: no lock ---- */
 
-/* The leaf at 'g' and its level; 0 if there is none. */
-static uint64_t walk(const struct p2m *p, uint64_t g, unsigned int *level)
-{
-    const uint64_t *t = p->root;
+/* A leaf as it was read. */
+struct leaf {
+    const uint64_t *slot;
+    uint64_t entry;                 /* 0: there is none */
+    unsigned int level;
+};
 
-    if (g >= P2M_GFN_LIMIT) {
-        return 0;
+static uint64_t near_key(uint64_t g)
+{
+    return (g / span(NEAR_LEVEL + 1) / NEAR_COUNT) << 1 | 1;
+}
+
+/* The table of NEAR_LEVEL for 'g' if it was walked to lately, or NULL. */
+static const uint64_t *near_get(const struct p2m *p, uint64_t g)
+{
+    uint64_t word = __atomic_load_n(&p->near[g / span(NEAR_LEVEL + 1)
+                                             % NEAR_COUNT], __ATOMIC_ACQUIRE);
+
+    return (word & NEAR_KEY_MASK) != near_key(g) ? NULL :
+           arch_frame_map(mfn(word >> NEAR_MFN_SHIFT));
+}
+
+static void near_put(struct p2m *p, uint64_t g, mfn_t table)
+{
+    if (table.v >> (64 - NEAR_MFN_SHIFT) == 0) {
+        __atomic_store_n(&p->near[g / span(NEAR_LEVEL + 1) % NEAR_COUNT],
+                         table.v << NEAR_MFN_SHIFT | near_key(g),
+                         __ATOMIC_RELEASE);
     }
-    for (unsigned int l = LEVELS; l > 0; l--) {
-        uint64_t e = __atomic_load_n(&t[index_of(g, l)], __ATOMIC_ACQUIRE);
+}
+
+/* The leaf at 'g', which is below P2M_GFN_LIMIT. */
+static struct leaf walk(struct p2m *p, uint64_t g)
+{
+    const uint64_t *t = near_get(p, g);
+    unsigned int l = t != NULL ? NEAR_LEVEL : LEVELS;
+
+    t = t != NULL ? t : p->root;
+    for (;; l--) {
+        const uint64_t *slot = &t[index_of(g, l)];
+        uint64_t e = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
 
         if (!arch_p2m_is_present(e)) {
-            return 0;
+            return (struct leaf){ slot, 0, l };
         }
         if (is_leaf(e, l)) {
-            *level = l;
-            return e;
+            return (struct leaf){ slot, e, l };
         }
         t = table_of(e);
+        if (l == NEAR_LEVEL + 1) {
+            near_put(p, g, arch_p2m_mfn(e));
+        }
     }
-    return 0;
+}
+
+static mfn_t leaf_mfn(const struct leaf *leaf, uint64_t g)
+{
+    return mfn_add(arch_p2m_mfn(leaf->entry), g & (span(leaf->level) - 1));
 }
 
 mfn_t p2m_lookup(struct domain *d, gfn_t g, enum p2m_type *type)
 {
-    unsigned int level;
-    uint64_t e = walk(d->p2m, g.v, &level);
+    struct leaf leaf = { .entry = 0 };
 
-    if (e == 0) {
+    if (g.v < P2M_GFN_LIMIT) {
+        leaf = walk(d->p2m, g.v);
+    }
+    if (leaf.entry == 0) {
         *type = P2M_INVALID;
         return mfn_invalid();
     }
-    *type = arch_p2m_type(e);
-    return mfn_add(arch_p2m_mfn(e), g.v & (span(level) - 1));
+    *type = arch_p2m_type(leaf.entry);
+    return leaf_mfn(&leaf, g.v);
 }
 
 /*
  * The entry may change between the look and the reference, and the frame
- * then be somebody else's: so look again while holding it.
+ * then be somebody else's: so look again while holding it.  Where the entry
+ * was it still is, or something else stands there: invariant 1.
  */
 struct frame *p2m_get_frame(struct domain *d, gfn_t g, enum p2m_type *type)
 {
+    *type = P2M_INVALID;
+    if (g.v >= P2M_GFN_LIMIT) {
+        return NULL;
+    }
     for (unsigned int i = 0; i < GET_TRIES; i++) {
-        mfn_t m = p2m_lookup(d, g, type);
-        struct frame *f = mfn_is_valid(m) ? frame_of(m) : NULL;
-        enum p2m_type again;
+        struct leaf leaf = walk(d->p2m, g.v);
+        struct frame *f;
 
+        if (leaf.entry == 0) {
+            *type = P2M_INVALID;
+            return NULL;
+        }
+        *type = arch_p2m_type(leaf.entry);
+        f = frame_of(leaf_mfn(&leaf, g.v));
         if (f == NULL || *type == P2M_MMIO) {
             return NULL;
         }
         if (!frame_get_any(f)) {
             continue;
         }
-        if (mfn_eq(p2m_lookup(d, g, &again), m) && again == *type) {
+        if (__atomic_load_n(leaf.slot, __ATOMIC_SEQ_CST) == leaf.entry) {
             return f;
         }
         frame_put(f);

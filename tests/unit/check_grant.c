@@ -7,6 +7,7 @@
 #include "core/grant_table.h"
 #include "core/p2m.h"
 #include "core/page_alloc.h"
+#include "core/xsm.h"
 #include "fake/machine.h"
 #include "unit.h"
 #include "core_env.h"
@@ -587,6 +588,49 @@ static void add_map_tests(Suite *suite)
     tcase_add_test(tc, a_batch_of_unmaps_flushes_once);
 }
 
+/* ---- a driver domain ---- */
+
+/*
+ * A guest is the backend of another: it copies, maps and is notified as dom0
+ * is, by the right of the entries and ports that the other gave it alone.
+ */
+START_TEST(a_guest_serves_a_guest)
+{
+    evtchn_alloc_unbound_t alloc = { .dom = DOMID_SELF, .remote_dom = 2 };
+    evtchn_bind_interdomain_t bind = { .remote_dom = 1 };
+    evtchn_send_t send = { 0 };
+    char *theirs = env_page(b, 5), *ours = env_page(c, 9);
+    grant_handle_t h;
+
+    grant_to(10, 2, 5, 0);
+    grant_to(11, 0, 6, 0);
+    memset(theirs, 'x', PAGE_SIZE);
+    env_run(b->vcpu[0]);
+    ck_assert_int_eq(env_evtchn(EVTCHNOP_alloc_unbound, &alloc), 0);
+    env_run(c->vcpu[0]);
+    ck_assert_int_eq(copy(from_guest(10, 0, 9, 0, 4096)), GNTST_okay);
+    ck_assert_mem_eq(ours, theirs, PAGE_SIZE);
+    memset(ours, 'y', PAGE_SIZE);
+    ck_assert_int_eq(copy(to_guest(9, 10, 100)), GNTST_okay);
+    ck_assert_int_eq(theirs[99], 'y');
+    ck_assert_int_eq(theirs[100], 'x');
+    ck_assert_int_eq(map(MAP_AT, GNTMAP_host_map, 10, &h), GNTST_okay);
+    ck_assert_ptr_eq(env_page(c, MAP_AT >> PAGE_SHIFT), theirs);
+    ck_assert_int_eq(unmap(MAP_AT, h), GNTST_okay);
+    bind.remote_port = alloc.port;
+    ck_assert_int_eq(env_evtchn(EVTCHNOP_bind_interdomain, &bind), 0);
+    send.port = bind.local_port;
+    ck_assert_int_eq(env_evtchn(EVTCHNOP_send, &send), 0);
+    ck_assert_uint_ge(env_take_upcalls(b->vcpu[0]), 1);
+    /* What is dom0's is not its own, and it may see no more of the guest. */
+    ck_assert_int_eq(copy(from_guest(11, 0, 9, 0, 64)), GNTST_general_error);
+    ck_assert_int_eq(map(MAP_AT, GNTMAP_host_map, 11, &h),
+                     GNTST_general_error);
+    ck_assert_int_eq(xsm_memory_window(c, b), -EPERM);
+    ck_assert_int_eq(xsm_memory_foreign(c, b), -EPERM);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("grant");
@@ -600,6 +644,7 @@ int main(void)
     tcase_add_test(tc, a_copy_needs_the_right_to_it);
     tcase_add_test(tc, a_batch_changes_sides_and_rights);
     tcase_add_test(tc, a_large_batch_restarts);
+    tcase_add_test(tc, a_guest_serves_a_guest);
     tc = unit_case(suite, "table");
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, the_table_grows_to_its_limit);

@@ -169,6 +169,28 @@ START_TEST(test_foreign_and_grant_references)
 }
 END_TEST
 
+/* Lookups remember tables: gfns far apart that share a place for that. */
+START_TEST(test_lookups_far_apart)
+{
+    const uint64_t far = 1ul << 24;
+
+    for (uint64_t i = 0; i < 5; i++) {
+        ck_maps(BASE + i * far, mfn_invalid(), P2M_INVALID);
+        ck_assert_int_eq(p2m_set(d, gfn(BASE + i * far), mfn(i + 1), 0,
+                                 P2M_MMIO), 0);
+    }
+    for (unsigned int n = 0; n < 3; n++) {
+        for (uint64_t i = 0; i < 5; i++) {
+            ck_maps(BASE + i * far, mfn(i + 1), P2M_MMIO);
+            ck_maps(BASE + i * far + 1, mfn_invalid(), P2M_INVALID);
+        }
+    }
+    ck_assert_int_eq(p2m_remove(d, gfn(BASE + far), 0), 0);
+    ck_maps(BASE + far, mfn_invalid(), P2M_INVALID);
+    ck_maps(BASE + 2 * far, mfn(3), P2M_MMIO);
+}
+END_TEST
+
 /* Removed while somebody uses it: the frame waits for the last reference. */
 START_TEST(test_used_frame_survives)
 {
@@ -381,6 +403,7 @@ int main(void)
     tcase_add_test(tc, test_empty_places_need_no_flush);
     tcase_add_test(tc, test_rights_change_in_place);
     tcase_add_test(tc, test_foreign_and_grant_references);
+    tcase_add_test(tc, test_lookups_far_apart);
     tcase_add_test(tc, test_used_frame_survives);
     tcase_add_test(tc, test_dying_gets_nothing);
     tcase_add_test(tc, test_tables_are_bounded);
