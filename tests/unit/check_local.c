@@ -329,7 +329,7 @@ START_TEST(backend_restart)
 END_TEST
 
 /* A killed backend destroys nothing. */
-static struct access *dead;
+static struct access *volatile dead;
 
 static void forget_access(void)
 {

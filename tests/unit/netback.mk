@@ -111,3 +111,11 @@ tests_unit_check_restart_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE \
 	-DNETBACK_KILL_POINTS
 tests_unit_check_restart_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_restart_LDADD = $(UNIT_LDADD)
+
+fuzz_tests += tests/fuzz/fuzz_direct
+tests_fuzz_fuzz_direct_SOURCES = tests/fuzz/fuzz_direct.c $(FUZZ_RUNNER) \
+	netback/direct.c netback/direct.h netback/access.h \
+	netback/from_guest.c netback/from_guest.h netback/ring.h \
+	netback/to_guest.c netback/to_guest.h $(JOURNAL) $(WINDOW)
+tests_fuzz_fuzz_direct_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_fuzz_fuzz_direct_CFLAGS = $(UNIT_CFLAGS) -pthread
