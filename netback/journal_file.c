@@ -191,7 +191,7 @@ static int open_it(struct journal_file *file,
     file->fd = open_locked(file->dir, name->file, O_CREAT);
     if (file->fd < 0) {
         if (file->fd == -EBUSY) {
-            *why = "another process serves this vif: end it first";
+            *why = "another process serves it, and must end first";
         }
         return file->fd;
     }
@@ -240,25 +240,44 @@ struct journal_half *journal_file_half(struct journal_file *file,
                                    (size_t)index * HALF_SIZE);
 }
 
+static void read_identity(int dir, const char *name,
+                          char identity[JOURNAL_IDENTITY_MAX])
+{
+    struct header header = { .magic = 0 };
+    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC |
+                    O_NONBLOCK);
+
+    identity[0] = '\0';
+    if (fd < 0) {
+        return;
+    }
+    if (read(fd, &header, sizeof(header)) == (ssize_t)sizeof(header)) {
+        snprintf(identity, JOURNAL_IDENTITY_MAX, "%.*s",
+                 JOURNAL_IDENTITY_MAX - 1, header.identity);
+    }
+    close(fd);
+}
+
+/*
+ * The lock is taken only on what is stale: for a moment it would keep a
+ * vif's successor away.
+ */
 static void clean_one(int dir, const char *name,
                       bool (*is_stale)(void *opaque, const char *file,
                                        const char *identity), void *opaque)
 {
-    struct header header = { .magic = 0 };
-    int fd = open_locked(dir, name, 0);
+    char identity[JOURNAL_IDENTITY_MAX];
+    int fd;
 
-    if (fd < 0) {
-        return;                 /* in use, or none of ours */
+    read_identity(dir, name, identity);
+    if (!is_stale(opaque, name, identity)) {
+        return;
     }
-    if (pread(fd, &header, sizeof(header), 0) == (ssize_t)sizeof(header)) {
-        header.identity[sizeof(header.identity) - 1] = '\0';
-    } else {
-        header.identity[0] = '\0';
-    }
-    if (is_stale(opaque, name, header.identity)) {
+    fd = open_locked(dir, name, 0);
+    if (fd >= 0) {              /* else it is in use, or none of ours */
         unlinkat(dir, name, 0);
+        close(fd);
     }
-    close(fd);
 }
 
 void journal_file_clean(const char *path,

@@ -10,7 +10,7 @@
 
 #include "journal.h"
 
-#define JOURNAL_DIR "/run/gantry"
+#define JOURNAL_DIR "/run/net_xenvif"
 #define JOURNAL_NAME_MAX 64
 #define JOURNAL_IDENTITY_MAX 160
 #define JOURNAL_QUEUES_MAX 64u
@@ -39,8 +39,8 @@ struct journal_half *journal_file_half(struct journal_file *file,
                                        unsigned int index);
 
 /*
- * Remove files of dir that nobody has open and for which is_stale() says
- * so; identity is what the file says of its guest.
+ * Remove files of dir for which is_stale() says so and that nobody has open;
+ * identity is what the file says of its guest.
  */
 void journal_file_clean(const char *dir,
                         bool (*is_stale)(void *opaque, const char *file,

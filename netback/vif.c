@@ -254,7 +254,7 @@ static void offer(struct vif *vif, struct xs_handle *xs)
         return;
     }
     __atomic_store_n(&vif->broken, NULL, __ATOMIC_RELEASE);
-    vif->joined = false;
+    vif->joined = vif->busy = false;
     write_features(vif, xs);
     switch_state(vif, xs, XenbusStateInitWait);
     VIF_LOG(INFO, vif->name, "offered to the guest");
@@ -305,10 +305,13 @@ static void connect(struct vif *vif, struct xs_handle *xs)
     }
     error = vif_queues_connect(vif, xs, &why);
     if (error == -EBUSY) {
-        VIF_LOG(WARNING, vif->name, "left alone: %s", why);
-        vif->life = VIF_CLOSED;
+        if (!vif->busy) {
+            VIF_LOG(WARNING, vif->name, "waits: %s", why);
+        }
+        vif->busy = true;
         return;
     }
+    vif->busy = false;
     if (error != 0) {
         fail(vif, xs, error, why);
         return;
@@ -334,6 +337,7 @@ static void shut(struct vif *vif, struct xs_handle *xs,
 {
     bool was_closed = vif->life == VIF_CLOSED;
 
+    vif->busy = false;
     vif_queues_disconnect(vif);
     switch_state(vif, xs, state);
     vif->life = VIF_CLOSED;
@@ -346,6 +350,7 @@ static void shut(struct vif *vif, struct xs_handle *xs,
 /* -> GONE */
 static void lose(struct vif *vif, struct xs_handle *xs, const char *what)
 {
+    vif->busy = false;
     vif_queues_disconnect(vif);
     switch_state(vif, xs, XenbusStateClosed);
     vif->life = VIF_GONE;

@@ -99,6 +99,7 @@ struct vif {
     struct direct_window *window;   /* [c] while connected; or NULL */
     struct journal_file *journal;   /* [c] while connected; or NULL */
     bool joined;                /* [c] the rings may have been ours before */
+    bool busy;                  /* [c] another process has it: try again */
     const char *no_window;      /* [c] why there is none, or NULL */
     struct local_link *link_local;  /* [c] while connected, if local */
     uint64_t broken_socket;     /* [c] inode of who broke it, if local */

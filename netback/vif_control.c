@@ -153,6 +153,19 @@ static bool have_vif(bool local)
     return false;
 }
 
+/* Does a vif wait for another process's end, which nobody tells us? */
+static bool have_busy(void)
+{
+    const struct vif *vif;
+
+    LIST_FOREACH(vif, &control.vifs, link_all) {
+        if (vif->busy) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void serve_event(const char *token)
 {
     struct vif *vif;
@@ -215,7 +228,7 @@ static bool wait_for_work(void)
 
     if (have_vif(true)) {
         timeout = LOCAL_MS;
-    } else if (control.xs == NULL && have_vif(false)) {
+    } else if (have_busy() || (control.xs == NULL && have_vif(false))) {
         timeout = RETRY_MS;
     }
     (void)poll(fds, 2, timeout);
@@ -235,7 +248,7 @@ static void *control_run(void *unused)
         } else if (have_vif(false) && open_store()) {
             woken = true;
         }
-        if (woken) {
+        if (woken || have_busy()) {
             update_all();
         }
     }

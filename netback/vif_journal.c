@@ -8,7 +8,7 @@
  *  1. The flags that a predecessor left set are cleared before a ring is
  *     touched, and its answers are finished before the ring is read.
  *  2. Answers are finished only in the ring that they were written for.
- *  3. Without a journal (no directory for it) a vif works, and says so once.
+ *  3. Without a journal (no directory for it) a vif works, and says so.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -40,6 +40,7 @@ static bool find_dir(char *dir, size_t size)
 {
     const char *session = getenv("XDG_RUNTIME_DIR");
 
+    snprintf(dir, size, "XDG_RUNTIME_DIR");
     if (geteuid() == 0) {
         snprintf(dir, size, "%s", JOURNAL_DIR);
         return true;
@@ -61,7 +62,7 @@ int vif_journal_open(struct vif *vif, const char *identity,
         snprintf(file, sizeof(file), "%s", vif->name);
     }
     if (!find_dir(dir, sizeof(dir))) {
-        *why = "no root and no XDG_RUNTIME_DIR";
+        *why = "not set, and this is not root";
         errno = EACCES;
     } else {
         vif->journal = journal_file_open(&name, vif->config.queues, why);
@@ -70,8 +71,11 @@ int vif_journal_open(struct vif *vif, const char *identity,
         return -EBUSY;
     }
     if (vif->journal == NULL) {
-        VIF_LOG(INFO, vif->name, "no journal (%s): if this process is killed "
-                "its guest may lose the connection", *why);
+        rte_log(vif_config_is_local(&vif->config) ? RTE_LOG_INFO
+                                                  : RTE_LOG_WARNING,
+                vif_logtype, "net_xenvif: %s: no journal (%s: %s): if this "
+                "process is killed its guest may lose the connection\n",
+                vif->name, dir, *why);
     }
     return 0;
 }

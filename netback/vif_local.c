@@ -198,6 +198,10 @@ static void connect_vif(struct vif *vif)
         return;
     }
     error = connect_queues(vif, &why);
+    if (error == -EBUSY) {
+        vif_local_disconnect(vif);  /* who has it is about to end */
+        return;
+    }
     if (error == -ENOENT || error == -ECONNREFUSED || error == -EAGAIN ||
         error == -ETIMEDOUT) {
         return;                 /* it is not there yet, or busy */

@@ -229,9 +229,14 @@ START_TEST(test_served_by_another_process)
     refuse_queues = "another process serves it";
     refuse_error = -EBUSY;
     update();
-    ck_assert_int_eq(vif->life, VIF_CLOSED);
+    ck_assert_int_eq(vif->life, VIF_WAITING);
+    ck_assert(vif->busy);
     ck_assert_str_eq(fake_store_get(BACKEND "/state"), "4");
-    ck_assert_ptr_nonnull(strstr(last_line, "left alone: another process"));
+    ck_assert_ptr_nonnull(strstr(last_line, "waits: another process"));
+    refuse_queues = NULL;
+    update();
+    expect("4", VIF_CONNECTED);
+    ck_assert(!vif->busy);
 }
 END_TEST
 
