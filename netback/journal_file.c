@@ -120,6 +120,7 @@ static int open_locked(int dir, const char *name, int flags)
 static int map_file(struct journal_file *file, unsigned int queues)
 {
     struct stat st;
+    void *map;
 
     if (fstat(file->fd, &st) != 0) {
         return -errno;
@@ -138,12 +139,12 @@ static int map_file(struct journal_file *file, unsigned int queues)
     if (posix_fallocate(file->fd, 0, (off_t)file->size) != 0) {
         return -ENOSPC;
     }
-    file->map = mmap(NULL, file->size, PROT_READ | PROT_WRITE, MAP_SHARED,
-                     file->fd, 0);
-    if (file->map == MAP_FAILED) {
-        file->map = NULL;
-        return -errno;
+    map = mmap(NULL, file->size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd,
+               0);
+    if (map == MAP_FAILED) {
+        return -ENOMEM;
     }
+    file->map = map;
     return 0;
 }
 
