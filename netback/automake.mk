@@ -10,10 +10,13 @@ netback_librte_net_xenvif_so_23_0_SOURCES = \
 	netback/access.h netback/ring.h \
 	netback/burst.c netback/burst.h \
 	netback/burst_offload.c netback/burst_offload.h \
+	netback/ctrl_ring.c netback/ctrl_ring.h \
 	netback/from_guest.c netback/from_guest.h \
 	netback/direct.c netback/direct.h netback/direct_map.c \
 	netback/gcopy.c netback/gcopy.h hv/public/window.h \
 	netback/grant_pin.h netback/kill_point.h \
+	netback/gref.c netback/gref.h \
+	netback/hash.c netback/hash.h \
 	netback/journal.c netback/journal.h \
 	netback/journal_file.c netback/journal_file.h netback/vif_journal.c \
 	netback/local.c netback/local.h netback/local_link.c \

@@ -6,9 +6,11 @@ JOURNAL = netback/journal.c netback/journal.h netback/kill_point.h
 WINDOW = netback/window.c netback/window.h netback/grant_pin.h
 
 unit_tests += tests/unit/check_from_guest tests/unit/check_to_guest \
-	tests/unit/check_offload tests/unit/check_local
+	tests/unit/check_offload tests/unit/check_local \
+	tests/unit/check_hash tests/unit/check_ctrl_ring tests/unit/check_gref
 fuzz_tests += tests/fuzz/fuzz_from_guest tests/fuzz/fuzz_to_guest \
-	tests/fuzz/fuzz_offload tests/fuzz/fuzz_local
+	tests/fuzz/fuzz_offload tests/fuzz/fuzz_local \
+	tests/fuzz/fuzz_ctrl_ring
 
 tests_unit_check_from_guest_SOURCES = tests/unit/check_from_guest.c \
 	tests/unit/unit.h $(FAKE_GUEST) \
@@ -29,6 +31,33 @@ tests_unit_check_offload_SOURCES = tests/unit/check_offload.c \
 tests_unit_check_offload_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_check_offload_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_offload_LDADD = $(UNIT_LDADD)
+
+CTRL_RING = netback/ctrl_ring.c netback/ctrl_ring.h \
+	netback/hash.c netback/hash.h netback/ring.h
+
+tests_unit_check_hash_SOURCES = tests/unit/check_hash.c \
+	tests/unit/unit.h netback/hash.c netback/hash.h
+tests_unit_check_hash_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_check_hash_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_check_hash_LDADD = $(UNIT_LDADD)
+
+tests_unit_check_ctrl_ring_SOURCES = tests/unit/check_ctrl_ring.c \
+	tests/unit/unit.h $(FAKE_GUEST) $(CTRL_RING)
+tests_unit_check_ctrl_ring_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_check_ctrl_ring_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_ctrl_ring_LDADD = $(UNIT_LDADD)
+
+tests_unit_check_gref_SOURCES = tests/unit/check_gref.c \
+	tests/unit/unit.h $(FAKE_GUEST) netback/gref.c netback/gref.h
+tests_unit_check_gref_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_check_gref_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_check_gref_LDADD = $(UNIT_LDADD)
+
+tests_fuzz_fuzz_ctrl_ring_SOURCES = tests/fuzz/fuzz_ctrl_ring.c \
+	$(FUZZ_RUNNER) $(FAKE_GUEST) $(CTRL_RING) \
+	netback/gref.c netback/gref.h
+tests_fuzz_fuzz_ctrl_ring_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_fuzz_fuzz_ctrl_ring_CFLAGS = $(UNIT_CFLAGS)
 
 tests_fuzz_fuzz_from_guest_SOURCES = tests/fuzz/fuzz_from_guest.c \
 	$(FUZZ_RUNNER) $(FAKE_GUEST) \
