@@ -242,12 +242,13 @@ static void to_count(struct burst_to *b, struct rte_mbuf **mbufs,
         }
         b->stats.packets++;
         b->stats.bytes += mbufs[i]->pkt_len;
+        b->stats.hashed += b->packets[i].has_hash;
     }
 }
 
 /* One ring burst; returns how many were consumed, or -EPROTO. */
 static int to_burst(struct burst_to *b, struct rte_mbuf **mbufs,
-                    unsigned int count)
+                    const struct hash_value *hashes, unsigned int count)
 {
     bool bad;
     unsigned int filled = to_fill(b, mbufs, count, &bad);
@@ -256,6 +257,10 @@ static int to_burst(struct burst_to *b, struct rte_mbuf **mbufs,
     if (filled == 0) {
         rte_pktmbuf_free(mbufs[0]);     /* bad, for count is not 0 */
         return 1;
+    }
+    for (unsigned int i = 0; hashes != NULL && i < filled; i++) {
+        b->packets[i].has_hash = hashes[i].type != HASH_TYPE_NONE;
+        b->packets[i].hash = hashes[i];
     }
     sent = to_guest_take(&b->ring, b->burst, b->packets, filled);
     if (sent <= 0) {
@@ -272,8 +277,10 @@ static int to_burst(struct burst_to *b, struct rte_mbuf **mbufs,
     return sent;
 }
 
-unsigned int burst_to_guest(struct burst_to *b, struct rte_mbuf **mbufs,
-                            unsigned int count)
+unsigned int burst_to_guest_hashed(struct burst_to *b,
+                                   struct rte_mbuf **mbufs,
+                                   const struct hash_value *hashes,
+                                   unsigned int count)
 {
     unsigned int done = 0;
 
@@ -284,6 +291,7 @@ unsigned int burst_to_guest(struct burst_to *b, struct rte_mbuf **mbufs,
     }
     while (done < count) {
         int sent = to_burst(b, mbufs + done,
+                            hashes != NULL ? hashes + done : NULL,
                             RTE_MIN(count - done, TO_GUEST_BURST));
 
         if (sent < 0) {
@@ -298,4 +306,10 @@ unsigned int burst_to_guest(struct burst_to *b, struct rte_mbuf **mbufs,
     }
     burst_gate_leave(&b->gate);
     return done;
+}
+
+unsigned int burst_to_guest(struct burst_to *b, struct rte_mbuf **mbufs,
+                            unsigned int count)
+{
+    return burst_to_guest_hashed(b, mbufs, NULL, count);
 }

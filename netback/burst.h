@@ -6,6 +6,7 @@
 #ifndef NETBACK_BURST_H
 #define NETBACK_BURST_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,10 +32,14 @@
  * So either enter sees the gate closed, or close sees the thread inside.
  * A packet thread waits only for another packet thread's burst, and only
  * when they share the queue; never for the control thread.
+ *
+ * What a packet thread may only see within a burst goes without closing the
+ * gate: hide it, burst_gate_quiesce(), release it.
  */
 struct burst_gate {
     uint32_t open;              /* [a] */
     uint32_t busy;              /* [a] */
+    uint32_t turns;             /* [a] bursts that have ended */
 };
 
 static inline bool burst_gate_enter(struct burst_gate *gate)
@@ -54,6 +59,7 @@ static inline bool burst_gate_enter(struct burst_gate *gate)
 
 static inline void burst_gate_leave(struct burst_gate *gate)
 {
+    __atomic_store_n(&gate->turns, gate->turns + 1, __ATOMIC_RELEASE);
     __atomic_store_n(&gate->busy, 0, __ATOMIC_RELEASE);
 }
 
@@ -68,12 +74,31 @@ void burst_gate_open(struct burst_gate *gate);
 /* Returns when no thread is inside; waits at most a burst. */
 void burst_gate_close(struct burst_gate *gate);
 
+/*
+ * Returns when no thread is inside that was inside at the call; waits at
+ * most a burst, however busy the gate is.  One that enters later sees what
+ * was stored before the call: its exchange of busy and our fence are full
+ * barriers.
+ */
+static inline void burst_gate_quiesce(const struct burst_gate *gate)
+{
+    uint32_t turns;
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    turns = __atomic_load_n(&gate->turns, __ATOMIC_ACQUIRE);
+    while (__atomic_load_n(&gate->busy, __ATOMIC_ACQUIRE) != 0 &&
+           __atomic_load_n(&gate->turns, __ATOMIC_ACQUIRE) == turns) {
+        sched_yield();
+    }
+}
+
 struct burst_from_stats {
     uint64_t packets;
     uint64_t bytes;
     uint64_t drops[FROM_GUEST_DROPS];
     uint64_t no_mbuf;           /* times; the packets wait in the ring */
     uint64_t completed;         /* checksums completed here */
+    uint64_t static_copies;     /* pieces of static grants */
     uint64_t events;            /* sent */
     uint64_t ring_errors;
     uint64_t restart_lost;      /* packets taken by a process killed then */
@@ -89,6 +114,8 @@ struct burst_to_stats {
     uint64_t scattered;         /* packets dropped: over BURST_SEGMENTS */
     uint64_t offload;           /* packets dropped: the guest cannot */
     uint64_t completed;         /* checksums completed here */
+    uint64_t static_copies;
+    uint64_t hashed;            /* packets steered by the guest's hash */
     uint64_t events;
     uint64_t ring_errors;
     struct window_counts window;
@@ -140,5 +167,11 @@ unsigned int burst_from_guest(struct burst_from *b, struct rte_mempool *pool,
  */
 unsigned int burst_to_guest(struct burst_to *b, struct rte_mbuf **mbufs,
                             unsigned int count);
+
+/* The same, and tell the guest hashes[i] of mbufs[i] if it has a type. */
+unsigned int burst_to_guest_hashed(struct burst_to *b,
+                                   struct rte_mbuf **mbufs,
+                                   const struct hash_value *hashes,
+                                   unsigned int count);
 
 #endif

@@ -365,7 +365,7 @@ struct access *gcopy_create(const struct gcopy_config *config,
     }
     g->config = *config;
     g->access.ops = config->host_gfn != NULL ? &fixed_ops : &bounced_ops;
-    if (!dom0_is_translated()) {
+    if (config->by_ioctl || !dom0_is_translated()) {
         g->access.ops = &ioctl_ops;
         return &g->access;
     }

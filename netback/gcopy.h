@@ -5,6 +5,7 @@
 #ifndef NETBACK_GCOPY_H
 #define NETBACK_GCOPY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <xenevtchn.h>
@@ -21,6 +22,11 @@ struct gcopy_config {
      * 0.  NULL: all copies go through the bounce area.
      */
     uint64_t (*host_gfn)(const void *host);
+    /*
+     * Copy by gntdev's ioctl: slow, but it takes any host memory and no
+     * bounce area.  For what is not packets.
+     */
+    bool by_ioctl;
 };
 
 /* NULL with errno set; *why then says what is missing, for a person. */

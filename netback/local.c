@@ -109,6 +109,24 @@ static void unmap_page(struct access *access, void *page)
     }
 }
 
+void *local_page(struct access *access, grant_ref_t ref, bool readonly)
+{
+    const struct local *local = (const struct local *)access;
+    const union grant_v1 *entry = window_grant(&local->window, ref);
+    uint32_t head;
+
+    if (entry == NULL) {
+        return NULL;
+    }
+    head = __atomic_load_n(&entry->word.head, __ATOMIC_ACQUIRE);
+    if ((head & grant_head(GTF_type_mask, 0xffff)) !=
+        grant_head(GTF_permit_access, LOCAL_BACKEND) ||
+        (!readonly && (head & GTF_readonly) != 0)) {
+        return NULL;
+    }
+    return window_page(&local->window, grant_frame(entry));
+}
+
 /* A full socket has events pending already; a closed one needs none. */
 static void notify(struct access *access, int port)
 {

@@ -9,7 +9,8 @@
  *   backend:   struct local_offer
  *   frontend:  struct local_hello, with file descriptors: the memory (a
  *              memfd sealed against shrinking), then for each queue one
- *              datagram socket that carries events both ways
+ *              datagram socket that carries events both ways, then one
+ *              for the control ring if there is one
  *   backend:   struct local_verdict, when it serves the rings
  * The end of the connection is the end of the vif.
  *
@@ -32,11 +33,11 @@
 #include "window.h"
 
 #define LOCAL_MAGIC 0x6c76696eu
-#define LOCAL_VERSION 1u
+#define LOCAL_VERSION 2u
 #define LOCAL_QUEUES_MAX 16u
 #define LOCAL_PAGES_MAX (1u << 20)      /* 4 GiB */
 #define LOCAL_GRANT_FRAMES_MAX 2048u    /* a grant for each such page */
-#define LOCAL_FDS_MAX (1u + LOCAL_QUEUES_MAX)
+#define LOCAL_FDS_MAX (2u + LOCAL_QUEUES_MAX)
 #define LOCAL_BACKEND 0u                /* the domid that grants name */
 #define LOCAL_GRANTS_PER_PAGE (ACCESS_PAGE_SIZE / sizeof(grant_entry_v1_t))
 
@@ -45,6 +46,7 @@
 #define LOCAL_CSUM (1u << 1)            /* blank checksums to the frontend */
 #define LOCAL_GSO_TCPV4 (1u << 2)
 #define LOCAL_GSO_TCPV6 (1u << 3)
+#define LOCAL_CTRL (1u << 4)            /* a control ring */
 
 struct local_offer {
     uint32_t magic;
@@ -61,6 +63,7 @@ struct local_hello {
     uint32_t features;
     uint8_t mac[6];
     uint8_t pad[2];                     /* zero */
+    uint32_t ctrl_ref;                  /* the control ring's; 0: none */
     struct {
         uint32_t tx_ref;                /* the rings' grants */
         uint32_t rx_ref;
@@ -85,6 +88,8 @@ struct local_link {
     uint32_t tx_ref[LOCAL_QUEUES_MAX];
     uint32_t rx_ref[LOCAL_QUEUES_MAX];
     int event[LOCAL_QUEUES_MAX];        /* the ports of access->notify */
+    uint32_t ctrl_ref;                  /* 0: no control ring */
+    int ctrl_event;                     /* if there is one */
 };
 
 /*
@@ -130,5 +135,13 @@ void local_disconnect(struct local_link *link);
 struct access *local_create(struct local_link *link,
                             struct journal_half *journal,
                             struct window_counts *counts);
+
+/*
+ * The page that a grant grants now, for reading or for both; NULL: it does
+ * not.  Good while the link is, and no pin is set: the memory cannot go, and
+ * a process that is killed leaves nothing to be undone.  The frontend does
+ * not see that the page is in use.
+ */
+void *local_page(struct access *access, grant_ref_t ref, bool readonly);
 
 #endif

@@ -24,6 +24,9 @@ static void grant_page(struct local_front *front, grant_ref_t ref,
 {
     union grant_v1 *grant = local_front_grant(front, ref);
 
+    if (front->is_static) {
+        return;
+    }
     grant->entry.frame = ref;
     __atomic_store_n(&grant->word.head, (uint32_t)GTF_permit_access |
                      (readonly ? GTF_readonly : 0) |
@@ -36,11 +39,26 @@ static bool end_grant(struct local_front *front, grant_ref_t ref)
     union grant_v1 *grant = local_front_grant(front, ref);
     uint32_t head = __atomic_load_n(&grant->word.head, __ATOMIC_RELAXED);
 
+    if (front->is_static) {
+        return true;
+    }
     if ((head & (GTF_reading | GTF_writing)) != 0) {
         return false;
     }
     return __atomic_compare_exchange_n(&grant->word.head, &head, 0, false,
                                        __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+void local_front_grant_all(struct local_front *front)
+{
+    for (unsigned int i = 0; i < front->queue_count && !front->is_static;
+         i++) {
+        for (uint32_t slot = 0; slot < LOCAL_FRONT_SLOTS; slot++) {
+            grant_page(front, front->queues[i].tx_page + slot, true);
+            grant_page(front, front->queues[i].rx_page + slot, false);
+        }
+    }
+    front->is_static = true;
 }
 
 static union netif_tx_sring_entry *tx_entry(struct front_queue *q,
@@ -238,8 +256,9 @@ static uint8_t *take_slot(struct local_front *front, struct front_queue *q,
     return local_front_page(front, q->rx_page + id);
 }
 
-static void take_gso(struct local_packet *packet,
-                     const netif_rx_response_t *rsp)
+/* True: another extra info follows. */
+static bool take_extra(struct local_packet *packet,
+                       const netif_rx_response_t *rsp)
 {
     netif_extra_info_t extra;
 
@@ -247,7 +266,12 @@ static void take_gso(struct local_packet *packet,
     if (extra.type == XEN_NETIF_EXTRA_TYPE_GSO) {
         packet->gso_size = extra.u.gso.size;
         packet->gso_type = extra.u.gso.type;
+    } else if (extra.type == XEN_NETIF_EXTRA_TYPE_HASH) {
+        packet->has_hash = true;
+        packet->hash_type = extra.u.hash.type;
+        memcpy(&packet->hash, extra.u.hash.value, sizeof(packet->hash));
     }
+    return (extra.flags & XEN_NETIF_EXTRA_FLAG_MORE) != 0;
 }
 
 /* All slots of one packet; end is the backend's producer index. */
@@ -260,6 +284,7 @@ static void take_packet(struct local_front *front, struct front_queue *q,
 
     packet->status = 0;
     packet->gso_size = 0;
+    packet->has_hash = false;
     for (bool first = true, more = true; more && q->rx_cons != end;
          first = false) {
         uint8_t *page = take_slot(front, q, &rsp, false);
@@ -278,10 +303,9 @@ static void take_packet(struct local_front *front, struct front_queue *q,
                    (uint32_t)rsp.status);
             size += (uint32_t)rsp.status;
         }
-        if (has_extra && q->rx_cons != end) {
+        while (has_extra && q->rx_cons != end) {
             take_slot(front, q, &rsp, true);
-            take_gso(packet, &rsp);
-            has_extra = false;
+            has_extra = take_extra(packet, &rsp);
         }
     }
     packet->size = size;

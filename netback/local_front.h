@@ -32,6 +32,9 @@ struct local_packet {
     uint8_t gso_type;
     uint16_t piece;             /* send: bytes of a slot; 0: a page */
     int16_t status;             /* receive: 0, or a negative NETIF_RSP_* */
+    bool has_hash;              /* receive */
+    uint8_t hash_type;          /* _XEN_NETIF_CTRL_HASH_TYPE_* */
+    uint32_t hash;
 };
 
 struct local_front_stats {
@@ -96,6 +99,38 @@ int local_front_event_fd(const struct local_front *front,
 /* Ask for an event at the next packet; true: there is one already. */
 bool local_front_arm(struct local_front *front, unsigned int queue);
 
+#define LOCAL_FRONT_CTRL_MS 10000   /* the longest wait for an answer */
+
+/*
+ * Ask over the control ring and wait for the answer; the feature LOCAL_CTRL
+ * is needed.  -ETIMEDOUT; -EPROTO: an answer to something else.
+ */
+int local_front_ctrl(struct local_front *front, uint16_t type,
+                     const uint32_t data[3],
+                     struct xen_netif_ctrl_response *response,
+                     int timeout_ms);
+
+/* The page that requests may point to, and its grant. */
+void *local_front_ctrl_page(struct local_front *front, grant_ref_t *ref);
+
+/* Have all pages of all queues mapped by the backend, for good. */
+int local_front_use_static(struct local_front *front);
+
+/* Take a queue's pages back; it goes on by grants that never end. */
+int local_front_drop_static(struct local_front *front, unsigned int queue);
+
+/* How received packets are to be spread over the queues. */
+struct local_hash {
+    uint32_t flags;             /* XEN_NETIF_CTRL_HASH_TYPE_* */
+    uint32_t key_size;          /* bytes */
+    uint32_t mapping_size;      /* entries */
+    const uint8_t *key;
+    const uint32_t *mapping;
+};
+
+int local_front_use_hash(struct local_front *front,
+                         const struct local_hash *hash);
+
 struct local_front_stats local_front_stats(const struct local_front *front,
                                            unsigned int queue);
 
@@ -103,6 +138,11 @@ struct local_front_stats local_front_stats(const struct local_front *front,
 void *local_front_page(struct local_front *front, uint32_t gfn);
 union grant_v1 *local_front_grant(struct local_front *front,
                                      grant_ref_t ref);
+/* The grant of slot 0's TX page; the other slots', then RX's follow. */
+grant_ref_t local_front_first_ref(const struct local_front *front,
+                                  unsigned int queue);
+xen_netif_ctrl_sring_t *local_front_ctrl_ring(struct local_front *front);
+void local_front_ctrl_kick(struct local_front *front);
 netif_tx_sring_t *local_front_tx(struct local_front *front,
                                  unsigned int queue);
 netif_rx_sring_t *local_front_rx(struct local_front *front,

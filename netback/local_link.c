@@ -52,7 +52,11 @@ int local_check(const struct local_hello *hello, size_t size,
         *why = "the frontend wants more queues than were offered, or none";
         return -EPROTO;
     }
-    if (fd_count != 1u + hello->queue_count) {
+    if (hello->ctrl_ref != 0 && (offer->features & LOCAL_CTRL) == 0) {
+        *why = "the frontend has a control ring that was not offered";
+        return -EPROTO;
+    }
+    if (fd_count != 1u + hello->queue_count + (hello->ctrl_ref != 0)) {
         *why = "the frontend sent a wrong number of file descriptors";
         return -EPROTO;
     }
@@ -177,6 +181,7 @@ static int adopt(struct local_link *link, struct received *in,
 {
     const struct local_hello *hello = &in->hello;
     uint32_t pages = in->fd_count != 0 ? memory_pages(in->fds[0]) : 0;
+    struct stat st;
     int error = local_check(hello, in->size, in->fd_count, pages, offer,
                             why);
 
@@ -198,6 +203,16 @@ static int adopt(struct local_link *link, struct received *in,
         link->rx_ref[i] = hello->queues[i].rx_ref;
         link->event[i] = in->fds[1 + i];
         in->fds[1 + i] = -1;
+    }
+    if (hello->ctrl_ref != 0) {
+        *why = "the control ring's events have no socket";
+        if (fstat(in->fds[1 + link->queue_count], &st) != 0 ||
+            !S_ISSOCK(st.st_mode)) {
+            return -EPROTO;     /* one that waits for it could block us */
+        }
+        link->ctrl_ref = hello->ctrl_ref;
+        link->ctrl_event = in->fds[1 + link->queue_count];
+        in->fds[1 + link->queue_count] = -1;
     }
     return 0;
 }
@@ -270,6 +285,9 @@ void local_disconnect(struct local_link *link)
 {
     for (unsigned int i = 0; i < link->queue_count; i++) {
         close(link->event[i]);
+    }
+    if (link->ctrl_ref != 0) {
+        close(link->ctrl_event);
     }
     if (link->memory != NULL) {
         munmap(link->memory, (size_t)link->page_count * ACCESS_PAGE_SIZE);

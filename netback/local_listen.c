@@ -4,7 +4,7 @@
  * which uses what is made here.
  *
  * The memory: grant table | for each queue: TX ring, RX ring, TX pages, RX
- * pages.
+ * pages | control ring, page for its requests.
  *
  * Invariants:
  *  1. The memory is sealed against shrinking before anybody else has it.
@@ -22,11 +22,12 @@
 
 #include "local_private.h"
 
+#define CTRL_PAGES 2u
 #define QUEUE_PAGES (2u + 2u * LOCAL_FRONT_SLOTS)
 
 static int make_memory(struct local_front *front)
 {
-    uint32_t queue_pages = front->queue_count * QUEUE_PAGES;
+    uint32_t queue_pages = front->queue_count * QUEUE_PAGES + CTRL_PAGES;
     size_t size;
 
     /* One entry grants one page, the table's own are never granted. */
@@ -90,6 +91,25 @@ static int make_queue(struct local_front *front, unsigned int i)
     return 0;
 }
 
+static int make_ctrl(struct local_front *front)
+{
+    int pair[2];
+
+    front->ctrl_ring = front->page_count - CTRL_PAGES;
+    front->ctrl_page = front->ctrl_ring + 1;
+    front->ctrl = local_front_page(front, front->ctrl_ring);
+    front->ctrl->req_event = front->ctrl->rsp_event = 1;
+    grant_ring(front, front->ctrl_ring);
+    grant_ring(front, front->ctrl_page);
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+                   pair) != 0) {
+        return -errno;
+    }
+    front->ctrl_event = pair[0];
+    front->backend_ctrl_event = pair[1];
+    return 0;
+}
+
 static int make_socket(struct local_front *front, const char *path)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -124,6 +144,7 @@ struct local_front *local_front_create(const char *path,
         return NULL;
     }
     front->fd = front->listen_fd = front->memory_fd = -1;
+    front->ctrl_event = front->backend_ctrl_event = -1;
     for (unsigned int i = 0; i < LOCAL_QUEUES_MAX; i++) {
         front->queues[i].event = front->queues[i].backend_event = -1;
     }
@@ -138,6 +159,9 @@ struct local_front *local_front_create(const char *path,
     }
     for (unsigned int i = 0; i < queue_count && error == 0; i++) {
         error = make_queue(front, i);
+    }
+    if (error == 0) {
+        error = make_ctrl(front);
     }
     if (error == 0) {
         error = make_socket(front, path);
@@ -166,6 +190,8 @@ void local_front_destroy(struct local_front *front)
     if (front->memory != NULL) {
         munmap(front->memory, (size_t)front->page_count * ACCESS_PAGE_SIZE);
     }
+    close_fd(front->ctrl_event);
+    close_fd(front->backend_ctrl_event);
     close_fd(front->fd);
     close_fd(front->listen_fd);
     close_fd(front->memory_fd);
@@ -188,7 +214,8 @@ static int send_hello(struct local_front *front)
         .grant_frames = front->grant_frames,
         .features = front->features,
     };
-    size_t fds_size = (1u + front->queue_count) * sizeof(int);
+    bool has_ctrl = (front->features & LOCAL_CTRL) != 0;
+    size_t fds_size = (1u + front->queue_count + has_ctrl) * sizeof(int);
     struct iovec data = { &hello, sizeof(hello) };
     struct msghdr message = {
         .msg_iov = &data, .msg_iovlen = 1,
@@ -204,6 +231,10 @@ static int send_hello(struct local_front *front)
         hello.queues[i].tx_ref = front->queues[i].tx_ring;
         hello.queues[i].rx_ref = front->queues[i].rx_ring;
         fds[1 + i] = front->queues[i].backend_event;
+    }
+    if (has_ctrl) {
+        hello.ctrl_ref = front->ctrl_ring;
+        fds[1 + front->queue_count] = front->backend_ctrl_event;
     }
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
@@ -322,6 +353,12 @@ union grant_v1 *local_front_grant(struct local_front *front,
                                      grant_ref_t ref)
 {
     return (union grant_v1 *)front->memory + ref;
+}
+
+grant_ref_t local_front_first_ref(const struct local_front *front,
+                                  unsigned int queue)
+{
+    return front->queues[queue].tx_page;
 }
 
 netif_tx_sring_t *local_front_tx(struct local_front *front,

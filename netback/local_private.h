@@ -31,11 +31,21 @@ struct local_front {
     uint32_t wanted;            /* features asked for */
     uint32_t features;          /* both sides have them */
     uint8_t mac[6];
+    bool is_static;             /* grants are given once, for good */
+    xen_netif_ctrl_sring_t *ctrl;
+    uint32_t ctrl_ring;         /* gfns, and grant references */
+    uint32_t ctrl_page;         /* what requests point to */
+    RING_IDX ctrl_prod;         /* == responses taken, between requests */
+    int ctrl_event;             /* our end of the socket pair */
+    int backend_ctrl_event;
     struct front_queue queues[LOCAL_QUEUES_MAX];
 };
 
 /* local_front.c: give all RX buffers of a new queue. */
 void local_front_fill(struct local_front *front, struct front_queue *q);
+
+/* local_front.c: grant all slots' pages, and never end a grant again. */
+void local_front_grant_all(struct local_front *front);
 
 /* local_listen.c: send the backend an event. */
 void local_front_kick(struct local_front *front, struct front_queue *q);

@@ -23,6 +23,7 @@
 
 #include "netback/burst_offload.h"
 #include "netback/pmd.h"
+#include "netback/steer.h"
 #include "netback/vif_log.h"
 #include "tools/libdom0/dom0.h"
 #include "tools/libdom0/xenbus.h"
@@ -73,6 +74,9 @@ static uint16_t tx_burst(void *queue, struct rte_mbuf **mbufs,
     uint16_t last = __atomic_load_n(&q->vif->queue_count, __ATOMIC_ACQUIRE);
     uint16_t i = last > 1 ? q->id % last : 0;
 
+    if (last != 0 && hash_is_on(&q->vif->hash_table)) {
+        return steer_to_guest(q->vif, last, mbufs, count);
+    }
     return (uint16_t)burst_to_guest(&q->vif->queues[i].to, mbufs, count);
 }
 

@@ -100,16 +100,44 @@ static grant_ref_t take_slot(const struct to_guest *q,
     return request.request.gref;
 }
 
-static void put_gso(const struct to_guest *q, struct to_guest_burst *burst,
-                    const struct to_guest_packet *packet)
+/* Slots for what the guest is told beside the data. */
+static unsigned int extra_count(const struct to_guest_packet *packet)
+{
+    return (packet->gso_size != 0 ? 1u : 0u) + (packet->has_hash ? 1u : 0u);
+}
+
+static union to_guest_slot *take_extra(const struct to_guest *q,
+                                       struct to_guest_burst *burst,
+                                       uint8_t type)
 {
     union to_guest_slot *slot;
 
     take_slot(q, burst, &slot);
     *slot = (union to_guest_slot){ .word = { 0, 0 } };
-    slot->extra.type = XEN_NETIF_EXTRA_TYPE_GSO;
-    slot->extra.u.gso.type = packet->gso_type;
-    slot->extra.u.gso.size = packet->gso_size;
+    slot->extra.type = type;
+    return slot;
+}
+
+static void put_extras(const struct to_guest *q, struct to_guest_burst *burst,
+                       const struct to_guest_packet *packet)
+{
+    union to_guest_slot *slot;
+
+    if (packet->gso_size != 0) {
+        slot = take_extra(q, burst, XEN_NETIF_EXTRA_TYPE_GSO);
+        slot->extra.u.gso.type = packet->gso_type;
+        slot->extra.u.gso.size = packet->gso_size;
+        slot->extra.flags = packet->has_hash ? XEN_NETIF_EXTRA_FLAG_MORE : 0;
+    }
+    if (packet->has_hash) {
+        slot = take_extra(q, burst, XEN_NETIF_EXTRA_TYPE_HASH);
+        slot->extra.u.hash.type = packet->hash.type;
+        slot->extra.u.hash.algorithm = XEN_NETIF_CTRL_HASH_ALGORITHM_TOEPLITZ;
+        for (unsigned int i = 0; i < 4; i++) {
+            slot->extra.u.hash.value[i] =
+                (uint8_t)(packet->hash.value >> i * 8);
+        }
+    }
 }
 
 /* Where the source of a packet's copies stands. */
@@ -156,9 +184,9 @@ static void plan_packet(const struct to_guest *q,
     struct cursor from = { .span = packet->spans };
     uint16_t flags = packet->flags &
                      (NETRXF_csum_blank | NETRXF_data_validated);
-    bool has_gso = packet->gso_size != 0;
+    bool has_extra = extra_count(packet) != 0;
 
-    if (has_gso) {
+    if (has_extra) {
         flags |= NETRXF_extra_info;
     }
     while (size != 0) {
@@ -173,9 +201,9 @@ static void plan_packet(const struct to_guest *q,
         slot->response.flags = flags;
         slot->response.status = part;
         plan_page(burst, &from, ref, part);
-        if (has_gso) {
-            put_gso(q, burst, packet);
-            has_gso = false;
+        if (has_extra) {
+            put_extras(q, burst, packet);
+            has_extra = false;
         }
         flags = 0;
     }
@@ -200,14 +228,15 @@ int to_guest_take(struct to_guest *q, struct to_guest_burst *burst,
         struct to_guest_packet *packet = &packets[burst->packet_count];
         uint32_t size = packet_size(packet);
         unsigned int pages = (size + ACCESS_PAGE_SIZE - 1) / ACCESS_PAGE_SIZE;
-        unsigned int slots = pages + (packet->gso_size != 0);
+        unsigned int slots = pages + extra_count(packet);
         /* Each span's end and each page's end cuts one copy. */
         unsigned int copies = pages + packet->span_count;
 
         packet->drop = TO_GUEST_KEEP;
         burst->first[burst->packet_count] = burst->slot_count;
         if (size == 0 || size > TO_GUEST_SIZE_MAX ||
-            copies > TO_GUEST_COPIES || (q->linear && slots > 1)) {
+            copies > TO_GUEST_COPIES ||
+            (q->linear && (pages > 1 || packet->gso_size != 0))) {
             packet->drop = TO_GUEST_DROP_SIZE;
         } else if (slots > (unsigned int)room - burst->slot_count ||
                    copies > TO_GUEST_COPIES - burst->copy_count) {
@@ -225,13 +254,13 @@ int to_guest_take(struct to_guest *q, struct to_guest_burst *burst,
 static void fail_packet(struct to_guest_burst *burst, unsigned int i)
 {
     unsigned int first = burst->first[i];
+    unsigned int extras = extra_count(&burst->packets[i]);
 
     burst->packets[i].drop = TO_GUEST_DROP_COPY;
     for (unsigned int s = first; s < burst->first[i + 1]; s++) {
-        if (s == first + 1 && burst->packets[i].gso_size != 0) {
-            continue;
+        if (s == first || s - first > extras) {
+            burst->slots[s].response.status = NETIF_RSP_ERROR;
         }
-        burst->slots[s].response.status = NETIF_RSP_ERROR;
     }
 }
 

@@ -20,6 +20,7 @@
 #include <xen/io/netif.h>
 
 #include "access.h"
+#include "hash.h"
 #include "journal.h"
 
 #define TO_GUEST_RING_SIZE 256u     /* slots of a one-page ring */
@@ -52,6 +53,8 @@ struct to_guest_packet {
     uint16_t flags;             /* NETRXF_csum_blank, _data_validated */
     uint16_t gso_size;          /* 0: not GSO */
     uint8_t gso_type;           /* XEN_NETIF_GSO_TYPE_* */
+    bool has_hash;              /* tell the guest of it */
+    struct hash_value hash;
     uint8_t drop;               /* out: enum to_guest_drop */
 };
 

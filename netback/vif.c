@@ -58,8 +58,7 @@ static void tell(struct vif *vif, bool link, bool queues_changed)
     }
 }
 
-/* Any packet thread, with its gate already shut. */
-static void packet_thread_broke(void *vif_pointer, const char *why)
+void vif_break(void *vif_pointer, const char *why)
 {
     struct vif *vif = vif_pointer;
 
@@ -75,7 +74,7 @@ static void vif_prepare(struct vif *vif)
         struct vif_queue *q = &vif->queues[i];
 
         q->tx_port = q->rx_port = -1;
-        q->from.broken = q->to.broken = packet_thread_broke;
+        q->from.broken = q->to.broken = vif_break;
         q->from.vif = q->to.vif = vif;
     }
 }
@@ -226,7 +225,7 @@ static void write_features(struct vif *vif, struct xs_handle *xs)
         { "feature-gso-tcpv4", vif->config.tso },
         { "feature-gso-tcpv6", vif->config.tso },
         { "feature-multicast-control", 0 },
-        { "feature-ctrl-ring", 0 },
+        { "feature-ctrl-ring", 1 },
     };
 
     for (size_t i = 0; i < RTE_DIM(nodes); i++) {

@@ -23,6 +23,8 @@
 #include "direct.h"
 #include "journal_file.h"
 
+struct vif_ctrl;
+
 #define VIF_QUEUES_MAX 16u
 #define VIF_NAME_MAX 32
 #define VIF_PATH_MAX 128
@@ -106,6 +108,8 @@ struct vif {
     const char *broken;         /* [a] why a packet thread gave up */
     uint16_t queue_count;       /* [a] connected queues, or 0 */
     bool link;                  /* [a] */
+    struct vif_ctrl *ctrl;      /* [c] while connected, or NULL */
+    struct hash_table hash_table;   /* [a] as hash.h says */
     LIST_ENTRY(vif) link_all;   /* [c] */
     STAILQ_ENTRY(vif) link_command; /* control's lock */
     struct vif_queue queues[VIF_QUEUES_MAX];
@@ -126,6 +130,12 @@ int vif_start(struct vif *vif, bool tso);
  * change of state: a new vif of the same name goes on where this stopped.
  */
 void vif_destroy(struct vif *vif);
+
+/*
+ * The frontend broke the protocol, for a reason that is a constant: disable
+ * the vif soon.  Any thread; a packet thread has shut its gate.
+ */
+void vif_break(void *vif, const char *why);
 
 /* vif.c, for vif_control.c; control thread only. */
 void vif_update(struct vif *vif, struct xs_handle *xs);

@@ -2,11 +2,11 @@
 /*
  * The control thread: one for all vifs of the process.
  *
- * It sleeps in poll() on XenStore's watch descriptor and on an eventfd.  A
- * watch that fires makes one vif look at its nodes again (vif_update); what
- * it does depends only on what is there now, so events may be lost in number
- * but not in effect.  Talks to vif.c, vif_local.c and vif_journal.c.
- * Invariants:
+ * It sleeps in poll() on XenStore's watch descriptor, on an eventfd, and on
+ * the control rings' event channels.  A watch that fires makes one vif look
+ * at its nodes again (vif_update); what it does depends only on what is
+ * there now, so events may be lost in number but not in effect.  Talks to
+ * vif.c, vif_local.c, vif_ctrl.c and vif_journal.c.  Invariants:
  *  1. Only this thread touches XenStore.
  *  2. A watch token is a vif's id, which is never used twice, so an event
  *     that arrives late finds nobody.
@@ -14,6 +14,7 @@
  *     released before a new one of the same name is looked at.
  *  4. Without xenstored it tries again each second and says so once; it
  *     does not ask for xenstored while all vifs are local.
+ *  5. All vifs' control rings get a round before any gets the next.
  */
 #include <errno.h>
 #include <poll.h>
@@ -21,12 +22,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_lcore.h>
 
 #include "netback/vif.h"
+#include "netback/vif_ctrl.h"
 #include "netback/vif_log.h"
 #include "tools/libdom0/xenbus.h"
 
@@ -42,15 +46,19 @@ static struct {
     pthread_mutex_t lock;
     bool running;                   /* lock */
     int wake;                       /* [I] eventfd, once running */
+    int rings;                      /* [I] epoll of the control rings */
     struct vif_commands added;      /* lock */
     struct vif_commands removed;    /* lock */
     unsigned int next_id;           /* lock */
     struct vif_list vifs;           /* [c] */
     struct xs_handle *xs;           /* [c] */
     bool complained;                /* [c] */
+    int rings_ms;                   /* [c] until a round is due, or -1 */
 } control = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .wake = -1,
+    .rings = -1,
+    .rings_ms = -1,
     .added = STAILQ_HEAD_INITIALIZER(control.added),
     .removed = STAILQ_HEAD_INITIALIZER(control.removed),
 };
@@ -62,6 +70,30 @@ void vif_control_kick(void)
     if (write(control.wake, &one, sizeof(one)) < 0) {
         return;     /* EAGAIN: it is awake already */
     }
+}
+
+int vif_control_watch(struct vif *vif, int fd)
+{
+    struct epoll_event event = {
+        .events = EPOLLIN | EPOLLONESHOT, .data.ptr = vif,
+    };
+
+    return epoll_ctl(control.rings, EPOLL_CTL_ADD, fd, &event) == 0 ? 0
+                                                                    : -errno;
+}
+
+void vif_control_rearm(struct vif *vif, int fd)
+{
+    struct epoll_event event = {
+        .events = EPOLLIN | EPOLLONESHOT, .data.ptr = vif,
+    };
+
+    (void)epoll_ctl(control.rings, EPOLL_CTL_MOD, fd, &event);
+}
+
+void vif_control_unwatch(int fd)
+{
+    (void)epoll_ctl(control.rings, EPOLL_CTL_DEL, fd, NULL);
 }
 
 static bool open_store(void)
@@ -215,11 +247,41 @@ static void serve_watches(void)
     }
 }
 
+static uint64_t clock_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* A vif that has gone unwatched its channel, so no event is a stale one's. */
+static void serve_rings(void)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(control.rings, events, EVENTS_MAX, 0);
+    uint64_t now = clock_ms();
+    struct vif *vif;
+
+    for (int i = 0; i < count; i++) {
+        vif_ctrl_event(events[i].data.ptr);
+    }
+    control.rings_ms = -1;
+    LIST_FOREACH(vif, &control.vifs, link_all) {
+        int ms = vif_ctrl_turn(vif, now);
+
+        if (ms >= 0 && (control.rings_ms < 0 || ms < control.rings_ms)) {
+            control.rings_ms = ms;
+        }
+    }
+}
+
 /* Sleep; true: a command or a kick woke us. */
 static bool wait_for_work(void)
 {
-    struct pollfd fds[2] = {
+    struct pollfd fds[3] = {
         { .fd = control.wake, .events = POLLIN },
+        { .fd = control.rings, .events = POLLIN },
         { .fd = control.xs != NULL ? xs_fileno(control.xs) : -1,
           .events = POLLIN },
     };
@@ -231,7 +293,11 @@ static bool wait_for_work(void)
     } else if (have_busy() || (control.xs == NULL && have_vif(false))) {
         timeout = RETRY_MS;
     }
-    (void)poll(fds, 2, timeout);
+    if (control.rings_ms >= 0 &&
+        (timeout < 0 || control.rings_ms < timeout)) {
+        timeout = control.rings_ms;
+    }
+    (void)poll(fds, 3, timeout);
     return read(control.wake, &count, sizeof(count)) == sizeof(count);
 }
 
@@ -251,6 +317,7 @@ static void *control_run(void *unused)
         if (woken || have_busy()) {
             update_all();
         }
+        serve_rings();
     }
     return NULL;
 }
@@ -268,16 +335,26 @@ static int start_thread(void)
     if (control.wake < 0) {
         return -errno;
     }
+    control.rings = epoll_create1(EPOLL_CLOEXEC);
+    if (control.rings < 0) {
+        error = -errno;
+        goto close_wake;
+    }
     error = rte_ctrl_thread_create(&thread, "xenvif-control", NULL,
                                    control_run, NULL);
     if (error != 0) {
-        close(control.wake);
-        control.wake = -1;
-        return error < 0 ? error : -error;
+        goto close_rings;
     }
     pthread_detach(thread);
     control.running = true;
     return 0;
+close_rings:
+    close(control.rings);
+    control.rings = -1;
+close_wake:
+    close(control.wake);
+    control.wake = -1;
+    return error < 0 ? error : -error;
 }
 
 int vif_control_add(struct vif *vif)

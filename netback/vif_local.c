@@ -21,13 +21,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "netback/local.h"
 #include "netback/vif.h"
+#include "netback/vif_ctrl.h"
 #include "netback/vif_log.h"
 
 #define ANSWER_MS 200           /* a frontend that is alive takes less */
+#define CTRL_EVENTS_MAX 64u     /* taken from the socket for a round */
 
 static void tell(struct vif *vif, bool link, bool queues_changed)
 {
@@ -35,10 +38,85 @@ static void tell(struct vif *vif, bool link, bool queues_changed)
     vif->config.changed(vif->config.owner, link, queues_changed);
 }
 
+/* A control ring that is reached by the link. */
+struct local_ctrl {
+    struct local_link *link;    /* borrowed */
+    struct access *access;
+    struct window_counts counts;    /* of what is no packet */
+};
+
+/* The rest of a storm waits in the socket, and then its sender. */
+static void ctrl_mask(void *self)
+{
+    const struct local_ctrl *l = self;
+    char event;
+
+    for (unsigned int i = 0; i < CTRL_EVENTS_MAX; i++) {
+        if (recv(l->link->ctrl_event, &event, sizeof(event),
+                 MSG_DONTWAIT) < 0) {
+            return;
+        }
+    }
+}
+
+static void ctrl_unmask(void *self)
+{
+    (void)self;
+}
+
+static void *ctrl_map(void *self, grant_ref_t ref, bool readonly)
+{
+    const struct local_ctrl *l = self;
+
+    return local_page(l->access, ref, readonly);
+}
+
+static void ctrl_unmap(void *self, void *page)
+{
+    (void)self;                 /* the link has all of it mapped */
+    (void)page;
+}
+
+static void ctrl_destroy(void *self)
+{
+    struct local_ctrl *l = self;
+
+    l->access->ops->destroy(l->access);
+    free(l);
+}
+
+static int open_ctrl(struct vif *vif, const char **why)
+{
+    struct vif_ctrl_transport transport = {
+        .ref = vif->link_local->ctrl_ref,
+        .port = vif->link_local->ctrl_event,
+        .fd = vif->link_local->ctrl_event,
+        .mask = ctrl_mask, .unmask = ctrl_unmask,
+        .map = ctrl_map, .unmap = ctrl_unmap, .destroy = ctrl_destroy,
+    };
+    struct local_ctrl *l;
+
+    if (vif->link_local->ctrl_ref == 0) {
+        return 0;
+    }
+    *why = "no memory";
+    l = calloc(1, sizeof(*l));
+    if (l == NULL) {
+        return -ENOMEM;
+    }
+    l->link = vif->link_local;
+    l->access = local_create(l->link, NULL, &l->counts);
+    if (l->access == NULL) {
+        free(l);
+        return -ENOMEM;
+    }
+    transport.access = l->access;
+    transport.self = l;
+    return vif_ctrl_open(vif, &transport, vif->link_local->queue_count, why);
+}
+
 static void release_queue(struct vif_queue *q)
 {
-    burst_gate_close(&q->from.gate);
-    burst_gate_close(&q->to.gate);
     if (q->from.access != NULL) {
         q->from.access->ops->destroy(q->from.access);
     }
@@ -55,6 +133,11 @@ static void release_queue(struct vif_queue *q)
 void vif_local_disconnect(struct vif *vif)
 {
     __atomic_store_n(&vif->queue_count, 0, __ATOMIC_RELEASE);
+    for (unsigned int i = 0; i < VIF_QUEUES_MAX; i++) {
+        burst_gate_close(&vif->queues[i].from.gate);
+        burst_gate_close(&vif->queues[i].to.gate);
+    }
+    vif_ctrl_close(vif);
     for (unsigned int i = 0; i < VIF_QUEUES_MAX; i++) {
         release_queue(&vif->queues[i]);
     }
@@ -160,7 +243,7 @@ static uint64_t socket_id(const struct vif *vif)
 
 static int connect_queues(struct vif *vif, const char **why)
 {
-    uint32_t features = LOCAL_CSUM;
+    uint32_t features = LOCAL_CSUM | LOCAL_CTRL;
     int error;
 
     if (vif->config.tso) {
@@ -184,7 +267,7 @@ static int connect_queues(struct vif *vif, const char **why)
                              error == 0; i++) {
         error = make_queue(vif, &vif->queues[i], i, why);
     }
-    return error;
+    return error != 0 ? error : open_ctrl(vif, why);
 }
 
 /* WAITING -> CONNECTED, or BROKEN for a frontend that is no good. */

@@ -8,8 +8,8 @@
  *  1. Every number comes from the guest: it is bounded here, once.
  *  2. A gate opens after everything behind it is ready, and everything
  *     behind it goes only after it has closed.
- *  3. We never ask for an event and never unmask a port: one event stays
- *     pending for ever, so a storm of them costs nothing.
+ *  3. For packets we never ask for an event and never unmask a port: one
+ *     event stays pending for ever, so a storm of them costs nothing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +19,7 @@
 #include "netback/direct.h"
 #include "netback/gcopy.h"
 #include "netback/vif.h"
+#include "netback/vif_ctrl.h"
 #include "netback/vif_log.h"
 #include "tools/libdom0/xenbus.h"
 
@@ -335,6 +336,9 @@ int vif_queues_connect(struct vif *vif, struct xs_handle *xs,
         }
         error = queue_prepare(vif, xs, &vif->queues[i], dir, why);
     }
+    if (error == 0) {
+        error = vif_ctrl_connect(vif, xs, (uint16_t)count, why);
+    }
     if (error != 0) {
         vif_queues_disconnect(vif);
         return error;
@@ -353,6 +357,7 @@ void vif_queues_disconnect(struct vif *vif)
         burst_gate_close(&vif->queues[i].from.gate);
         burst_gate_close(&vif->queues[i].to.gate);
     }
+    vif_ctrl_close(vif);
     for (unsigned int i = 0; i < VIF_QUEUES_MAX; i++) {
         queue_release(vif, &vif->queues[i]);
     }

@@ -19,6 +19,7 @@ static void play_hello(struct fuzz_input *in)
     const struct local_offer offer = {
         .magic = LOCAL_MAGIC, .version = LOCAL_VERSION,
         .queues_max = fuzz_byte(in),
+        .features = fuzz_byte(in),
     };
     struct local_hello hello;
     const char *why = NULL;
@@ -33,7 +34,9 @@ static void play_hello(struct fuzz_input *in)
         hello.pad[0] = hello.pad[1] = 0;
         hello.queue_count %= 20;
         hello.grant_frames %= 300;
-        fds = (shape & 2) != 0 ? hello.queue_count + 1u : fds;
+        hello.ctrl_ref &= (shape & 4) != 0 ? UINT32_MAX : 0;
+        fds = (shape & 2) != 0 ? hello.queue_count + 1u +
+                                 (hello.ctrl_ref != 0) : fds;
     }
     if (local_check(&hello, sizeof(hello), fds, pages, &offer, &why) != 0) {
         fuzz_require(why != NULL, "a refusal is explained");
@@ -43,6 +46,8 @@ static void play_hello(struct fuzz_input *in)
                  hello.queue_count <= offer.queues_max &&
                  fds <= LOCAL_FDS_MAX && hello.grant_frames <= pages,
                  "a hello that is too large");
+    fuzz_require(hello.ctrl_ref == 0 || (offer.features & LOCAL_CTRL) != 0,
+                 "a control ring that was not offered");
 }
 
 /* Entries that are often good, in the memory's first page. */

@@ -3,12 +3,15 @@
  * Two guests in one process, for tests of what stands between them: each is
  * a local frontend, each sends packets to the other and checks what comes.
  *
- * usage: vif_peer [-n PACKETS] [-s SIZE_MAX] [-l] [-q QUEUES] SOCKET SOCKET
+ * usage: vif_peer [-n PACKETS] [-s SIZE_MAX] [-l] [-g] [-q QUEUES]
+ *                 SOCKET SOCKET
  *
  * It waits for a backend on both sockets, sends PACKETS each way, and ends
  * with one line; exit status 0 when every packet came as it was sent, in
  * order.  -l: packets may be lost (a backend that is killed in between),
- * but none may be wrong; a backend that goes is waited for again.
+ * but none may be wrong; a backend that goes is waited for again.  -g: by
+ * static grants: first with no other grants at all, so that nothing else can
+ * carry packets, then, after the backend has given them back, by grants.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -39,6 +42,7 @@ struct options {
     uint32_t size_max;
     unsigned int queues;
     bool lossy;
+    bool by_static;
 };
 
 static struct guest guests[2];
@@ -219,16 +223,78 @@ static bool report(const struct options *options, double seconds)
     return good;
 }
 
+/* Rewrite all grants of both rings' pages of a guest. */
+static void set_grants(struct guest *guest, unsigned int queues,
+                       uint16_t flags)
+{
+    for (unsigned int i = 0; i < queues; i++) {
+        grant_ref_t first = local_front_first_ref(guest->front, i);
+
+        for (uint32_t n = 0; n < 2 * LOCAL_FRONT_SLOTS; n++) {
+            bool readonly = flags != 0 && n < LOCAL_FRONT_SLOTS;
+
+            local_front_grant(guest->front, first + n)->entry.flags =
+                flags | (readonly ? GTF_readonly : 0);
+        }
+    }
+}
+
+static bool begin_static(const struct options *options)
+{
+    for (unsigned int i = 0; i < 2; i++) {
+        int error = local_front_use_static(guests[i].front);
+
+        if (error != 0) {
+            fprintf(stderr, "guest %u: no static grants: %s\n", i,
+                    strerror(-error));
+            return false;
+        }
+        /* They are mapped for good, and now they grant nothing more. */
+        set_grants(&guests[i], options->queues, 0);
+    }
+    return true;
+}
+
+static bool end_static(const struct options *options)
+{
+    for (unsigned int i = 0; i < 2; i++) {
+        for (unsigned int queue = 0; queue < options->queues; queue++) {
+            int error = local_front_drop_static(guests[i].front, queue);
+
+            if (error != 0) {
+                fprintf(stderr, "guest %u: static grants stay: %s\n", i,
+                        strerror(-error));
+                return false;
+            }
+        }
+        set_grants(&guests[i], options->queues, GTF_permit_access);
+    }
+    return true;
+}
+
+static bool exchange_static(struct options *options)
+{
+    uint32_t packets = options->packets;
+
+    options->packets = packets / 2;
+    if (!begin_static(options) || !exchange(options)) {
+        return false;
+    }
+    options->packets = packets;
+    return end_static(options) && exchange(options);
+}
+
 static struct options parse(int argc, char **argv)
 {
     struct options o = { .packets = 20000, .size_max = 1514, .queues = 1 };
     int c;
 
-    while ((c = getopt(argc, argv, "n:s:lq:")) != -1) {
+    while ((c = getopt(argc, argv, "n:s:lgq:")) != -1) {
         switch (c) {
         case 'n': o.packets = (uint32_t)strtoul(optarg, NULL, 0); break;
         case 's': o.size_max = (uint32_t)strtoul(optarg, NULL, 0); break;
         case 'l': o.lossy = true; break;
+        case 'g': o.by_static = true; break;
         case 'q': o.queues = (unsigned int)strtoul(optarg, NULL, 0); break;
         default: optind = argc; break;
         }
@@ -236,7 +302,7 @@ static struct options parse(int argc, char **argv)
     if (argc - optind != 2 || o.size_max < 60 || o.size_max >= DATA_MAX ||
         o.queues == 0 || o.queues > LOCAL_QUEUES_MAX) {
         fprintf(stderr, "usage: vif_peer [-n PACKETS] [-s SIZE_MAX] [-l] "
-                "[-q QUEUES] SOCKET SOCKET\n");
+                "[-g] [-q QUEUES] SOCKET SOCKET\n");
         exit(2);
     }
     return o;
@@ -253,7 +319,8 @@ int main(int argc, char **argv)
 
         guests[i].front = local_front_create(
             argv[optind + i], (uint16_t)options.queues,
-            LOCAL_SG | LOCAL_CSUM | LOCAL_GSO_TCPV4 | LOCAL_GSO_TCPV6, mac);
+            LOCAL_SG | LOCAL_CSUM | LOCAL_GSO_TCPV4 | LOCAL_GSO_TCPV6 |
+            LOCAL_CTRL, mac);
         if (guests[i].front == NULL) {
             fprintf(stderr, "%s: %s\n", argv[optind + i], strerror(errno));
             return 1;
@@ -266,7 +333,8 @@ int main(int argc, char **argv)
         return 1;
     }
     start = now();
-    good = exchange(&options);
+    good = options.by_static ? exchange_static(&options)
+                             : exchange(&options);
     good = report(&options, now() - start) && good;
     local_front_destroy(guests[0].front);
     local_front_destroy(guests[1].front);

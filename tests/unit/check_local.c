@@ -433,7 +433,7 @@ START_TEST(hello_is_checked)
     ck_assert_int_eq(local_check(&hello, size, fds, pages, &offer, &why), 0);
     switch (_i) {
     case 0: hello.magic = 0; break;
-    case 1: hello.version = 2; break;
+    case 1: hello.version = LOCAL_VERSION - 1; break;
     case 2: hello.queue_count = 0; break;
     case 3: hello.queue_count = 5; fds = 6; break;
     case 4: hello.queue_count = 65535; break;
@@ -446,6 +446,7 @@ START_TEST(hello_is_checked)
     case 11: size--; break;
     case 12: pages = LOCAL_PAGES_MAX;
         hello.grant_frames = LOCAL_GRANT_FRAMES_MAX + 1; break;
+    case 13: hello.ctrl_ref = 9; fds = 4; break;    /* not offered */
     default: hello.pad[1] = 1; break;
     }
     ck_assert_int_eq(local_check(&hello, size, fds, pages, &offer, &why),
@@ -454,10 +455,55 @@ START_TEST(hello_is_checked)
 }
 END_TEST
 
+/* With the offer of a control ring its event socket has to come, too. */
+START_TEST(control_ring_is_offered)
+{
+    struct local_offer with_ctrl = offer;
+    struct local_hello hello = good_hello();
+    const char *why = NULL;
+
+    with_ctrl.features = LOCAL_CTRL;
+    ck_assert_int_eq(local_check(&hello, sizeof(hello), 3, 100, &with_ctrl,
+                                 &why), 0);
+    hello.ctrl_ref = 9;
+    ck_assert_int_eq(local_check(&hello, sizeof(hello), 4, 100, &with_ctrl,
+                                 &why), 0);
+    ck_assert_int_eq(local_check(&hello, sizeof(hello), 3, 100, &with_ctrl,
+                                 &why), -EPROTO);
+}
+END_TEST
+
+/* A page for good, and nothing that has to be undone. */
+START_TEST(pages_without_pins)
+{
+    const grant_ref_t ref = 20;
+    grant_entry_v1_t *entry = &local_front_grant(front, ref)->entry;
+    void *page;
+
+    set_grant(ref, GTF_permit_access | GTF_readonly, 0, 9);
+    ck_assert_ptr_null(local_page(access_, ref, false));
+    page = local_page(access_, ref, true);
+    ck_assert_ptr_nonnull(page);
+    ck_assert_uint_eq(entry->flags, GTF_permit_access | GTF_readonly);
+    memset(local_front_page(front, 9), 0x5a, 16);
+    ck_assert_mem_eq(page, local_front_page(front, 9), 16);
+    set_grant(ref, GTF_permit_access, 0, link_.page_count);
+    ck_assert_ptr_null(local_page(access_, ref, false));
+    set_grant(ref, GTF_permit_access, 1, 9);
+    ck_assert_ptr_null(local_page(access_, ref, true));
+    set_grant(ref, GTF_transitive, 0, 9);
+    ck_assert_ptr_null(local_page(access_, ref, true));
+    ck_assert_ptr_null(local_page(access_, link_.grant_count, true));
+    ck_assert_ptr_null(local_page(access_, UINT32_MAX, true));
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
     tcase_add_test(tcase, handshake);
     tcase_add_test(tcase, packets_both_ways);
+    tcase_add_test(tcase, control_ring_is_offered);
+    tcase_add_test(tcase, pages_without_pins);
     tcase_add_test(tcase, events_arrive);
     tcase_add_test(tcase, xsa332_full_event_socket);
     tcase_add_test(tcase, grants_are_checked);
@@ -469,7 +515,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, frontend_goes);
     tcase_add_test(tcase, too_many_queues);
     tcase_add_test(tcase, nobody_listens);
-    tcase_add_loop_test(tcase, hello_is_checked, 0, 14);
+    tcase_add_loop_test(tcase, hello_is_checked, 0, 15);
 }
 
 int main(void)

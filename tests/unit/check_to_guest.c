@@ -150,6 +150,70 @@ START_TEST(gso_has_its_extra)
 }
 END_TEST
 
+/* netif.h: extra infos in a row, and the value's least byte first. */
+START_TEST(hash_has_its_extra)
+{
+    bool is_large = _i == 1;
+    netif_extra_info_t extra;
+    netif_rx_response_t response;
+
+    spans[0].size = is_large ? 5000 : 64;
+    packets[0].gso_size = is_large ? 1448 : 0;
+    packets[0].gso_type = XEN_NETIF_GSO_TYPE_TCPV4;
+    packets[0].has_hash = true;
+    packets[0].hash.value = 0x12345678;
+    packets[0].hash.type = _XEN_NETIF_CTRL_HASH_TYPE_IPV6_TCP;
+    q.linear = !is_large;       /* a linear guest has extra slots, too */
+    give(4);
+    ck_assert_int_eq(send(1), 1);
+    assert_response(0, NETRXF_extra_info | (is_large ? NETRXF_more_data : 0),
+                    is_large ? 4096 : 64);
+    ck_assert(fake_guest_get_rx(guest, &response));
+    memcpy(&extra, &response, sizeof(extra));
+    if (is_large) {
+        ck_assert_uint_eq(extra.type, XEN_NETIF_EXTRA_TYPE_GSO);
+        ck_assert_uint_eq(extra.flags, XEN_NETIF_EXTRA_FLAG_MORE);
+        ck_assert(fake_guest_get_rx(guest, &response));
+        memcpy(&extra, &response, sizeof(extra));
+    }
+    ck_assert_uint_eq(extra.type, XEN_NETIF_EXTRA_TYPE_HASH);
+    ck_assert_uint_eq(extra.flags, 0);
+    ck_assert_uint_eq(extra.u.hash.type, _XEN_NETIF_CTRL_HASH_TYPE_IPV6_TCP);
+    ck_assert_uint_eq(extra.u.hash.algorithm,
+                      XEN_NETIF_CTRL_HASH_ALGORITHM_TOEPLITZ);
+    ck_assert_mem_eq(extra.u.hash.value, "\x78\x56\x34\x12", 4);
+    if (is_large) {
+        assert_response(3, 0, 904);
+    }
+    ck_assert(!fake_guest_get_rx(guest, &response));
+}
+END_TEST
+
+START_TEST(failed_hash_keeps_its_extras)
+{
+    netif_extra_info_t extra;
+    netif_rx_response_t response;
+
+    spans[0].size = 5000;
+    packets[0].gso_size = 1448;
+    packets[0].gso_type = XEN_NETIF_GSO_TYPE_TCPV4;
+    packets[0].has_hash = true;
+    give(4);
+    guest->refuse[3] = GNTST_bad_page;
+    ck_assert_int_eq(send(1), 1);
+    ck_assert_uint_eq(packets[0].drop, TO_GUEST_DROP_COPY);
+    assert_response(0, NETRXF_extra_info | NETRXF_more_data,
+                    NETIF_RSP_ERROR);
+    for (uint8_t type = XEN_NETIF_EXTRA_TYPE_GSO;
+         type <= XEN_NETIF_EXTRA_TYPE_HASH; type += 3) {
+        ck_assert(fake_guest_get_rx(guest, &response));
+        memcpy(&extra, &response, sizeof(extra));
+        ck_assert_uint_eq(extra.type, type);
+    }
+    assert_response(3, 0, NETIF_RSP_ERROR);
+}
+END_TEST
+
 /* One packet more than the guest has buffers for is not begun. */
 START_TEST(packets_are_never_cut)
 {
@@ -387,6 +451,8 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, whole_burst_is_one_batch);
     tcase_add_test(tcase, large_packet_is_chained);
     tcase_add_test(tcase, gso_has_its_extra);
+    tcase_add_loop_test(tcase, hash_has_its_extra, 0, 2);
+    tcase_add_test(tcase, failed_hash_keeps_its_extras);
     tcase_add_test(tcase, packets_are_never_cut);
     tcase_add_test(tcase, xsa392_stalled_guest);
     tcase_add_test(tcase, xsa332_one_event_a_burst);

@@ -79,7 +79,7 @@ tests_fuzz_fuzz_offload_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_local_SOURCES = tests/unit/check_local.c \
 	tests/unit/unit.h netback/access.h netback/ring.h \
 	netback/local.c netback/local.h netback/local_link.c \
-	netback/local_front.c netback/local_front.h \
+	netback/local_ctrl.c netback/local_front.c netback/local_front.h \
 	netback/local_listen.c netback/local_private.h \
 	netback/from_guest.c netback/from_guest.h \
 	netback/to_guest.c netback/to_guest.h $(JOURNAL) $(WINDOW)
@@ -90,8 +90,15 @@ tests_unit_check_local_LDADD = $(UNIT_LDADD)
 # Two guests in a process, for the real switches that stand between them.
 noinst_PROGRAMS += tests/native/vif_peer
 tests_native_vif_peer_SOURCES = tests/native/vif_peer.c netback/ring.h \
-	netback/local_front.c netback/local_front.h netback/local_listen.c \
-	netback/local.h netback/local_private.h netback/access.h
+	netback/local_ctrl.c netback/local_front.c netback/local_front.h \
+	netback/local_listen.c netback/local.h netback/local_private.h netback/access.h
+noinst_PROGRAMS += tests/native/vif_steer
+tests_native_vif_steer_SOURCES = tests/native/vif_steer.c netback/ring.h \
+	netback/local_ctrl.c netback/local_front.c netback/local_front.h \
+	netback/local_listen.c netback/local.h netback/local_private.h \
+	netback/access.h
+tests_native_vif_steer_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE
+tests_native_vif_steer_CFLAGS = $(WARN_CFLAGS)
 tests_native_vif_peer_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE
 tests_native_vif_peer_CFLAGS = $(WARN_CFLAGS)
 
