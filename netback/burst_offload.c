@@ -150,15 +150,21 @@ int burst_offload_from(struct burst_from *b, struct rte_mbuf *mbuf,
     return error;
 }
 
-/* The IPv4 header's own sum, when the sender left it to us. */
-static void complete_ipv4(struct rte_mbuf *mbuf,
-                          const struct offload_headers *headers)
+/* The IPv4 header's own sum, which the sender left to us. */
+static int complete_ipv4(struct rte_mbuf *mbuf)
 {
     struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(
-        mbuf, struct rte_ipv4_hdr *, headers->l2_len);
+        mbuf, struct rte_ipv4_hdr *, mbuf->l2_len);
 
+    if (mbuf->data_len < mbuf->l2_len + sizeof(*ip) ||
+        ip->version_ihl >> 4 != IPVERSION ||
+        rte_ipv4_hdr_len(ip) < sizeof(*ip) ||
+        mbuf->data_len < mbuf->l2_len + rte_ipv4_hdr_len(ip)) {
+        return -EBADMSG;
+    }
     ip->hdr_checksum = 0;
     ip->hdr_checksum = rte_ipv4_cksum(ip);
+    return 0;
 }
 
 static bool takes_blank(const struct burst_to *b,
@@ -188,8 +194,14 @@ int burst_offload_to(struct burst_to *b, struct to_guest_packet *packet,
 {
     bool large = (mbuf->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
     struct offload_headers headers;
-    int error;
+    int error = 0;
 
+    if ((mbuf->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0) {
+        error = complete_ipv4(mbuf);
+    }
+    if (error != 0) {
+        return error;
+    }
     if ((mbuf->ol_flags & TX_MASK) == 0) {
         if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) ==
             RTE_MBUF_F_RX_L4_CKSUM_GOOD) {
@@ -203,10 +215,6 @@ int burst_offload_to(struct burst_to *b, struct to_guest_packet *packet,
     }
     if (error != 0) {
         return error;
-    }
-    if ((mbuf->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0 &&
-        headers.l3 == OFFLOAD_L3_IPV4) {
-        complete_ipv4(mbuf, &headers);
     }
     if (!large && !takes_blank(b, &headers)) {
         b->stats.completed++;

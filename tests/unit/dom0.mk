@@ -29,6 +29,18 @@ tests_unit_check_vif_life_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_vif_life_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_vif_life_LDADD = $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_burst_offload
+tests_unit_check_burst_offload_SOURCES = tests/unit/check_burst_offload.c \
+	tests/unit/unit.h tests/fake/guest.c tests/fake/guest.h \
+	netback/burst_offload.c netback/burst_offload.h \
+	netback/offload.c netback/offload.h \
+	netback/from_guest.c netback/from_guest.h \
+	netback/journal.c netback/journal.h
+tests_unit_check_burst_offload_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API
+tests_unit_check_burst_offload_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_burst_offload_LDADD = $(UNIT_LDADD) -lrte_mempool -lrte_eal
+
 unit_tests += tests/unit/check_pmd_args
 tests_unit_check_pmd_args_SOURCES = tests/unit/check_pmd_args.c \
 	tests/unit/unit.h netback/pmd_args.c netback/pmd.h
