@@ -42,6 +42,7 @@ hv_core_sources = \
 	hv/core/physdev_op.c \
 	hv/core/physmap.c \
 	hv/core/physmap_op.c \
+	hv/core/pv_op.c \
 	hv/core/platform_op.c \
 	hv/core/radix.c \
 	hv/core/sched.c \
@@ -75,6 +76,9 @@ hv_arch_sources = \
 	hv/arch/x86/hvm/mmio.c \
 	hv/arch/x86/hvm/mmio_decode.c \
 	hv/arch/x86/hvm/msr.c \
+	hv/arch/x86/hvm/pv.c \
+	hv/arch/x86/hvm/pv_image.S \
+	hv/arch/x86/hvm/pv_memory.c \
 	hv/arch/x86/hvm/pvh_dom0.c \
 	hv/arch/x86/hvm/save.c \
 	hv/arch/x86/hvm/vcpu.c \
@@ -129,6 +133,42 @@ hv_gantry_elf_LDFLAGS = -nostdlib -static \
 	-Wl,--no-warn-rwx-segments
 EXTRA_hv_gantry_elf_DEPENDENCIES = $(srcdir)/hv/arch/x86/gantry.lds
 EXTRA_DIST += hv/arch/x86/gantry.lds
+
+# The PV personality: position-fixed by its own script, part of the image.
+pvkern_sources = \
+	hv/arch/x86/pvkern/boot.c \
+	hv/arch/x86/pvkern/bounce.c \
+	hv/arch/x86/pvkern/decode.c \
+	hv/arch/x86/pvkern/descriptor.c \
+	hv/arch/x86/pvkern/entry.S \
+	hv/arch/x86/pvkern/hypercall.c \
+	hv/arch/x86/pvkern/mmu.c \
+	hv/arch/x86/pvkern/privileged.c \
+	hv/arch/x86/pvkern/segment.c \
+	hv/arch/x86/pvkern/table.c \
+	hv/arch/x86/pvkern/trap.c
+
+noinst_PROGRAMS += hv/pvkern.elf
+hv_pvkern_elf_SOURCES = $(pvkern_sources) $(hv_lib_freestanding_sources)
+hv_pvkern_elf_CPPFLAGS = $(hv_cppflags)
+hv_pvkern_elf_CFLAGS = $(WARN_CFLAGS) -std=gnu11 -O2 -g -ffreestanding \
+	-fpie -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
+	-fno-stack-protector -fno-strict-aliasing -fno-common \
+	-fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
+	-fno-jump-tables -fcf-protection=none
+hv_pvkern_elf_CCASFLAGS = -g -fno-pic
+hv_pvkern_elf_LDFLAGS = -nostdlib -static \
+	-Wl,-T,$(srcdir)/hv/arch/x86/pvkern/pvkern.lds -Wl,-z,noexecstack \
+	-Wl,-z,max-page-size=4096 -Wl,--build-id=none \
+	-Wl,--no-warn-rwx-segments
+EXTRA_hv_pvkern_elf_DEPENDENCIES = \
+	$(srcdir)/hv/arch/x86/pvkern/pvkern.lds
+EXTRA_DIST += hv/arch/x86/pvkern/pvkern.lds
+
+hv/pvkern.bin: hv/pvkern.elf
+	$(AM_V_GEN)$(OBJCOPY) -O binary hv/pvkern.elf $@.tmp && mv $@.tmp $@
+CLEANFILES += hv/pvkern.bin
+hv/arch/x86/hvm/gantry_elf-pv_image.$(OBJEXT): hv/pvkern.bin
 
 hv/gantry: hv/gantry.elf
 	$(AM_V_GEN)$(OBJCOPY) --strip-debug -O elf32-i386 hv/gantry.elf $@.tmp \

@@ -79,6 +79,9 @@ void arch_vcpu_switch_from(struct vcpu *v);
 void arch_vcpu_switch_to(struct vcpu *v);
 /* Sets registers from VCPU_HVM_CONTEXT-like data: DOMCTL_setvcpucontext. */
 int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
+/* VCPUOP_initialise of a PV guest's vcpu that is down: 0, -ENOMEM, ... */
+int arch_vcpu_initialise_pv(struct vcpu *v,
+                            const struct vcpu_guest_context *c);
 /* Fills 'c' for DOMCTL_getvcpucontext; 'v' is paused. */
 void arch_vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c);
 /* VCPUOP_initialise of a vcpu that is down: 0, -EINVAL, -EOPNOTSUPP. */
@@ -109,7 +112,8 @@ void arch_hypercall_set_arg(struct vcpu *v, unsigned int n, uint64_t val);
 /* ---- what the toolstack reads and sets: domctl, sysctl ---- */
 
 enum cpu_policy_kind { CPU_POLICY_HOST, CPU_POLICY_HVM_MAX,
-                       CPU_POLICY_HVM_DEFAULT };
+                       CPU_POLICY_HVM_DEFAULT, CPU_POLICY_PV_MAX,
+                       CPU_POLICY_PV_DEFAULT };
 
 /* The most leaves that any policy has. */
 #define CPU_POLICY_MAX_LEAVES 128u
@@ -140,6 +144,24 @@ uint32_t arch_cpu_apic_id(unsigned int cpu);
 uint64_t arch_max_mfn(void);
 /* Where the boot options stand, for the version hypercall. */
 const char *arch_command_line(void);
+
+/* ---- PV guests: d->is_pv ---- */
+
+/* Writes the stubs of XEN_DOMCTL_hypercall_init to RAM 'g': 0, -EINVAL. */
+int arch_pv_hypercall_page(struct domain *d, gfn_t g);
+/*
+ * The toolstack pins 'g' as a page table of 'level' (0: no more) before the
+ * domain first runs.  0, -EINVAL, -ENOMEM.
+ */
+int arch_pv_pin(struct domain *d, gfn_t g, unsigned int level);
+/* What 'g' is as a page table: level 1-4, or 0; for who saves the domain. */
+unsigned int arch_pv_level(struct domain *d, gfn_t g, bool *pinned);
+/* Where 'd' finds shared_info and the frames of its grant table. */
+enum pv_place { PV_SHARED_INFO, PV_GRANT_FRAME };
+gfn_t arch_pv_gfn(const struct domain *d, enum pv_place place,
+                  uint64_t index);
+/* Where 'd' sees the M2P. */
+void arch_pv_m2p(const struct domain *d, struct xen_machphys_mapping *m);
 
 /* Barriers and atomics beyond the compiler's are in lib/atomic.h. */
 

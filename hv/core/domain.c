@@ -323,6 +323,7 @@ static struct domain *alloc_domain(const struct xen_domctl_createdomain *c,
     d->refs = 1;
     d->is_privileged = privileged;
     d->is_direct_mapped = privileged;
+    d->is_pv = !(c->flags & XEN_DOMCTL_CDF_hvm);
     d->max_vcpus = c->max_vcpus;
     d->config = *c;
     d->create_flags = c->flags;

@@ -29,6 +29,7 @@ struct domain {
     domid_t id;                     /* [I] */
     bool is_privileged;             /* [I] dom0: all of core/xsm says yes */
     bool is_direct_mapped;          /* [I] gfn == mfn for its RAM */
+    bool is_pv;                     /* [I] a PV guest in its container */
     uint32_t refs;                  /* [a] see domain_get() */
     struct list_node all_link;      /* by id; domain list lock */
     struct domain *next_dead;       /* in the list for domain_reap() */

@@ -19,6 +19,7 @@
 #include "core/domain.h"
 #include "core/hypercall.h"
 #include "core/page_alloc.h"
+#include "core/pv_op.h"
 #include "core/sched.h"
 #include "core/vcpu.h"
 #include "core/wallclock.h"
@@ -84,7 +85,7 @@ void domctl_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     flags |= d->controller_pauses > 0 || d->controller_paused ?
              XEN_DOMINF_paused : 0;
     flags |= (uint32_t)d->shutdown_code << XEN_DOMINF_shutdownshift;
-    flags |= XEN_DOMINF_hvm_guest | XEN_DOMINF_hap;
+    flags |= d->is_pv ? 0 : XEN_DOMINF_hvm_guest | XEN_DOMINF_hap;
     flags |= (d->create_flags & XEN_DOMCTL_CDF_xs_domain) ?
              XEN_DOMINF_xs_domain : 0;
     info->max_pages = d->max_pages;
@@ -97,7 +98,9 @@ void domctl_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     info->tot_pages = __atomic_load_n(&d->tot_pages, __ATOMIC_RELAXED);
     info->outstanding_pages =
         __atomic_load_n(&d->outstanding_pages, __ATOMIC_RELAXED);
-    info->shared_info_frame = arch_virt_to_mfn(d->shared_info).v;
+    info->shared_info_frame = d->is_pv ?
+        arch_pv_gfn(d, PV_SHARED_INFO, 0).v :
+        arch_virt_to_mfn(d->shared_info).v;
     info->cpu_time = cpu_time;
     info->nr_online_vcpus = online;
     info->max_vcpu_id = max_id;
@@ -117,11 +120,14 @@ static int create_domain(struct domain *none, struct xen_domctl *op)
     if ((c->flags & ~(uint32_t)(XEN_DOMCTL_CDF_MAX * 2 - 1)) != 0) {
         return -EINVAL;
     }
-    if ((c->flags & XEN_DOMCTL_CDF_hvm) == 0 ||
-        (c->flags & (XEN_DOMCTL_CDF_nested_virt | XEN_DOMCTL_CDF_vpmu |
+    if ((c->flags & (XEN_DOMCTL_CDF_nested_virt | XEN_DOMCTL_CDF_vpmu |
                      XEN_DOMCTL_CDF_s3_integrity)) != 0 ||
         c->vmtrace_size != 0) {
         return -EOPNOTSUPP;
+    }
+    if ((c->flags & XEN_DOMCTL_CDF_hvm) == 0 &&
+        (c->flags & XEN_DOMCTL_CDF_hap) != 0) {
+        return -EINVAL;
     }
     if (c->max_vcpus == 0 || c->max_vcpus > XEN_LEGACY_MAX_VCPUS * 4 ||
         c->cpupool_id != 0 ||
@@ -362,6 +368,8 @@ static const struct domctl_entry table[] = {
     { XEN_DOMCTL_get_address_size, DC, get_address_size },
     { XEN_DOMCTL_set_address_size, D, set_address_size },
     { XEN_DOMCTL_max_vcpus, D, domctl_max_vcpus },
+    { XEN_DOMCTL_hypercall_init, D, pv_op_hypercall_page },
+    { XEN_DOMCTL_getpageframeinfo3, D, pv_op_frame_info },
     { XEN_DOMCTL_setvcpucontext, D, domctl_set_context },
     { XEN_DOMCTL_getvcpucontext, D, domctl_get_context },
     { XEN_DOMCTL_getvcpuinfo, DC, domctl_vcpu_info },

@@ -11,6 +11,7 @@
 #include "core/arch.h"
 #include "core/grant_table.h"
 #include "core/hypercall.h"
+#include "core/physmap.h"
 #include "core/vcpu.h"
 #include "core/xsm.h"
 #include "lib/errno.h"
@@ -146,7 +147,8 @@ static int16_t setup_table(struct domain *cur,
     if (xsm_grant_setup(cur, d) != 0) {
         status = GNTST_permission_denied;
     } else if (op->nr_frames > d->grant->max_frames ||
-               grant_grow(d, op->nr_frames) != 0) {
+               grant_grow(d, op->nr_frames) != 0 ||
+               (d->is_pv && physmap_place_grants(d, op->nr_frames) != 0)) {
         status = GNTST_general_error;
     } else {
         status = write_frames(d, guest_ptr_of(op->frame_list.p),

@@ -6,8 +6,9 @@
  * p2m.c holds the entries and their references; window.c has the resource
  * that is another domain's RAM.
  *
- *  1. Only RAM of another domain can be mapped as foreign, with a reference
- *     that the p2m entry keeps, so the owner may die meanwhile.
+ *  1. Only RAM of another domain (and a PV guest's shared_info) can be
+ *     mapped as foreign, with a reference that the p2m entry keeps, so the
+ *     owner may die meanwhile.
  *  2. A core frame (shared_info, grant table) stands at one gfn of its
  *     owner: mapping it again takes it away from the old one.
  *  3. At most BATCH elements are done at once.
@@ -48,6 +49,12 @@ static int place_shared(struct domain *d, mfn_t m, gfn_t g)
     return p2m_set(d, g, m, 0, P2M_SHARED);
 }
 
+/* The builder of a PV guest fills this one, which is core's. */
+static bool is_pv_shared_info(const struct domain *d, gfn_t g)
+{
+    return d->is_pv && gfn_eq(g, arch_pv_gfn(d, PV_SHARED_INFO, 0));
+}
+
 static int place_foreign(struct domain *d, struct domain *owner, gfn_t from,
                          gfn_t to)
 {
@@ -58,12 +65,13 @@ static int place_foreign(struct domain *d, struct domain *owner, gfn_t from,
     if (f == NULL) {
         return -EINVAL;
     }
-    if ((type != P2M_RAM_RW && type != P2M_RAM_RO) || d == owner) {
+    if ((type != P2M_RAM_RW && type != P2M_RAM_RO &&
+         !is_pv_shared_info(owner, from)) || d == owner) {
         frame_put(f);
         return -EINVAL;
     }
     rc = p2m_set(d, to, frame_mfn(f), 0,
-                 type == P2M_RAM_RW ? P2M_FOREIGN : P2M_FOREIGN_RO);
+                 type == P2M_RAM_RO ? P2M_FOREIGN_RO : P2M_FOREIGN);
     if (rc != 0) {
         frame_put(f);
     }
@@ -106,6 +114,16 @@ static int place(struct domain *d, unsigned int space, uint64_t idx, gfn_t g,
     default:
         return -EINVAL;
     }
+}
+
+int physmap_place_grants(struct domain *d, uint32_t count)
+{
+    int rc = 0;
+
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        rc = place_grant_frame(d, i, arch_pv_gfn(d, PV_GRANT_FRAME, i));
+    }
+    return rc;
 }
 
 /* ---- add and remove ---- */

@@ -13,6 +13,8 @@
 int physmap_set_e820(struct domain *d, const struct e820_entry_abi *entry,
                      unsigned int count);
 
+/* A PV guest's first grant frames get their gfns: 0 or -E. */
+int physmap_place_grants(struct domain *d, uint32_t count);
 /* XENMEM_add_to_physmap on a local copy: 0 or -E. */
 int physmap_add(struct domain *d, const struct xen_add_to_physmap *op);
 /*

@@ -17,6 +17,7 @@
 #include "core/p2m.h"
 #include "core/page_alloc.h"
 #include "core/physmap.h"
+#include "core/pv_op.h"
 #include "core/vcpu.h"
 #include "core/window.h"
 #include "core/xsm.h"
@@ -407,6 +408,8 @@ long memory_op(unsigned long cmd, struct guest_ptr arg)
         return physmap_memory_map(cur, arg);
     case XENMEM_set_memory_map:
         return physmap_set_memory_map(cur, arg);
+    case XENMEM_machphys_mapping:
+        return pv_op_m2p_mapping(cur, arg);
     case XENMEM_acquire_resource:
         return acquire_resource(cmd, arg);
     case XENMEM_reserved_device_memory_map:

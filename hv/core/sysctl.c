@@ -94,7 +94,8 @@ static int phys_info(struct xen_sysctl *op)
     p->nr_nodes = 1;
     p->max_node_id = 0;
     p->cpu_khz = (uint32_t)arch_tsc_khz();
-    p->capabilities = XEN_SYSCTL_PHYSCAP_hvm | XEN_SYSCTL_PHYSCAP_hap |
+    p->capabilities = XEN_SYSCTL_PHYSCAP_hvm | XEN_SYSCTL_PHYSCAP_pv |
+                      XEN_SYSCTL_PHYSCAP_hap |
                       XEN_SYSCTL_PHYSCAP_gnttab_v1;
     p->total_pages = page_alloc_total();
     p->outstanding_pages = page_alloc_claimed();
@@ -291,15 +292,12 @@ static int levelling_caps(struct xen_sysctl *op)
     return 0;
 }
 
-/* The policy kind of a featureset or policy index; PV has none. */
+/* The policy kind of a featureset or policy index. */
 static int kind_of(uint32_t index, const int8_t *kinds, size_t count,
                    enum cpu_policy_kind *out)
 {
     if (index >= count) {
         return -EINVAL;
-    }
-    if (kinds[index] < 0) {
-        return -EOPNOTSUPP;
     }
     *out = (enum cpu_policy_kind)kinds[index];
     return 0;
@@ -310,9 +308,9 @@ static int cpu_featureset(struct xen_sysctl *op)
     static const int8_t kinds[] = {
         [XEN_SYSCTL_cpu_featureset_raw] = CPU_POLICY_HOST,
         [XEN_SYSCTL_cpu_featureset_host] = CPU_POLICY_HOST,
-        [XEN_SYSCTL_cpu_featureset_pv] = -1,
+        [XEN_SYSCTL_cpu_featureset_pv] = CPU_POLICY_PV_DEFAULT,
         [XEN_SYSCTL_cpu_featureset_hvm] = CPU_POLICY_HVM_DEFAULT,
-        [XEN_SYSCTL_cpu_featureset_pv_max] = -1,
+        [XEN_SYSCTL_cpu_featureset_pv_max] = CPU_POLICY_PV_MAX,
         [XEN_SYSCTL_cpu_featureset_hvm_max] = CPU_POLICY_HVM_MAX,
     };
     struct xen_sysctl_cpu_featureset *f = &op->u.cpu_featureset;
@@ -345,9 +343,9 @@ static int cpu_policy(struct xen_sysctl *op)
     static const int8_t kinds[] = {
         [XEN_SYSCTL_cpu_policy_raw] = CPU_POLICY_HOST,
         [XEN_SYSCTL_cpu_policy_host] = CPU_POLICY_HOST,
-        [XEN_SYSCTL_cpu_policy_pv_max] = -1,
+        [XEN_SYSCTL_cpu_policy_pv_max] = CPU_POLICY_PV_MAX,
         [XEN_SYSCTL_cpu_policy_hvm_max] = CPU_POLICY_HVM_MAX,
-        [XEN_SYSCTL_cpu_policy_pv_default] = -1,
+        [XEN_SYSCTL_cpu_policy_pv_default] = CPU_POLICY_PV_DEFAULT,
         [XEN_SYSCTL_cpu_policy_hvm_default] = CPU_POLICY_HVM_DEFAULT,
     };
     struct xen_sysctl_cpu_policy *p = &op->u.cpu_policy;

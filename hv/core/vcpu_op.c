@@ -13,6 +13,7 @@
 #include "core/domain.h"
 #include "core/evtchn.h"
 #include "core/hypercall.h"
+#include "core/kmem.h"
 #include "core/p2m.h"
 #include "core/sched.h"
 #include "core/vcpu.h"
@@ -254,6 +255,27 @@ static long register_info(struct vcpu *v, struct guest_ptr arg)
 
 /* ---- up and down ---- */
 
+static long initialise_pv(struct vcpu *v, struct guest_ptr arg)
+{
+    struct vcpu_guest_context *context = kmem_alloc(sizeof(*context));
+    long error = -EEXIST;
+
+    if (context == NULL) {
+        return -ENOMEM;
+    }
+    if (guest_read(context, arg, sizeof(*context)) != 0) {
+        error = -EFAULT;
+    } else {
+        spin_lock(&v->domain->lock);
+        if (!v->is_initialised && READ_ONCE(v->is_down)) {
+            error = arch_vcpu_initialise_pv(v, context);
+        }
+        spin_unlock(&v->domain->lock);
+    }
+    kmem_free(context);
+    return error;
+}
+
 static long initialise(struct vcpu *v, struct guest_ptr arg)
 {
     struct vcpu_hvm_context context;
@@ -261,6 +283,9 @@ static long initialise(struct vcpu *v, struct guest_ptr arg)
 
     if (v == vcpu_current()) {
         return -EEXIST;
+    }
+    if (v->domain->is_pv) {
+        return initialise_pv(v, arg);
     }
     if (guest_read(&context, arg, sizeof(context)) != 0) {
         return -EFAULT;

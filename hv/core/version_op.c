@@ -68,12 +68,18 @@ static long write_compile_info(struct guest_ptr arg, bool denied)
 
 static uint32_t features(const struct domain *d)
 {
-    uint32_t map = 1u << XENFEAT_memory_op_vnode_supported |
-                   1u << XENFEAT_writable_page_tables |
-                   1u << XENFEAT_auto_translated_physmap |
-                   1u << XENFEAT_hvm_callback_vector |
-                   1u << XENFEAT_hvm_safe_pvclock;
+    uint32_t map = 1u << XENFEAT_memory_op_vnode_supported;
 
+    if (d->is_pv) {
+        return map | 1u << XENFEAT_mmu_pt_update_preserve_ad |
+               1u << XENFEAT_highmem_assist |
+               1u << XENFEAT_gnttab_map_avail_bits |
+               1u << XENFEAT_not_direct_mapped;
+    }
+    map |= 1u << XENFEAT_writable_page_tables |
+           1u << XENFEAT_auto_translated_physmap |
+           1u << XENFEAT_hvm_callback_vector |
+           1u << XENFEAT_hvm_safe_pvclock;
     map |= d->is_direct_mapped ? 1u << XENFEAT_direct_mapped
                                : 1u << XENFEAT_not_direct_mapped;
     if (d->is_privileged) {

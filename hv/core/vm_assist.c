@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * HYPERVISOR_vm_assist: behaviour that a guest asks for.  The only one that
- * means something to a PVH guest is the update mark in its runstate area.
+ * means something to a PVH guest is the update mark in its runstate area; a
+ * PV guest has its page tables writable whether it asks or not.
  */
 #include "core/domain.h"
 #include "core/hypercall.h"
@@ -9,12 +10,16 @@
 #include "lib/errno.h"
 
 #define VALID_TYPES (1ul << VMASST_TYPE_runstate_update_flag)
+#define VALID_PV_TYPES (VALID_TYPES | 1ul << VMASST_TYPE_writable_pagetables \
+                        | 1ul << VMASST_TYPE_m2p_strict)
 
 long vm_assist(unsigned int cmd, unsigned int type)
 {
     struct domain *d = vcpu_current()->domain;
 
-    if (type >= 64 || !(VALID_TYPES >> type & 1)) {
+    uint64_t valid = d->is_pv ? VALID_PV_TYPES : VALID_TYPES;
+
+    if (type >= 64 || !(valid >> type & 1)) {
         return -EINVAL;
     }
     switch (cmd) {

@@ -25,8 +25,13 @@ struct arch_vcpu {
     bool is_masked;             /* IF is 0 */
 };
 
+#define MACHINE_PV_PINS 16u
+
 struct arch_domain {
     uint64_t callback;
+    /* What arch_pv_pin() was told. */
+    struct machine_pin { uint64_t gfn; unsigned int level; }
+        pin[MACHINE_PV_PINS];
     unsigned int flushes;       /* arch_p2m_flush() calls */
 };
 

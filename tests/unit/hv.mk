@@ -28,7 +28,7 @@ tests_unit_check_options_LDADD = $(UNIT_LDADD)
 # also names tests/fake/sched.c, which then stands in for core/sched.c.
 check_LIBRARIES += libhvcore_host.a
 libhvcore_host_a_SOURCES = $(hv_lib_sources) $(hv_core_sources) \
-	tests/fake/machine.c tests/fake/machine.h
+	tests/fake/machine.c tests/fake/machine.h tests/fake/pv.c
 libhvcore_host_a_CPPFLAGS = $(HV_UNIT_CPPFLAGS) -I$(top_srcdir)/tests
 libhvcore_host_a_CFLAGS = $(UNIT_CFLAGS)
 
@@ -85,3 +85,10 @@ tests_fuzz_fuzz_hypercall_SOURCES = tests/fuzz/fuzz_hypercall.c \
 tests_fuzz_fuzz_hypercall_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_fuzz_fuzz_hypercall_CFLAGS = $(UNIT_CFLAGS)
 tests_fuzz_fuzz_hypercall_LDADD = $(HV_CORE_LDADD)
+
+unit_tests += tests/unit/check_pv_op
+tests_unit_check_pv_op_SOURCES = tests/unit/check_pv_op.c \
+	$(HV_CORE_ENV)
+tests_unit_check_pv_op_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_pv_op_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_pv_op_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)

@@ -46,3 +46,18 @@ tests_fuzz_fuzz_elf_SOURCES = tests/fuzz/fuzz_elf.c \
 	$(FUZZ_RUNNER) hv/lib/elf.c hv/lib/elf.h
 tests_fuzz_fuzz_elf_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
 tests_fuzz_fuzz_elf_CFLAGS = $(UNIT_CFLAGS)
+
+unit_tests += tests/unit/check_pvkern
+tests_unit_check_pvkern_SOURCES = tests/unit/check_pvkern.c \
+	tests/unit/unit.h hv/arch/x86/pvkern/decode.c \
+	hv/arch/x86/pvkern/descriptor.c
+tests_unit_check_pvkern_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
+tests_unit_check_pvkern_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_pvkern_LDADD = $(UNIT_LDADD)
+
+fuzz_tests += tests/fuzz/fuzz_pv_decode
+tests_fuzz_fuzz_pv_decode_SOURCES = tests/fuzz/fuzz_pv_decode.c \
+	tests/fuzz/runner.c tests/fuzz/fuzz.h hv/arch/x86/pvkern/decode.c \
+	hv/arch/x86/pvkern/descriptor.c
+tests_fuzz_fuzz_pv_decode_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
+tests_fuzz_fuzz_pv_decode_CFLAGS = $(UNIT_CFLAGS)

@@ -15,6 +15,8 @@
 #include "core/vcpu.h"
 #include "guest_copy.h"
 #include "hvm/hvm.h"
+#include "hvm/pv.h"
+#include "lib/atomic.h"
 #include "lib/errno.h"
 #include "lib/minmax.h"
 #include "lib/string.h"
@@ -38,6 +40,14 @@ int guest_copy_translate(struct vcpu *v, uint64_t va, bool write,
     uint64_t table, need = PTE_PRESENT | (write ? PTE_WRITE : 0);
 
     hvm_ops->get_paging(v, &p);
+    if (v->arch->pv != NULL) {
+        /* The kernel's view, whatever mode it is in; never what is ours. */
+        if (va >= PVK_HOLE_BASE && va < PVK_HOLE_END) {
+            return -EFAULT;
+        }
+        p.cr3 = READ_ONCE(v->arch->pv->shared->kernel_cr3);
+        p.cpl = 0;
+    }
     if (!(p.cr0 & CR0_PG)) {
         *gpa = va;
         return va >> 32 == 0 ? 0 : -EFAULT;

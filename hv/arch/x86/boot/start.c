@@ -17,6 +17,7 @@
 #include "layout.h"
 #include "mmu.h"
 #include "smp.h"
+#include "hvm/pv.h"
 #include "svm/svm.h"
 #include "time.h"
 #include "trap.h"
@@ -84,6 +85,7 @@ void start_bsp(uint64_t info)
     svm_init_cpu(cpus[0]);
     smp_start();
     core_init(arch_cpu_count());
+    pv_init();
     start_dom0();
     uart_start_input();
     smp_release();

@@ -90,6 +90,34 @@ static struct cpuid filter_basic(uint32_t leaf, struct cpuid r)
     }
 }
 
+/* What only a guest with its own paging and interrupts has. */
+#define PV_HIDDEN_EDX (BIT(1) /* vme */ | BIT(3) /* pse */ \
+    | BIT(12) /* mtrr */ | BIT(13) /* pge */ | BIT(17) /* pse36 */)
+#define PV_HIDDEN_ECX (BIT(3) /* monitor */ | BIT(17) /* pcid */ \
+    | BIT(21) /* x2apic */)
+#define PV_HIDDEN_LEAF7 (BIT(0) /* fsgsbase */ | BIT(7) /* smep */ \
+    | BIT(10) /* invpcid */ | BIT(20) /* smap */)
+
+static struct cpuid filter_pv(uint32_t leaf, struct cpuid r)
+{
+    switch (leaf) {
+    case 1:
+        r.ecx &= ~PV_HIDDEN_ECX;
+        r.edx &= ~PV_HIDDEN_EDX;
+        return r;
+    case 7:
+        r.ebx &= ~PV_HIDDEN_LEAF7;
+        r.ecx &= ~BIT(2) /* umip */;
+        return r;
+    case 0x80000001:
+        r.ecx &= ~BIT(4) /* cr8 */;
+        r.edx &= ~(PV_HIDDEN_EDX | BIT(26) /* 1g pages */);
+        return r;
+    default:
+        return r;
+    }
+}
+
 static struct cpuid filter_extended(uint32_t leaf, struct cpuid r)
 {
     switch (leaf) {
@@ -110,12 +138,27 @@ static struct cpuid filter_extended(uint32_t leaf, struct cpuid r)
     }
 }
 
+static bool is_pv_kind(enum cpu_policy_kind kind)
+{
+    return kind == CPU_POLICY_PV_MAX || kind == CPU_POLICY_PV_DEFAULT;
+}
+
+static struct cpuid filter(enum cpu_policy_kind kind, uint32_t leaf,
+                           struct cpuid r)
+{
+    if (kind == CPU_POLICY_HOST) {
+        return r;
+    }
+    r = leaf < EXTENDED ? filter_basic(leaf, r) : filter_extended(leaf, r);
+    return is_pv_kind(kind) ? filter_pv(leaf, r) : r;
+}
+
 /*
- * The host's own leaves, or, if 'guest', filtered.  libxl writes a policy
+ * The host's own leaves, or, for a guest, filtered.  libxl writes a policy
  * that it read back into a buffer of the same size, so every leaf that it
  * knows must be here, the empty ones and the hypervisor's too.
  */
-static unsigned int build(xen_cpuid_leaf_t *out, bool guest)
+static unsigned int build(xen_cpuid_leaf_t *out, enum cpu_policy_kind kind)
 {
     const struct cpuid none = { 0 };
     uint32_t max_basic = min(cpuid(0, 0).eax, BASIC_MAX);
@@ -127,9 +170,10 @@ static unsigned int build(xen_cpuid_leaf_t *out, bool guest)
         bool has_sub = leaf == 4 || leaf == 7 || leaf == 0xb || leaf == 0xd;
 
         add(out, &count, leaf, has_sub ? 0 : NO_SUBLEAF,
-            guest ? filter_basic(leaf, r) : r);
+            filter(kind, leaf, r));
         if (leaf == 0xd) {
-            add(out, &count, leaf, 1, guest ? none : cpuid(leaf, 1));
+            add(out, &count, leaf, 1, kind != CPU_POLICY_HOST ? none
+                                                       : cpuid(leaf, 1));
         }
     }
     /* What the toolstack limits these leaves to: not at all. */
@@ -139,7 +183,7 @@ static unsigned int build(xen_cpuid_leaf_t *out, bool guest)
         struct cpuid r = cpuid(leaf, 0);
 
         add(out, &count, leaf, NO_SUBLEAF,
-            guest ? filter_extended(leaf, r) : r);
+            filter(kind, leaf, r));
     }
     return count;
 }
@@ -147,7 +191,7 @@ static unsigned int build(xen_cpuid_leaf_t *out, bool guest)
 unsigned int arch_cpu_policy(enum cpu_policy_kind kind,
                              xen_cpuid_leaf_t *out)
 {
-    return build(out, kind != CPU_POLICY_HOST);
+    return build(out, kind);
 }
 
 unsigned int arch_domain_cpu_policy(struct domain *d, xen_cpuid_leaf_t *out)
@@ -186,13 +230,13 @@ bool cpuid_has(const struct domain *d, uint32_t leaf, unsigned int reg,
 
 /* Takes features away from 'have' that 'want' lacks, never the reverse. */
 static void restrict_leaf(xen_cpuid_leaf_t *have,
-                          const xen_cpuid_leaf_t *want)
+                          const xen_cpuid_leaf_t *want, bool pv)
 {
     switch (have->leaf) {
     case 1:
         have->a = want->a;
         have->b = want->b;
-        have->c &= want->c | LEAF1_ECX_ALWAYS;
+        have->c &= want->c | BIT(31) | (pv ? 0 : LEAF1_ECX_ALWAYS);
         /* HTT only tells how ebx is read. */
         have->d &= want->d | BIT(9);
         have->d |= want->d & BIT(28);
@@ -238,7 +282,7 @@ int arch_domain_set_cpu_policy(struct domain *d, const xen_cpuid_leaf_t *leaf,
         xen_cpuid_leaf_t *have = find(policy, leaf[i].leaf, leaf[i].subleaf);
 
         if (have != NULL && (have->subleaf == leaf[i].subleaf)) {
-            restrict_leaf(have, &leaf[i]);
+            restrict_leaf(have, &leaf[i], d->is_pv);
         }
     }
     return 0;
@@ -251,7 +295,8 @@ int cpuid_domain_create(struct domain *d)
     if (policy == NULL) {
         return -ENOMEM;
     }
-    policy->count = build(policy->leaf, true);
+    policy->count = build(policy->leaf, d->is_pv ? CPU_POLICY_PV_DEFAULT
+                                                 : CPU_POLICY_HVM_DEFAULT);
     d->arch->policy = policy;
     return 0;
 }

@@ -16,6 +16,7 @@
 #include "hvm/cpuid.h"
 #include "hvm/mmio.h"
 #include "hvm/msr.h"
+#include "hvm/pv.h"
 #include "hvm/pvh_dom0.h"
 #include "hvm/vioapic.h"
 #include "hvm/vlapic.h"
@@ -132,6 +133,14 @@ bool hvm_exit_hypercall(struct vcpu *v)
 
     perfc_count(PERFC_EXIT_HYPERCALL);
     hvm_ops->get_paging(v, &p);
+    if (is_pv(v->domain)) {
+        if (p.cpl != 0) {
+            return hvm_inject_ud(v);
+        }
+        if ((*rax & 0xffffffff) == PVK_CALL) {
+            return pv_exit_call(v);
+        }
+    }
     if (p.cpl != 0) {
         *rax = (uint64_t)-EPERM;
         return true;
@@ -210,10 +219,14 @@ void hvm_exit_npf(struct vcpu *v, uint64_t gpa, uint32_t error)
     enum p2m_type type;
 
     perfc_count(PERFC_EXIT_NPF);
-    device = mmio_find(v, gpa);
+    device = is_pv(v->domain) ? NULL : mmio_find(v, gpa);
     if (device == NULL) {
         (void)p2m_lookup(v->domain, gfn(gpa >> PAGE_SHIFT), &type);
         if (is_stale(type, error)) {
+            return;
+        }
+        if (is_pv(v->domain)) {
+            pv_exit_npf(v, gpa);
             return;
         }
         if (type == P2M_INVALID && map_device(v, gpa)) {

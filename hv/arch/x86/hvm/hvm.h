@@ -98,6 +98,8 @@ struct hvm_ops {
     /* As for interrupts, but IF does not matter; NMI blocking does. */
     bool (*can_inject_nmi)(struct vcpu *v);
     void (*inject_nmi)(struct vcpu *v);
+    /* Is an event on its way whose delivery was cut short? */
+    bool (*has_event)(struct vcpu *v);
     /* Exit as soon as can_inject() would be true (or no more). */
     void (*set_window)(struct vcpu *v, bool wanted);
     /* MSRs that live in the control block: EFER, PAT, STAR... 0, -EINVAL. */
@@ -117,11 +119,15 @@ struct vioapic;
 struct vpci;
 struct svm_vcpu;
 struct svm_domain;
+struct pv_vcpu;
+struct pv_domain;
 
 struct arch_vcpu {
     struct hvm_regs regs;           /* [o] */
     struct svm_vcpu *svm;           /* [m] vendor's half */
     struct vlapic *vlapic;          /* [I] */
+    struct pv_vcpu *pv;             /* [I] NULL: not a PV guest's */
+    bool flush_pending;             /* [a] PV: translations are stale */
     uint64_t tsc_aux;               /* [o] switch_to loads it */
     uint64_t dr[4];                 /* [o] DR0-3 while not loaded */
     uint64_t tsc_offset;            /* [o] guest TSC - host TSC */
@@ -143,6 +149,7 @@ struct cpuid_policy {
 
 struct arch_domain {
     struct svm_domain *svm;         /* [m] vendor's half */
+    struct pv_domain *pv;           /* [I] NULL: not a PV guest */
     /*
      * 3 pages, a bit per port, 1: exit (APM 15.10.1).  NULL: every port
      * exits.  [I]

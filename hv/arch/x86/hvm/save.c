@@ -364,13 +364,6 @@ int arch_hvm_context_load(struct domain *d, const void *buf, size_t size)
 
 /* ---- contexts of the PV form ---- */
 
-int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
-{
-    (void)v;
-    (void)c;
-    return -EOPNOTSUPP;         /* PV guests; PVH is set by records */
-}
-
 void arch_vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
 {
     const struct hvm_regs *r = &v->arch->regs;

@@ -20,6 +20,7 @@
 #include "core/kmem.h"
 #include "hvm/cpuid.h"
 #include "hvm/msr.h"
+#include "hvm/pv.h"
 #include "hvm/vlapic.h"
 #include "insn.h"
 #include "lib/atomic.h"
@@ -42,10 +43,6 @@ int arch_domain_create(struct domain *d,
 {
     int rc = -ENOMEM;
 
-    if (!(config->flags & XEN_DOMCTL_CDF_hvm)) {
-        console_guest_log(LOG_WARNING, d, "PV guests are not supported yet");
-        return -EOPNOTSUPP;
-    }
     if ((config->arch.emulation_flags & ~(uint32_t)XEN_X86_EMU_LAPIC) != 0
         && !d->is_privileged) {
         console_guest_log(LOG_WARNING, d,
@@ -61,6 +58,9 @@ int arch_domain_create(struct domain *d,
     if (rc == 0) {
         rc = hvm_ops->domain_create(d);
     }
+    if (rc == 0 && d->is_pv) {
+        rc = pv_domain_create(d);
+    }
     if (rc != 0) {
         arch_domain_destroy(d);
     }
@@ -72,6 +72,7 @@ void arch_domain_destroy(struct domain *d)
     if (d->arch == NULL) {
         return;
     }
+    pv_domain_destroy(d);
     hvm_ops->domain_destroy(d);
     cpuid_domain_destroy(d);
     kmem_free(d->arch);
@@ -143,6 +144,9 @@ int arch_vcpu_create(struct vcpu *v)
         msr_vcpu_reset(v);
         rc = hvm_ops->vcpu_create(v);
     }
+    if (rc == 0 && is_pv(v->domain)) {
+        rc = pv_vcpu_create(v);
+    }
     if (rc != 0) {
         arch_vcpu_destroy(v);
         return rc;
@@ -156,6 +160,7 @@ void arch_vcpu_destroy(struct vcpu *v)
     if (v->arch == NULL) {
         return;
     }
+    pv_vcpu_destroy(v);
     hvm_ops->vcpu_destroy(v);
     vlapic_destroy(v);
     kmem_free(v->arch);
@@ -245,8 +250,12 @@ bool arch_vcpu_has_pending(struct vcpu *v)
            || vlapic_pending(apic) >= 0 || callback_pending(v) >= 0;
 }
 
+/* A PV guest's interrupt flag is in its vcpu_info. */
 bool arch_vcpu_is_interruptible(struct vcpu *v)
 {
+    if (v->arch->pv != NULL) {
+        return READ_ONCE(v->info->evtchn_upcall_mask) == 0;
+    }
     return hvm_ops->can_inject(v);
 }
 
@@ -302,6 +311,10 @@ bool hvm_prepare_entry(struct vcpu *v)
     struct vlapic *apic = v->arch->vlapic;
 
     memory_barrier();           /* is_running before the look at events */
+    if (v->arch->pv != NULL) {
+        pv_prepare_entry(v);
+        return true;
+    }
     if ((READ_ONCE(apic->init_pending) || READ_ONCE(apic->sipi) != 0)
         && !take_init(v)) {
         return false;

@@ -41,7 +41,7 @@ void svm_inject_exception(struct vcpu *v, unsigned int vector, int error,
     }
 }
 
-static bool has_event(struct vcpu *v)
+bool svm_has_event(struct vcpu *v)
 {
     return ((vmcb_of(v)->event_inject | v->arch->svm->requeued)
             & VMCB_EVENT_VALID) != 0;
@@ -49,7 +49,7 @@ static bool has_event(struct vcpu *v)
 
 bool svm_can_inject(struct vcpu *v)
 {
-    return !has_event(v) && (v->arch->regs.rflags & RFLAGS_IF)
+    return !svm_has_event(v) && (v->arch->regs.rflags & RFLAGS_IF)
            && !(vmcb_of(v)->interrupt_shadow & 1);
 }
 
@@ -61,7 +61,7 @@ void svm_inject_interrupt(struct vcpu *v, unsigned int vector)
 
 bool svm_can_inject_nmi(struct vcpu *v)
 {
-    return !has_event(v) && !(vmcb_of(v)->interrupt_shadow & 1);
+    return !svm_has_event(v) && !(vmcb_of(v)->interrupt_shadow & 1);
 }
 
 void svm_inject_nmi(struct vcpu *v)

@@ -13,6 +13,7 @@
  */
 #include "core/p2m.h"
 #include "core/perfc.h"
+#include "hvm/pv.h"
 #include "insn.h"
 #include "lib/atomic.h"
 #include "svm/svm.h"
@@ -119,7 +120,7 @@ void svm_asid_prepare(struct vcpu *v)
 
     s->vmcb->tlb_control = 0;
     if (s->asid_cpu != cpu || s->asid_generation != cpu->asid_generation
-        || s->flushed != generation) {
+        || s->flushed != generation || pv_take_flush(v)) {
         s->flushed = generation;
         take_asid(s, cpu);
     }

@@ -240,6 +240,7 @@ static const struct hvm_ops ops = {
     .set_state = svm_set_state,
     .get_paging = svm_get_paging,
     .inject_exception = svm_inject_exception,
+    .has_event = svm_has_event,
     .can_inject = svm_can_inject,
     .inject_interrupt = svm_inject_interrupt,
     .can_inject_nmi = svm_can_inject_nmi,

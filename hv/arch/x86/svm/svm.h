@@ -58,6 +58,7 @@ int svm_set_msr(struct vcpu *v, uint32_t index, uint64_t value);
 /* inject.c */
 void svm_inject_exception(struct vcpu *v, unsigned int vector, int error,
                           uint64_t cr2);
+bool svm_has_event(struct vcpu *v);
 bool svm_can_inject(struct vcpu *v);
 void svm_inject_interrupt(struct vcpu *v, unsigned int vector);
 bool svm_can_inject_nmi(struct vcpu *v);

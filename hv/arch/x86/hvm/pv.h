@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * PV guests as the hypervisor sees them: a container whose ring 0 is the
+ * personality (pvkern/).  pv_memory.c builds the container's own pages and
+ * page tables, pv.c its vcpus and what the personality asks for.
+ */
+#ifndef HVM_PV_H
+#define HVM_PV_H
+
+#include "hvm/hvm.h"
+#include "lib/list.h"
+#include "pvkern/layout.h"
+
+/*
+ * Container gfns above every guest frame: first the grant table's frames,
+ * shared_info, then our own pages as they are made.
+ */
+#define PV_GFNS (1ull << 20)
+#define PV_GFN_GRANTS 0ull
+#define PV_GFN_SHARED_INFO 0x10000ull
+#define PV_GFN_PAGES 0x10001ull
+
+struct pv_domain {
+    uint64_t base;              /* [I] first container gfn of ours */
+    uint64_t next;              /* next free gfn: while it is built */
+    struct list_node pages;     /* frames that we own, by link */
+    uint64_t root;              /* [I] gfn of the level 4 table */
+    struct pvk_domain *shared;  /* [I] PVK_DOMAIN: the guest can write it */
+    bool is_completing;         /* [a] see pv_memory_complete() */
+    uint64_t frames;            /* [a] frames with records; 0: none yet */
+    uint32_t **records;         /* [I] once frames is set: page by page */
+};
+
+struct pv_vcpu {
+    struct pvk_vcpu *shared;    /* [I] the guest can write it */
+    void *context[2];           /* [I] PVK_AREA_CONTEXT */
+    char *stack_top_page;       /* [I] the stack's highest page */
+    bool nmi_due;               /* [o] the personality is to be told */
+};
+
+/* Boot CPU, before the first domain: takes the image apart. */
+void pv_init(void);
+
+int pv_domain_create(struct domain *d);
+/* Accepts a half-made one. */
+void pv_domain_destroy(struct domain *d);
+int pv_vcpu_create(struct vcpu *v);
+void pv_vcpu_destroy(struct vcpu *v);
+
+static inline bool is_pv(const struct domain *d)
+{
+    return d->arch->pv != NULL;
+}
+
+/* ---- pv_memory.c ---- */
+
+int pv_memory_create(struct domain *d);
+void pv_memory_destroy(struct domain *d);
+/* Pages of vcpu 'v' in its area. */
+int pv_memory_add_vcpu(struct vcpu *v);
+/*
+ * Records, M2P and the view of all guest frames, once the toolstack has
+ * given the memory: 0, -ENOMEM.  Again and again the same.  d is paused or
+ * builds.
+ */
+int pv_memory_complete(struct domain *d);
+/* The record of a guest frame, or NULL. */
+uint32_t *pv_memory_record(struct domain *d, uint64_t frame);
+/* Entry points of the image. */
+const struct pvk_image *pv_image(void);
+
+/* ---- for exits ---- */
+
+/* PVK_CALL of the personality, from CPL 0. */
+bool pv_exit_call(struct vcpu *v);
+/* A nested fault: nothing stands behind a gfn that PV code used. */
+void pv_exit_npf(struct vcpu *v, uint64_t gpa);
+/* Chooses what to inject; the PV half of hvm_prepare_entry(). */
+void pv_prepare_entry(struct vcpu *v);
+/* Another vcpu wants v's translations gone: true once for each time. */
+bool pv_take_flush(struct vcpu *v);
+
+#endif

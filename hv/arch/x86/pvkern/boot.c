@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The first steps of a vcpu: what its vcpu_guest_context says becomes the
+ * registers, tables and callbacks that the guest starts with.
+ *
+ *  1. The context is what the toolstack or the guest wrote; what is wrong in
+ *     it ends the domain.
+ *  2. The page table until the guest's is loaded is the hypervisor's, with
+ *     our slots only.
+ */
+#include "pvkern/guest.h"
+#include "pvkern/table.h"
+
+#define CONTEXT_FLAGS 0x254dd5ul    /* what user mode may set */
+
+static void load_callbacks(struct pvk_vcpu *v,
+                           const struct vcpu_guest_context *c)
+{
+    struct trap_info *table =
+        (struct trap_info *)(pvk_area() + PVK_AREA_TRAPS);
+
+    hypercall_set_callback(v, PVK_ON_EVENT, c->event_callback_eip, true);
+    hypercall_set_callback(v, PVK_ON_FAILSAFE, c->failsafe_callback_eip,
+                           (c->flags & VGCF_failsafe_disables_events) != 0);
+    hypercall_set_callback(v, PVK_ON_SYSCALL, c->syscall_callback_eip,
+                           (c->flags & VGCF_syscall_disables_events) != 0);
+    for (unsigned int i = 0; i < 256; i++) {
+        table[i] = c->trap_ctxt[i];
+    }
+}
+
+static void load_segments(struct pvk_vcpu *v,
+                          const struct vcpu_guest_context *c)
+{
+    const struct cpu_user_regs *u = &c->user_regs;
+
+    if (c->gdt_ents != 0
+        && segment_load_gdt(v, c->gdt_frames, c->gdt_ents) != 0) {
+        pvk_crash(PVK_CRASH_FAULT, VECTOR_GP, c->gdt_ents);
+    }
+    if (c->ldt_ents != 0) {
+        (void)segment_set_ldt(v, c->ldt_base, c->ldt_ents);
+    }
+    segment_load(PVK_DS, u->ds);
+    segment_load(PVK_ES, u->es);
+    segment_load(PVK_FS, u->fs);
+    segment_load(PVK_GS, u->gs);
+    (void)segment_set_base(v, SEGBASE_FS, c->fs_base);
+    (void)segment_set_base(v, SEGBASE_GS_KERNEL, c->gs_base_kernel);
+    (void)segment_set_base(v, SEGBASE_GS_USER, c->gs_base_user);
+}
+
+static void load_registers(struct pvk_regs *r, const struct cpu_user_regs *u)
+{
+    r->r15 = u->r15;
+    r->r14 = u->r14;
+    r->r13 = u->r13;
+    r->r12 = u->r12;
+    r->rbp = u->rbp;
+    r->rbx = u->rbx;
+    r->r11 = u->r11;
+    r->r10 = u->r10;
+    r->r9 = u->r9;
+    r->r8 = u->r8;
+    r->rax = u->rax;
+    r->rcx = u->rcx;
+    r->rdx = u->rdx;
+    r->rsi = u->rsi;
+    r->rdi = u->rdi;
+    r->vector = 0;
+    r->error = 0;
+    r->rip = u->rip;
+    r->cs = u->cs | 3;
+    r->rflags = (u->rflags & CONTEXT_FLAGS & ~FLAG_IOPL) | FLAG_IF | 2;
+    r->rsp = u->rsp;
+    r->ss = u->ss | 3;
+}
+
+/* A vcpu without breakpoints never touches a debug register. */
+static void load_breakpoints(struct pvk_vcpu *v,
+                             const struct vcpu_guest_context *c)
+{
+    if ((c->debugreg[7] & 0xff) == 0) {
+        return;
+    }
+    for (unsigned int i = 0; i < 4; i++) {
+        (void)hypercall_set_debugreg(v, i, c->debugreg[i]);
+    }
+    (void)hypercall_set_debugreg(v, 7, c->debugreg[7]);
+}
+
+/* entry.S: the first C of a vcpu, on its own stack. */
+struct pvk_regs *boot_vcpu(void)
+{
+    struct pvk_vcpu *v = pvk_this();
+    const struct vcpu_guest_context *c =
+        (const struct vcpu_guest_context *)(pvk_area() + PVK_AREA_CONTEXT);
+    struct pvk_regs *r = pvk_top_regs(pvk_area());
+
+    trap_init();
+    table_replay();
+    v->in_kernel = 1;
+    v->kernel_sp = c->kernel_sp;
+    v->cr4 = c->ctrlreg[4];
+    if (!mmu_load_kernel(v, c->ctrlreg[3])
+        || (c->ctrlreg[1] != 0 && !mmu_load_user(v, c->ctrlreg[1] & ~1ul))) {
+        pvk_crash(PVK_CRASH_CR3, c->ctrlreg[3], c->ctrlreg[1]);
+    }
+    load_callbacks(v, c);
+    load_segments(v, c);
+    load_registers(r, &c->user_regs);
+    /* Restored in the middle of its user mode. */
+    if (!(c->flags & VGCF_in_kernel) && !bounce_to_user(v)) {
+        pvk_crash(PVK_CRASH_CR3, 0, r->rip);
+    }
+    load_breakpoints(v, c);
+    return trap_finish(v, r);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Descriptors of a PV guest (APM vol. 2, 4.7): code and data segments with
+ * DPL 3 are all that it gets.  A call gate or a TSS would be a way from its
+ * user mode past its kernel.
+ */
+#include "pvkern/descriptor.h"
+
+#define PRESENT (1ull << 47)
+#define DPL (3ull << 45)
+#define NOT_SYSTEM (1ull << 44)
+#define CODE (1ull << 43)
+#define CONFORMING (1ull << 42)
+#define LONG (1ull << 53)
+#define DEFAULT32 (1ull << 54)
+
+bool descriptor_fix(uint64_t *descriptor)
+{
+    uint64_t d = *descriptor;
+
+    if (!(d & PRESENT)) {
+        return true;            /* a load faults */
+    }
+    if (!(d & NOT_SYSTEM)) {
+        return false;
+    }
+    /* A conforming segment would keep ring 0's CPL; both L and D: reserved. */
+    if ((d & CODE) && ((d & CONFORMING)
+                       || (d & (LONG | DEFAULT32)) == (LONG | DEFAULT32))) {
+        return false;
+    }
+    *descriptor = d | DPL;
+    return true;
+}

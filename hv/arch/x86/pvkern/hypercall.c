@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Hypercalls of a PV guest's kernel: those about its own CPU and page tables
+ * are done here, the others are the hypervisor's, by VMMCALL.
+ *
+ *  1. A multicall is taken apart here, so that its entries about page tables
+ *     cost no exit.
+ *  2. The hypervisor restarts a long operation at our VMMCALL: to us it
+ *     only takes its time, and other vcpus and domains go on meanwhile.
+ */
+#include "lib/errno.h"
+#include "pvkern/guest.h"
+#include "pvkern/table.h"
+
+#include <xen/nmi.h>
+
+#define DR7_RESERVED 0x400ul
+/* GD, and the bits of I/O breakpoints go with CR4.DE, which we lack. */
+#define DR7_ALLOWED 0xffff03fful
+#define DR6_RESERVED 0xffff0ff0ul
+#define DR6_ALLOWED 0xfffffffful
+
+/* ---- the CPU ---- */
+
+void hypercall_set_traps(uint64_t list, long *error)
+{
+    struct trap_info *table =
+        (struct trap_info *)(pvk_area() + PVK_AREA_TRAPS);
+    struct trap_info one;
+
+    *error = 0;
+    if (list == 0) {
+        __builtin_memset(table, 0, 256 * sizeof(*table));
+        return;
+    }
+    for (;; list += sizeof(one)) {
+        if (!guest_get(&one, list, sizeof(one))) {
+            *error = -EFAULT;
+            return;
+        }
+        if (one.address == 0) {
+            return;
+        }
+        table[one.vector] = one;
+    }
+}
+
+static long set_traps(uint64_t list)
+{
+    long error;
+
+    hypercall_set_traps(list, &error);
+    return error;
+}
+
+void hypercall_set_callback(struct pvk_vcpu *v, enum pvk_callback_name name,
+                            uint64_t address, bool masks_events)
+{
+    v->callback[name] = (struct pvk_callback){
+        .address = address,
+        .masks_events = masks_events || name == PVK_ON_EVENT,
+    };
+}
+
+static long set_callbacks(struct pvk_vcpu *v, const uint64_t a[6])
+{
+    hypercall_set_callback(v, PVK_ON_EVENT, a[0], true);
+    hypercall_set_callback(v, PVK_ON_FAILSAFE, a[1], false);
+    hypercall_set_callback(v, PVK_ON_SYSCALL, a[2], false);
+    return 0;
+}
+
+/* The type's number in callback.h, or -1. */
+static int callback_of(uint16_t type)
+{
+    switch (type) {
+    case CALLBACKTYPE_event:
+        return PVK_ON_EVENT;
+    case CALLBACKTYPE_failsafe:
+        return PVK_ON_FAILSAFE;
+    case CALLBACKTYPE_syscall:
+        return PVK_ON_SYSCALL;
+    case CALLBACKTYPE_syscall32:
+        return PVK_ON_SYSCALL32;
+    case CALLBACKTYPE_sysenter:
+        return PVK_ON_SYSENTER;
+    case CALLBACKTYPE_nmi:
+        return PVK_ON_NMI;
+    default:
+        return -1;
+    }
+}
+
+static long callback_op(struct pvk_vcpu *v, uint64_t cmd, uint64_t arg)
+{
+    struct callback_register op = { .flags = 0 };
+    size_t size = cmd == CALLBACKOP_unregister
+                  ? sizeof(struct callback_unregister) : sizeof(op);
+    int name;
+
+    if (cmd != CALLBACKOP_register && cmd != CALLBACKOP_unregister) {
+        return -ENOSYS;
+    }
+    if (!guest_get(&op, arg, size)) {
+        return -EFAULT;
+    }
+    name = callback_of(op.type);
+    if (name < 0) {
+        return cmd == CALLBACKOP_unregister ? -EINVAL : -ENOSYS;
+    }
+    if (cmd == CALLBACKOP_unregister) {
+        if (name != PVK_ON_NMI) {
+            return -EINVAL;
+        }
+        op.address = 0;
+    }
+    hypercall_set_callback(v, (enum pvk_callback_name)name, op.address,
+                           (op.flags & CALLBACKF_mask_events) != 0);
+    return 0;
+}
+
+static long nmi_op(struct pvk_vcpu *v, uint64_t cmd, uint64_t arg)
+{
+    struct xennmi_callback op;
+
+    switch (cmd) {
+    case XENNMI_register_callback:
+        if (!guest_get(&op, arg, sizeof(op))) {
+            return -EFAULT;
+        }
+        if (v->id != 0) {
+            return -EINVAL;
+        }
+        hypercall_set_callback(v, PVK_ON_NMI, op.handler_address, false);
+        return 0;
+    case XENNMI_unregister_callback:
+        hypercall_set_callback(v, PVK_ON_NMI, 0, false);
+        return 0;
+    default:
+        return -ENOSYS;
+    }
+}
+
+static long task_switch(bool set)
+{
+    if (set) {
+        write_cr0(read_cr0() | CR0_TS);
+    } else {
+        __asm__ volatile("clts");
+    }
+    return 0;
+}
+
+static long stack_switch(struct pvk_vcpu *v, uint64_t sp)
+{
+    v->kernel_sp = sp;
+    return 0;
+}
+
+/* ---- debug registers ---- */
+
+static long set_breakpoint(unsigned int reg, uint64_t value)
+{
+    if (!pvk_is_guest_range(value, 8)
+        || (uint64_t)((int64_t)(value << 16) >> 16) != value) {
+        return -EPERM;
+    }
+    switch (reg) {
+    case 0:
+        write_dr0(value);
+        return 0;
+    case 1:
+        write_dr1(value);
+        return 0;
+    case 2:
+        write_dr2(value);
+        return 0;
+    default:
+        write_dr3(value);
+        return 0;
+    }
+}
+
+long hypercall_set_debugreg(struct pvk_vcpu *v, unsigned int reg,
+                            uint64_t value)
+{
+    switch (reg) {
+    case 0 ... 3:
+        return set_breakpoint(reg, value);
+    case 4:
+    case 6:
+        value = (value & DR6_ALLOWED) | DR6_RESERVED;
+        __asm__ volatile("mov %0, %%dr6" :: "r" (value));
+        return 0;
+    case 5:
+    case 7:
+        if (value >> 32 != 0) {
+            return -EPERM;
+        }
+        v->dr7 = (value & DR7_ALLOWED) | DR7_RESERVED;
+        __asm__ volatile("mov %0, %%dr7" :: "r" (v->dr7));
+        return 0;
+    default:
+        return -ENODEV;
+    }
+}
+
+long hypercall_get_debugreg(struct pvk_vcpu *v, unsigned int reg)
+{
+    uint64_t value;
+
+    switch (reg) {
+    case 0:
+        return (long)read_dr0();
+    case 1:
+        return (long)read_dr1();
+    case 2:
+        return (long)read_dr2();
+    case 3:
+        return (long)read_dr3();
+    case 4:
+    case 6:
+        __asm__ volatile("mov %%dr6, %0" : "=r" (value));
+        return (long)value;
+    case 5:
+    case 7:
+        return (long)(v->dr7 | DR7_RESERVED);
+    default:
+        return -EINVAL;
+    }
+}
+
+/* ---- those of the hypervisor that change something here ---- */
+
+/* The hypervisor moved the record of vcpu 'id': so do we. */
+static void follow_info(uint64_t id, uint64_t arg)
+{
+    struct vcpu_register_vcpu_info op;
+    struct pvk_vcpu *v = (struct pvk_vcpu *)PVK_AREA(id);
+
+    if (guest_get(&op, arg, sizeof(op)) && table_has_frame(op.mfn)) {
+        v->info = PVK_DIRECT + (op.mfn << 12) + op.offset;
+    }
+}
+
+static long vcpu_op(const uint64_t a[6])
+{
+    long result = vmmcall(__HYPERVISOR_vcpu_op, a);
+
+    if (result == 0 && a[0] == VCPUOP_register_vcpu_info) {
+        follow_info(a[1], a[2]);
+    }
+    return result;
+}
+
+static long physdev_op(struct pvk_vcpu *v, const uint64_t a[6])
+{
+    struct physdev_set_iopl op;
+
+    switch (a[0]) {
+    case PHYSDEVOP_set_iopl:
+        if (!guest_get(&op, a[1], sizeof(op))) {
+            return -EFAULT;
+        }
+        if (op.iopl > 3) {
+            return -EINVAL;
+        }
+        v->iopl = op.iopl;
+        return 0;
+    case PHYSDEVOP_set_iobitmap:
+        return 0;               /* no port is behind it */
+    default:
+        return vmmcall(__HYPERVISOR_physdev_op, a);
+    }
+}
+
+/* ---- dispatch ---- */
+
+static long dispatch(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6]);
+
+/* One entry a time; a multicall inside a multicall is refused. */
+static long multicall(struct pvk_vcpu *v, uint64_t list, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct multicall_entry e;
+        uint64_t at = list + i * sizeof(e);
+        uint64_t a[6];
+
+        if (!guest_get(&e, at, sizeof(e))) {
+            return -EFAULT;
+        }
+        for (unsigned int n = 0; n < 6; n++) {
+            a[n] = e.args[n];
+        }
+        e.result = (xen_ulong_t)(e.op == __HYPERVISOR_multicall
+                                 ? -EINVAL : dispatch(v, e.op, a));
+        if (!guest_put(at + offsetof(struct multicall_entry, result),
+                       &e.result, sizeof(e.result))) {
+            return -EFAULT;
+        }
+    }
+    return 0;
+}
+
+static long dispatch(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6])
+{
+    switch (nr) {
+    case __HYPERVISOR_set_trap_table:
+        return set_traps(a[0]);
+    case __HYPERVISOR_mmu_update:
+        return mmu_update(v, a);
+    case __HYPERVISOR_set_gdt:
+        return segment_set_gdt(v, a[0], a[1]);
+    case __HYPERVISOR_stack_switch:
+        return stack_switch(v, a[1]);
+    case __HYPERVISOR_set_callbacks:
+        return set_callbacks(v, a);
+    case __HYPERVISOR_fpu_taskswitch:
+        return task_switch(a[0] != 0);
+    case __HYPERVISOR_set_debugreg:
+        return hypercall_set_debugreg(v, (unsigned int)a[0], a[1]);
+    case __HYPERVISOR_get_debugreg:
+        return hypercall_get_debugreg(v, (unsigned int)a[0]);
+    case __HYPERVISOR_update_descriptor:
+        return segment_update(a[0], a[1]);
+    case __HYPERVISOR_multicall:
+        return multicall(v, a[0], (uint32_t)a[1]);
+    case __HYPERVISOR_update_va_mapping:
+        return mmu_update_va(v, a[0], a[1], a[2]);
+    case __HYPERVISOR_update_va_mapping_otherdomain:
+        return -EPERM;
+    case __HYPERVISOR_set_segment_base:
+        return segment_set_base(v, (unsigned int)a[0], a[1]);
+    case __HYPERVISOR_mmuext_op:
+        return mmu_ext_op(v, a);
+    case __HYPERVISOR_callback_op:
+        return callback_op(v, a[0], a[1]);
+    case __HYPERVISOR_nmi_op:
+        return nmi_op(v, a[0], a[1]);
+    case __HYPERVISOR_vcpu_op:
+        return vcpu_op(a);
+    case __HYPERVISOR_physdev_op:
+        return physdev_op(v, a);
+    case __HYPERVISOR_xenpmu_op:
+        return -EOPNOTSUPP;     /* as Xen with vpmu=off */
+    case PVK_CALL:
+    case __HYPERVISOR_iret:
+        return -ENOSYS;
+    default:
+        return vmmcall(nr, a);
+    }
+}
+
+struct pvk_regs *pvk_hypercall(struct pvk_vcpu *v, struct pvk_regs *r)
+{
+    const uint64_t a[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
+
+    if (r->rax == __HYPERVISOR_iret) {
+        bounce_iret(v, r);
+    } else {
+        r->rax = (uint64_t)dispatch(v, r->rax, a);
+    }
+    return trap_finish(v, r);
+}

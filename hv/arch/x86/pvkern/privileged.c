@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a PV kernel executes as if it were in ring 0: control and debug
+ * registers, MSRs, ports, CPUID.  decode.c reads the instruction.
+ *
+ *  1. Only for the guest's kernel mode; CPUID with the forced prefix for
+ *     its user mode as well.
+ *  2. CPUID, and MSRs that are not ours, are executed here and so answered
+ *     by the hypervisor, by the domain's policy.
+ */
+#include "lib/errno.h"
+#include "pvkern/decode.h"
+#include "pvkern/guest.h"
+
+#define MSR_SYSENTER_CS 0x174
+#define MSR_SYSENTER_ESP 0x175
+#define MSR_SYSENTER_EIP 0x176
+#define MSR_DEBUGCTL 0x1d9
+#define MSR_PAT 0x277
+#define MSR_HYPERCALL_PAGE 0x40000000
+#define MSR_EFER 0xc0000080
+#define MSR_STAR 0xc0000081
+#define MSR_SFMASK 0xc0000084
+#define MSR_FS_BASE 0xc0000100
+#define MSR_GS_BASE 0xc0000101
+#define MSR_KERNEL_GS_BASE 0xc0000102
+
+/* By number in an instruction. */
+static uint64_t *gpr(struct pvk_regs *r, unsigned int number)
+{
+    switch (number) {
+    case 0:
+        return &r->rax;
+    case 1:
+        return &r->rcx;
+    case 2:
+        return &r->rdx;
+    case 3:
+        return &r->rbx;
+    case 4:
+        return &r->rsp;
+    case 5:
+        return &r->rbp;
+    case 6:
+        return &r->rsi;
+    case 7:
+        return &r->rdi;
+    case 8:
+        return &r->r8;
+    case 9:
+        return &r->r9;
+    case 10:
+        return &r->r10;
+    case 11:
+        return &r->r11;
+    case 12:
+        return &r->r12;
+    case 13:
+        return &r->r13;
+    case 14:
+        return &r->r14;
+    default:
+        return &r->r15;
+    }
+}
+
+static bool read_cr(struct pvk_vcpu *v, unsigned int number, uint64_t *value)
+{
+    switch (number) {
+    case 0:
+        *value = read_cr0();
+        return true;
+    case 2:
+        *value = pvk_info(v)->arch.cr2;
+        return true;
+    case 3:
+        *value = v->kernel_cr3;
+        return true;
+    case 4:
+        *value = v->cr4;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool write_cr(struct pvk_vcpu *v, unsigned int number, uint64_t value)
+{
+    switch (number) {
+    case 0:
+        if (((value ^ read_cr0()) & ~CR0_TS) != 0) {
+            return false;
+        }
+        write_cr0(value);
+        return true;
+    case 2:
+        pvk_info(v)->arch.cr2 = value;
+        return true;
+    case 3:
+        return mmu_load_kernel(v, value);
+    case 4:
+        /* What it wants is there already, or not for it to have. */
+        v->cr4 = value;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The processor's own: a guest sets its entry points by hypercalls. */
+static bool is_entry_msr(uint32_t index)
+{
+    return (index >= MSR_SYSENTER_CS && index <= MSR_SYSENTER_EIP)
+           || (index >= MSR_STAR && index <= MSR_SFMASK);
+}
+
+/* In kernel mode the inactive GS base is the user's. */
+static bool read_msr(uint32_t index, uint64_t *value)
+{
+    if (is_entry_msr(index)) {
+        return false;
+    }
+    return msr_get(index, value);
+}
+
+static bool write_msr(uint32_t index, uint64_t value)
+{
+    uint64_t now;
+
+    if (is_entry_msr(index) || index == MSR_HYPERCALL_PAGE) {
+        return false;
+    }
+    if (index == MSR_EFER || index == MSR_PAT || index == MSR_DEBUGCTL) {
+        return msr_get(index, &now) && now == value;
+    }
+    return msr_set(index, value);
+}
+
+static void run_cpuid(struct pvk_regs *r)
+{
+    struct cpuid out = cpuid((uint32_t)r->rax, (uint32_t)r->rcx);
+
+    r->rax = out.eax;
+    r->rbx = out.ebx;
+    r->rcx = out.ecx;
+    r->rdx = out.edx;
+}
+
+/* No port is ours to give: reads find nothing. */
+static bool port(struct pvk_vcpu *v, struct pvk_regs *r,
+                 const struct decode_insn *i)
+{
+    uint64_t mask = i->size == 4 ? 0xffffffff : (1ull << (i->size * 8)) - 1;
+
+    if (v->iopl < 1) {
+        return false;
+    }
+    if (i->kind == DECODE_IN) {
+        r->rax = i->size == 4 ? mask : r->rax | mask;
+    }
+    return true;
+}
+
+static bool run_move(struct pvk_vcpu *v, struct pvk_regs *r,
+                     const struct decode_insn *i)
+{
+    uint64_t *to = gpr(r, i->reg);
+    long value;
+
+    switch (i->kind) {
+    case DECODE_READ_CR:
+        return read_cr(v, i->number, to);
+    case DECODE_WRITE_CR:
+        return write_cr(v, i->number, *to);
+    case DECODE_READ_DR:
+        value = hypercall_get_debugreg(v, i->number);
+        if (value == -EINVAL) {
+            return false;
+        }
+        *to = (uint64_t)value;
+        return true;
+    default:
+        return hypercall_set_debugreg(v, i->number, *to) == 0;
+    }
+}
+
+static bool run(struct pvk_vcpu *v, struct pvk_regs *r,
+                const struct decode_insn *i)
+{
+    uint64_t value;
+
+    switch (i->kind) {
+    case DECODE_READ_CR:
+    case DECODE_WRITE_CR:
+    case DECODE_READ_DR:
+    case DECODE_WRITE_DR:
+        return run_move(v, r, i);
+    case DECODE_CLTS:
+        __asm__ volatile("clts");
+        return true;
+    case DECODE_RDMSR:
+        if (!read_msr((uint32_t)r->rcx, &value)) {
+            return false;
+        }
+        r->rax = (uint32_t)value;
+        r->rdx = value >> 32;
+        return true;
+    case DECODE_WRMSR:
+        return write_msr((uint32_t)r->rcx,
+                         r->rdx << 32 | (uint32_t)r->rax);
+    case DECODE_CPUID:
+        run_cpuid(r);
+        return true;
+    case DECODE_NOTHING:
+        return true;
+    case DECODE_IN:
+    case DECODE_OUT:
+        return port(v, r, i);
+    case DECODE_INVLPG:
+        __asm__ volatile("invlpg (%0)" :: "r" (*gpr(r, i->reg)) : "memory");
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* As many bytes as can be read at 'rip'. */
+static size_t fetch(uint64_t rip, uint8_t *bytes)
+{
+    size_t first = PAGE_BYTES - (rip & (PAGE_BYTES - 1));
+
+    if (first > DECODE_BYTES) {
+        first = DECODE_BYTES;
+    }
+    if (!guest_get(bytes, rip, first)) {
+        return 0;
+    }
+    if (first < DECODE_BYTES
+        && guest_get(bytes + first, rip + first, DECODE_BYTES - first)) {
+        return DECODE_BYTES;
+    }
+    return first;
+}
+
+bool privileged_emulate(struct pvk_vcpu *v, struct pvk_regs *r,
+                        unsigned int vector)
+{
+    uint8_t bytes[DECODE_BYTES];
+    struct decode_insn insn;
+    size_t count = fetch(r->rip, bytes);
+
+    if (!decode(bytes, count, &insn)) {
+        return false;
+    }
+    /* #UD is for the prefix only. */
+    if (insn.is_forced != (vector == VECTOR_UD)) {
+        return false;
+    }
+    if (!v->in_kernel && insn.kind != DECODE_CPUID) {
+        return false;
+    }
+    if (!run(v, r, &insn)) {
+        return false;
+    }
+    r->rip += insn.length;
+    return true;
+}

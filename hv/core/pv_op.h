@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the toolstack does to a PV domain that it builds or saves. */
+#ifndef CORE_PV_OP_H
+#define CORE_PV_OP_H
+
+#include "core/types.h"
+#include "core/xen_abi.h"
+
+/* XEN_DOMCTL_hypercall_init: the page of stubs.  0, -EINVAL. */
+int pv_op_hypercall_page(struct domain *d, struct xen_domctl *op);
+/* XEN_DOMCTL_getpageframeinfo3, for any domain. */
+int pv_op_frame_info(struct domain *d, struct xen_domctl *op);
+/* XENMEM_machphys_mapping of 'd' itself. */
+long pv_op_m2p_mapping(struct domain *d, struct guest_ptr arg);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The PV half of core/arch.h: pins are remembered in a short list, container
+ * frames stand above all guest frames.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/p2m.h"
+#include "fake/machine.h"
+
+#define PV_BASE (1ull << 28)
+#define PV_SHARED_INFO_GFN (PV_BASE + 0x10000)
+
+int arch_vcpu_initialise_pv(struct vcpu *v,
+                            const struct vcpu_guest_context *c)
+{
+    (void)c;
+    v->is_initialised = true;
+    return 0;
+}
+
+int arch_pv_hypercall_page(struct domain *d, gfn_t g)
+{
+    const uint8_t syscall[] = { 0x0f, 0x05 };
+
+    return p2m_write(d, g.v << PAGE_SHIFT, syscall, sizeof(syscall));
+}
+
+int arch_pv_pin(struct domain *d, gfn_t g, unsigned int level)
+{
+    for (unsigned int i = 0; i < MACHINE_PV_PINS; i++) {
+        struct machine_pin *p = &d->arch->pin[i];
+
+        if (p->level == 0 || p->gfn == g.v) {
+            p->gfn = g.v;
+            p->level = level;
+            return 0;
+        }
+    }
+    return -ENOMEM;
+}
+
+unsigned int arch_pv_level(struct domain *d, gfn_t g, bool *pinned)
+{
+    *pinned = false;
+    for (unsigned int i = 0; i < MACHINE_PV_PINS; i++) {
+        const struct machine_pin *p = &d->arch->pin[i];
+
+        if (p->level != 0 && p->gfn == g.v) {
+            *pinned = true;
+            return p->level;
+        }
+    }
+    return 0;
+}
+
+gfn_t arch_pv_gfn(const struct domain *d, enum pv_place place,
+                  uint64_t index)
+{
+    (void)d;
+    return gfn(place == PV_SHARED_INFO ? PV_SHARED_INFO_GFN
+                                       : PV_BASE + index);
+}
+
+void arch_pv_m2p(const struct domain *d, struct xen_machphys_mapping *m)
+{
+    (void)d;
+    *m = (struct xen_machphys_mapping){
+        .v_start = 0xffff800000000000, .v_end = 0xffff808000000000,
+        .max_mfn = PV_BASE - 1,
+    };
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a toolstack asks about a PV domain: pins, types, the M2P. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/frame.h"
+#include "core/p2m.h"
+#include "core/page_alloc.h"
+#include "fake/machine.h"
+#include "unit.h"
+#include "core_env.h"
+
+#define PAGES 32u
+
+static struct domain *control, *other, *pv;
+
+static struct domain *make_pv(domid_t id)
+{
+    struct xen_domctl_createdomain config = {
+        .max_vcpus = 2, .max_evtchn_port = 1023, .max_grant_frames = 4,
+        .max_maptrack_frames = 4,
+    };
+    struct domain *d;
+
+    ck_assert_int_eq(domain_create(id, &config, false, &d), 0);
+    d->max_pages = 1024;
+    for (uint64_t i = 0; i < PAGES; i++) {
+        struct frame *f = page_alloc_domain(d, 0);
+
+        ck_assert_ptr_nonnull(f);
+        ck_assert_int_eq(p2m_set(d, gfn(i), frame_mfn(f), 0, P2M_RAM_RW), 0);
+    }
+    for (unsigned int i = 0; i < 2; i++) {
+        ck_assert_int_eq(vcpu_create(d, i), 0);
+    }
+    return d;
+}
+
+static void setup(void)
+{
+    env_start();
+    control = env_domain(0, 1);
+    other = env_domain(1, 1);
+    pv = make_pv(2);
+    env_run(control->vcpu[0]);
+}
+
+static long call4(uint64_t nr, const void *list, uint64_t count,
+                  const void *done, uint64_t domid)
+{
+    vcpu_current()->arch->arg[3] = domid;
+    return env_call(nr, env_arg(list), count, done == NULL ? 0
+                                              : env_arg(done));
+}
+
+static long pin(uint64_t cmd, uint64_t frame, uint64_t domid)
+{
+    struct mmuext_op op = { .cmd = (unsigned int)cmd, .arg1.mfn = frame };
+
+    return call4(__HYPERVISOR_mmuext_op, &op, 1, NULL, domid);
+}
+
+static long control_op(uint32_t cmd, struct xen_domctl *op)
+{
+    op->cmd = cmd;
+    op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    return env_call(__HYPERVISOR_domctl, env_arg(op), 0, 0);
+}
+
+START_TEST(a_pv_domain_is_told_apart)
+{
+    struct xen_domctl op = { .domain = pv->id };
+
+    ck_assert(pv->is_pv);
+    ck_assert(!other->is_pv);
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getdomaininfo, &op), 0);
+    ck_assert_uint_eq(op.u.getdomaininfo.flags & XEN_DOMINF_hvm_guest, 0);
+    ck_assert_uint_eq(op.u.getdomaininfo.shared_info_frame,
+                      arch_pv_gfn(pv, PV_SHARED_INFO, 0).v);
+}
+END_TEST
+
+START_TEST(pins_before_the_first_entry_are_kept)
+{
+    xen_pfn_t list[] = { 3, 4, 5, PAGES + 1 };
+    struct xen_domctl op = { .domain = pv->id };
+
+    ck_assert_int_eq(pin(MMUEXT_PIN_L4_TABLE, 3, pv->id), 0);
+    ck_assert_int_eq(pin(MMUEXT_PIN_L1_TABLE, 4, pv->id), 0);
+    op.u.getpageframeinfo3.num = 4;
+    op.u.getpageframeinfo3.array.p = list;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getpageframeinfo3, &op), 0);
+    ck_assert_uint_eq(list[0], XEN_DOMCTL_PFINFO_L4TAB
+                               | XEN_DOMCTL_PFINFO_LPINTAB);
+    ck_assert_uint_eq(list[1], XEN_DOMCTL_PFINFO_L1TAB
+                               | XEN_DOMCTL_PFINFO_LPINTAB);
+    ck_assert_uint_eq(list[2], XEN_DOMCTL_PFINFO_NOTAB);
+    ck_assert_uint_eq(list[3], XEN_DOMCTL_PFINFO_XTAB);
+}
+END_TEST
+
+START_TEST(pins_are_for_pv_builders_only)
+{
+    ck_assert_int_eq(pin(MMUEXT_PIN_L4_TABLE, 3, other->id), -EINVAL);
+    ck_assert_int_eq(pin(MMUEXT_PIN_L4_TABLE, 3, 77), -ESRCH);
+    ck_assert_int_eq(pin(MMUEXT_PIN_L4_TABLE, 3, pv->id | 1u << 16),
+                     -EOPNOTSUPP);
+    ck_assert_int_eq(pin(MMUEXT_PIN_L4_TABLE, PAGES + 1, pv->id), -EINVAL);
+    ck_assert_int_eq(pin(MMUEXT_NEW_BASEPTR, 3, pv->id), -EOPNOTSUPP);
+    env_run(other->vcpu[0]);
+    ck_assert_int_eq(pin(MMUEXT_PIN_L4_TABLE, 3, pv->id), -EPERM);
+    env_run(control->vcpu[0]);
+    ck_assert_int_eq(domain_unpause_by_controller(pv), 0);
+    ck_assert_int_eq(pin(MMUEXT_PIN_L4_TABLE, 3, pv->id), -EBUSY);
+}
+END_TEST
+
+START_TEST(a_long_list_is_done_in_parts)
+{
+    struct mmuext_op list[200];
+    uint32_t done = 0;
+
+    for (unsigned int i = 0; i < 200; i++) {
+        list[i] = (struct mmuext_op){ .cmd = MMUEXT_PIN_L1_TABLE,
+                                      .arg1.mfn = i % 8 };
+    }
+    ck_assert_int_eq(call4(__HYPERVISOR_mmuext_op, list, 200, &done, pv->id),
+                     0);
+    ck_assert_uint_gt(env_restarts(), 1);
+    list[199].cmd = 99;
+    ck_assert_int_eq(call4(__HYPERVISOR_mmuext_op, list, 200, NULL, pv->id),
+                     -EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(the_m2p_stays_the_identity)
+{
+    struct mmu_update same = { .ptr = 5ull << PAGE_SHIFT
+                                      | MMU_MACHPHYS_UPDATE, .val = 5 };
+    struct mmu_update differs = { .ptr = 5ull << PAGE_SHIFT
+                                         | MMU_MACHPHYS_UPDATE, .val = 6 };
+    struct mmu_update write = { .ptr = 5ull << PAGE_SHIFT, .val = 6 };
+
+    ck_assert_int_eq(call4(__HYPERVISOR_mmu_update, &same, 1, NULL, pv->id),
+                     0);
+    ck_assert_int_eq(call4(__HYPERVISOR_mmu_update, &differs, 1, NULL,
+                           pv->id), -EINVAL);
+    ck_assert_int_eq(call4(__HYPERVISOR_mmu_update, &write, 1, NULL, pv->id),
+                     -EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(the_hypercall_page_is_ram_of_a_pv_domain)
+{
+    struct xen_domctl op = { .domain = pv->id };
+
+    op.u.hypercall_init.gmfn = 7;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_hypercall_init, &op), 0);
+    op.u.hypercall_init.gmfn = PAGES + 7;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_hypercall_init, &op), -EINVAL);
+    op.domain = other->id;
+    op.u.hypercall_init.gmfn = 7;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_hypercall_init, &op), -EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(a_pv_guest_has_its_own_features_and_m2p)
+{
+    struct xen_feature_info info = { .submap_idx = 0 };
+    struct xen_machphys_mapping m;
+
+    env_run(pv->vcpu[0]);
+    ck_assert_int_eq(env_call(__HYPERVISOR_xen_version, XENVER_get_features,
+                              env_arg(&info), 0), 0);
+    ck_assert_uint_eq(info.submap >> XENFEAT_auto_translated_physmap & 1, 0);
+    ck_assert_uint_eq(info.submap >> XENFEAT_mmu_pt_update_preserve_ad & 1,
+                      1);
+    ck_assert_int_eq(env_call(__HYPERVISOR_memory_op,
+                              XENMEM_machphys_mapping, env_arg(&m), 0), 0);
+    ck_assert_uint_eq(m.v_start, 0xffff800000000000);
+    env_run(other->vcpu[0]);
+    ck_assert_int_eq(env_call(__HYPERVISOR_memory_op,
+                              XENMEM_machphys_mapping, env_arg(&m), 0),
+                     -ENOSYS);
+}
+END_TEST
+
+START_TEST(grant_frames_stand_above_the_guest)
+{
+    xen_pfn_t frame[2] = { 0, 0 };
+    struct gnttab_setup_table op = { .dom = DOMID_SELF, .nr_frames = 2 };
+    enum p2m_type type;
+
+    op.frame_list.p = frame;
+    env_run(pv->vcpu[0]);
+    ck_assert_int_eq(env_call(__HYPERVISOR_grant_table_op,
+                              GNTTABOP_setup_table, env_arg(&op), 1), 0);
+    ck_assert_int_eq(op.status, GNTST_okay);
+    ck_assert_uint_eq(frame[1], arch_pv_gfn(pv, PV_GRANT_FRAME, 1).v);
+    (void)p2m_lookup(pv, gfn(frame[1]), &type);
+    ck_assert_int_eq(type, P2M_SHARED);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("pv_op");
+    TCase *t = unit_case(s, "toolstack");
+
+    tcase_add_checked_fixture(t, setup, NULL);
+    tcase_add_test(t, a_pv_domain_is_told_apart);
+    tcase_add_test(t, pins_before_the_first_entry_are_kept);
+    tcase_add_test(t, pins_are_for_pv_builders_only);
+    tcase_add_test(t, a_long_list_is_done_in_parts);
+    tcase_add_test(t, the_m2p_stays_the_identity);
+    tcase_add_test(t, the_hypercall_page_is_ram_of_a_pv_domain);
+    t = unit_case(s, "guest");
+    tcase_add_checked_fixture(t, setup, NULL);
+    tcase_add_test(t, a_pv_guest_has_its_own_features_and_m2p);
+    tcase_add_test(t, grant_frames_stand_above_the_guest);
+    return s;
+}
+
+int main(void)
+{
+    return unit_run(suite());
+}
