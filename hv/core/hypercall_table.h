@@ -22,7 +22,6 @@
     X(event_channel_op, ANY)                                            \
     X(physdev_op,       ANY)                                            \
     X(hvm_op,           ANY)                                            \
-    X(mmu_update,       CONTROL)                                        \
     X(mmuext_op,        CONTROL)                                        \
     X(mca,              CONTROL)                                        \
     X(platform_op,      CONTROL)                                        \

@@ -5,8 +5,8 @@
  * guest.  What is left is the builder's: pins before the first entry, the
  * hypercall page, and the types of frames for those who save a domain.
  *
- *  1. A PV domain's machine frames are its own frame numbers, so an update
- *     of the M2P can only say what is so already.
+ *  1. A PV domain's machine frames are its own frame numbers, and the M2P
+ *     is the identity: nobody updates it.
  *  2. Lists are done in parts of BATCH elements.
  */
 #include "core/pv_op.h"
@@ -72,85 +72,43 @@ static int pin_one(struct domain *d, const struct mmuext_op *op)
     }
 }
 
-static int update_one(const struct mmu_update *u)
-{
-    if ((u->ptr & 3) != MMU_MACHPHYS_UPDATE) {
-        return -EOPNOTSUPP;
-    }
-    return u->val == u->ptr >> PAGE_SHIFT ? 0 : -EINVAL;
-}
-
-struct list {
-    struct guest_ptr at;
-    uint32_t count;
-    struct guest_ptr done;
-    bool is_pins;
-};
-
-static int do_one(struct domain *d, const struct list *l, uint32_t i)
-{
-    struct mmuext_op pin;
-    struct mmu_update update;
-
-    if (l->is_pins) {
-        return guest_read(&pin, guest_ptr_add(l->at, i * sizeof(pin)),
-                          sizeof(pin)) != 0 ? -EFAULT : pin_one(d, &pin);
-    }
-    return guest_read(&update, guest_ptr_add(l->at, i * sizeof(update)),
-                      sizeof(update)) != 0 ? -EFAULT : update_one(&update);
-}
-
 /* '*done' counts the elements of the last part: who asks wants errors. */
-static long run(struct domain *d, const struct list *l)
+static long run(struct domain *d, struct guest_ptr list, unsigned int count,
+                struct guest_ptr done)
 {
-    uint32_t end = min(l->count, BATCH);
+    uint32_t end = min(count, BATCH);
+    struct mmuext_op op;
     uint32_t i = 0;
     int rc = 0;
 
     while (rc == 0 && i < end) {
-        rc = do_one(d, l, i);
+        rc = guest_read(&op, guest_ptr_add(list, i * sizeof(op)),
+                        sizeof(op)) != 0 ? -EFAULT : pin_one(d, &op);
         i += rc == 0;
     }
-    if (!guest_ptr_is_null(l->done) &&
-        guest_write(l->done, &i, sizeof(i)) != 0) {
+    if (!guest_ptr_is_null(done) && guest_write(done, &i, sizeof(i)) != 0) {
         return -EFAULT;
     }
-    if (rc == 0 && i < l->count) {
-        size_t size = l->is_pins ? sizeof(struct mmuext_op)
-                                 : sizeof(struct mmu_update);
-
-        hypercall_set_arg(0, guest_ptr_add(l->at, i * size).va);
-        hypercall_set_arg(1, l->count - i);
+    if (rc == 0 && i < count) {
+        hypercall_set_arg(0, guest_ptr_add(list, i * sizeof(op)).va);
+        hypercall_set_arg(1, count - i);
         return -ERESTART;
     }
-    return rc;
-}
-
-static long run_list(struct guest_ptr at, unsigned int count,
-                     struct guest_ptr done, unsigned int domid, bool is_pins)
-{
-    const struct list l = { at, count, done, is_pins };
-    struct domain *d;
-    long rc = get_foreign(domid, &d);
-
-    if (rc != 0) {
-        return rc;
-    }
-    rc = run(d, &l);
-    domain_put(d);
     return rc;
 }
 
 long mmuext_op(struct guest_ptr list, unsigned int count,
                struct guest_ptr done, unsigned int domid)
 {
-    return run_list(list, count, done, domid, true);
-}
+    struct domain *d;
+    long rc = get_foreign(domid, &d);
 
-long mmu_update(struct guest_ptr list, unsigned int count,
-                struct guest_ptr done, unsigned int domid)
-{
-    return run_list(list, count, done, domid, false);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = run(d, list, count, done);
+    domain_put(d);
+    return rc;
 }
 
 int pv_op_hypercall_page(struct domain *d, struct xen_domctl *op)

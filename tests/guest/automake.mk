@@ -30,6 +30,7 @@ guest_kernels = \
 	tests/guest/evtchn \
 	tests/guest/hostile_calls \
 	tests/guest/hostile_cpu \
+	tests/guest/pv_host \
 	tests/guest/smp \
 	tests/guest/time
 
@@ -85,3 +86,50 @@ tests_guest_time_LDADD = $(guest_ldadd)
 EXTRA_tests_guest_time_DEPENDENCIES = $(guest_depends)
 
 EXTRA_DIST += tests/guest/lib/guest.lds
+
+tests_guest_pv_host_SOURCES = tests/guest/pv_host.c
+tests_guest_pv_host_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_host_CFLAGS = $(guest_cflags)
+tests_guest_pv_host_LDFLAGS = $(guest_ldflags)
+tests_guest_pv_host_LDADD = $(guest_ldadd)
+EXTRA_tests_guest_pv_host_DEPENDENCIES = $(guest_depends)
+
+# PV test kernels: tests/guest/pv_NAME.c on tests/guest/pv, run as a domU by
+# pv_host.
+pv_lib_sources = \
+	hv/lib/printf.c \
+	hv/lib/string.c \
+	tests/guest/pv/entry.S \
+	tests/guest/pv/lib.c \
+	tests/guest/pv/pv.h
+pv_cflags = $(guest_cflags) -mcmodel=kernel
+
+noinst_LIBRARIES += libpv.a
+libpv_a_SOURCES = $(pv_lib_sources)
+libpv_a_CPPFLAGS = $(guest_cppflags)
+libpv_a_CFLAGS = $(pv_cflags)
+libpv_a_CCASFLAGS = -g -fno-pic
+
+pv_kernels = \
+	tests/guest/pv_abi \
+	tests/guest/pv_die
+noinst_PROGRAMS += $(pv_kernels)
+pv_ldflags = -nostdlib -static -Wl,-T,$(top_srcdir)/tests/guest/pv/pv.lds \
+	-Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--build-id=none \
+	-Wl,--no-warn-rwx-segments
+pv_depends = $(top_srcdir)/tests/guest/pv/pv.lds
+EXTRA_DIST += tests/guest/pv/pv.lds
+
+tests_guest_pv_abi_SOURCES = tests/guest/pv_abi.c
+tests_guest_pv_abi_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_abi_CFLAGS = $(pv_cflags)
+tests_guest_pv_abi_LDFLAGS = $(pv_ldflags)
+tests_guest_pv_abi_LDADD = libpv.a
+EXTRA_tests_guest_pv_abi_DEPENDENCIES = $(pv_depends)
+
+tests_guest_pv_die_SOURCES = tests/guest/pv_die.c
+tests_guest_pv_die_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_die_CFLAGS = $(pv_cflags)
+tests_guest_pv_die_LDFLAGS = $(pv_ldflags)
+tests_guest_pv_die_LDADD = libpv.a
+EXTRA_tests_guest_pv_die_DEPENDENCIES = $(pv_depends)

@@ -27,8 +27,7 @@ START_TEST(unknown_numbers_are_refused)
     uint64_t nr;
 
     ck_assert_int_eq(env_call(63, 0, 0, 0), -ENOSYS);
-    ck_assert_int_eq(env_call(__HYPERVISOR_update_va_mapping, 0, 0, 0),
-                     -ENOSYS);
+    ck_assert_int_eq(env_call(__HYPERVISOR_mmu_update, 0, 0, 0), -ENOSYS);
     for (nr = 64; nr != 0; nr <<= 1) {
         ck_assert_int_eq(env_call(nr, 0, 0, 0), -ENOSYS);
     }
@@ -45,8 +44,6 @@ START_TEST(a_guest_controls_nothing)
     ck_assert_int_eq(env_call(__HYPERVISOR_sysctl, env_arg(buf), 0, 0),
                      -EPERM);
     ck_assert_int_eq(env_call(__HYPERVISOR_platform_op, env_arg(buf), 0, 0),
-                     -EPERM);
-    ck_assert_int_eq(env_call(__HYPERVISOR_mmu_update, env_arg(buf), 0, 0),
                      -EPERM);
     ck_assert_int_eq(env_call(__HYPERVISOR_mmuext_op, env_arg(buf), 0, 0),
                      -EPERM);

@@ -134,23 +134,6 @@ START_TEST(a_long_list_is_done_in_parts)
 }
 END_TEST
 
-START_TEST(the_m2p_stays_the_identity)
-{
-    struct mmu_update same = { .ptr = 5ull << PAGE_SHIFT
-                                      | MMU_MACHPHYS_UPDATE, .val = 5 };
-    struct mmu_update differs = { .ptr = 5ull << PAGE_SHIFT
-                                         | MMU_MACHPHYS_UPDATE, .val = 6 };
-    struct mmu_update write = { .ptr = 5ull << PAGE_SHIFT, .val = 6 };
-
-    ck_assert_int_eq(call4(__HYPERVISOR_mmu_update, &same, 1, NULL, pv->id),
-                     0);
-    ck_assert_int_eq(call4(__HYPERVISOR_mmu_update, &differs, 1, NULL,
-                           pv->id), -EINVAL);
-    ck_assert_int_eq(call4(__HYPERVISOR_mmu_update, &write, 1, NULL, pv->id),
-                     -EOPNOTSUPP);
-}
-END_TEST
-
 START_TEST(the_hypercall_page_is_ram_of_a_pv_domain)
 {
     struct xen_domctl op = { .domain = pv->id };
@@ -213,7 +196,6 @@ static Suite *suite(void)
     tcase_add_test(t, pins_before_the_first_entry_are_kept);
     tcase_add_test(t, pins_are_for_pv_builders_only);
     tcase_add_test(t, a_long_list_is_done_in_parts);
-    tcase_add_test(t, the_m2p_stays_the_identity);
     tcase_add_test(t, the_hypercall_page_is_ram_of_a_pv_domain);
     t = unit_case(s, "guest");
     tcase_add_checked_fixture(t, setup, NULL);

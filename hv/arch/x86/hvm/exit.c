@@ -267,6 +267,10 @@ void hvm_exit_shutdown(struct vcpu *v)
 
     console_guest_log(LOG_ERROR, v->domain, "v%u: triple fault", v->id);
     show_registers(v);
+    if (is_pv(v->domain)) {
+        domain_crash(v->domain, "triple fault in ring 0");
+        return;
+    }
     domain_shutdown(v->domain, reason == 0 ? SHUTDOWN_reboot
                                            : (uint8_t)reason);
 }

@@ -129,7 +129,9 @@ static int set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     pv->shared->user_cr3 = 0;
     start_state(v, &s);
     hvm_ops->set_state(v, &s);
-    hvm_ops->set_fpu(v, &c->fpu_ctxt);
+    if (c->flags & VGCF_i387_valid) {
+        hvm_ops->set_fpu(v, &c->fpu_ctxt);
+    }
     memset(regs, 0, sizeof(*regs));
     regs->rip = pv_image()->start;
     regs->rflags = 2;

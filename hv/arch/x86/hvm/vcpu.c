@@ -17,6 +17,7 @@
 #include "cpu.h"
 #include "core/arch.h"
 #include "core/console.h"
+#include "core/evtchn.h"
 #include "core/kmem.h"
 #include "hvm/cpuid.h"
 #include "hvm/msr.h"
@@ -245,6 +246,10 @@ bool arch_vcpu_has_pending(struct vcpu *v)
 {
     const struct vlapic *apic = v->arch->vlapic;
 
+    if (v->arch->pv != NULL) {
+        return __atomic_load_n(&v->arch->nmi_pending, __ATOMIC_ACQUIRE)
+               || evtchn_is_upcall_pending(v);
+    }
     return __atomic_load_n(&v->arch->nmi_pending, __ATOMIC_ACQUIRE)
            || __atomic_load_n(&apic->init_pending, __ATOMIC_ACQUIRE)
            || vlapic_pending(apic) >= 0 || callback_pending(v) >= 0;

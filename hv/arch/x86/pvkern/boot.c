@@ -106,6 +106,7 @@ struct pvk_regs *boot_vcpu(void)
         || (c->ctrlreg[1] != 0 && !mmu_load_user(v, c->ctrlreg[1] & ~1ul))) {
         pvk_crash(PVK_CRASH_CR3, c->ctrlreg[3], c->ctrlreg[1]);
     }
+    v->iopl = (uint32_t)(c->user_regs.rflags & FLAG_IOPL) >> 12;
     load_callbacks(v, c);
     load_segments(v, c);
     load_registers(r, &c->user_regs);

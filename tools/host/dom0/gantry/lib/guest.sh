@@ -32,11 +32,17 @@ until_true() {
     done
 }
 
+# A script's argument type=pv makes its guests PV instead of PVH.
+GUEST_TYPE=pvh
+for word; do
+    case $word in type=*) GUEST_TYPE=${word#type=} ;; esac
+done
+
 # guest_config NAME VIF [KEY=VALUE...]: writes /root/NAME.cfg. Settings:
-# ip= memory= vcpus= kernel=(amd64|cloud-amd64) mtu= iperf=1 extra= lines=
+# type=(pvh|pv) ip= memory= vcpus= kernel=(amd64|cloud-amd64) mtu= iperf=1 extra= lines=
 guest_config() {
     local name=$1 vif=$2 ip='' memory=192 vcpus=1 kernel=cloud-amd64
-    local mtu='' iperf='' extra='' lines='' setting
+    local mtu='' iperf='' extra='' lines='' type=$GUEST_TYPE setting
     shift 2
     for setting; do
         local "${setting%%=*}"
@@ -45,7 +51,7 @@ guest_config() {
     mkdir -p /root
     cat > "/root/$name.cfg" <<CFG
 name = "$name"
-type = "pvh"
+type = "$type"
 kernel = "/gantry/guest/vmlinux-$kernel"
 ramdisk = "/gantry/guest/guest-$kernel.cpio"
 extra = "console=hvc0 quiet mitigations=off nokaslr gantry.name=$name${ip:+ gantry.ip=$ip}${mtu:+ gantry.mtu=$mtu}${iperf:+ gantry.iperf=1}${extra:+ $extra}"

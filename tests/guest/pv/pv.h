@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a PV test kernel has: results by the console ring, hypercalls, traps,
+ * pages, user mode.  A kernel is one file with pv_main().
+ */
+#ifndef GUEST_PV_PV_H
+#define GUEST_PV_PV_H
+
+#include <stdbool.h>
+
+#include "core/xen_abi.h"
+#include "lib/errno.h"
+#include "lib/minmax.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+
+#define PAGE_SIZE 4096ul
+#define PAGE_SHIFT 12
+#define VIRT_BASE 0xffffffff80000000ul
+#define PTR(p) ((uint64_t)(uintptr_t)(p))
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+#define barrier() __asm__ volatile("" ::: "memory")
+
+#define PTE_PRESENT 1ul
+#define PTE_WRITE 2ul
+#define PTE_USER 4ul
+#define PTE_NX (1ul << 63)
+#define PTE_ADDRESS 0x000ffffffffff000ul
+#define PTE_RW (PTE_PRESENT | PTE_WRITE | PTE_USER)
+#define PTE_RO (PTE_PRESENT | PTE_USER)
+
+#define USER_CODE 0x400000ul
+#define USER_STACK 0x500000ul       /* its page ends at + PAGE_SIZE */
+
+#define ON_EVENT 0x100
+#define ON_SYSCALL 0x101
+#define ON_FAILSAFE 0x102
+
+struct pv_frame {
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx,
+             rcx, rax;
+    uint64_t vector, error, rip, cs, rflags, rsp, ss;
+};
+
+struct pv_start {
+    uint64_t rip, rsp, rflags, cs, ss, flags;
+};
+
+extern struct start_info *start_info;
+extern struct shared_info *shared_info;
+extern uint8_t hypercall_page[4096];
+extern uint64_t iret_flags;
+extern const char image_start[], image_end[];
+
+void pv_main(void);
+
+void pv_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+bool pv_case(bool ok, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+bool pv_equal(const char *name, long got, long want);
+void pv_end(unsigned int reason) __attribute__((noreturn));
+bool pv_has_arg(const char *word);
+/* Zeroed, mapped pages. */
+void *pv_pages(unsigned int count);
+
+/* The last trap that pv_try() or pv_user() saw, and how many events came. */
+extern struct pv_frame trap_last;
+extern volatile unsigned int events;
+
+bool pv_try(void (*fn)(void *), void *arg);
+/* Runs user code to its first trap or system call: trap_last. */
+void pv_user(const struct pv_start *s);
+/* Copies code to USER_CODE and runs it there. */
+void pv_user_code(const void *code, size_t size, uint64_t rflags);
+
+static inline long hypercall6(unsigned int nr, uint64_t a, uint64_t b,
+                              uint64_t c, uint64_t d, uint64_t e)
+{
+    register uint64_t r10 __asm__("r10") = d;
+    register uint64_t r8 __asm__("r8") = e;
+    long ret;
+
+    __asm__ volatile("call *%[at]"
+                     : "=a"(ret), "+D"(a), "+S"(b), "+d"(c), "+r"(r10),
+                       "+r"(r8)
+                     : [at] "0"(&hypercall_page[nr * 32])
+                     : "memory", "r9", "cc");
+    return ret;
+}
+
+static inline long hypercall(unsigned int nr, uint64_t a, uint64_t b,
+                             uint64_t c)
+{
+    return hypercall6(nr, a, b, c, 0, 0);
+}
+
+/* A frame number of mapped memory of ours. */
+static inline uint64_t pfn_of(const void *p)
+{
+    return (PTR(p) - VIRT_BASE) >> PAGE_SHIFT;
+}
+
+static inline void *page_of(uint64_t entry)
+{
+    return (void *)(VIRT_BASE + (entry & PTE_ADDRESS));
+}
+
+static inline long update_va(const void *va, uint64_t entry)
+{
+    return hypercall(__HYPERVISOR_update_va_mapping, PTR(va), entry,
+                     UVMF_INVLPG);
+}
+
+static inline long mmuext(unsigned int cmd, uint64_t arg)
+{
+    struct mmuext_op op = { .cmd = cmd, .arg1.mfn = arg };
+
+    return hypercall6(__HYPERVISOR_mmuext_op, PTR(&op), 1, 0, DOMID_SELF, 0);
+}
+
+static inline long mmu_write(uint64_t address, uint64_t value)
+{
+    struct mmu_update u = { .ptr = address, .val = value };
+
+    return hypercall6(__HYPERVISOR_mmu_update, PTR(&u), 1, 0, DOMID_SELF, 0);
+}
+
+/* The kernel's level 4 table, and an entry of it all for 'va'. */
+uint64_t *pv_root(void);
+uint64_t *pv_entry_of(const void *va);
+
+#endif

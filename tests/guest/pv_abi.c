@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A PV guest's view of the ABI, in ways that Linux does not use it: traps and
+ * their frames, user mode and what it may not, page tables written by every
+ * way there is, descriptors, events, multicall, emulated instructions.
+ */
+#include "pv/pv.h"
+
+#define SYSCALL "\x0f\x05"
+#define HOLE 0xffff808000000000ul
+
+static uint64_t cr2(void)
+{
+    return shared_info->vcpu_info[0].arch.cr2;
+}
+
+/* ---- start of day ---- */
+
+static void test_start(void)
+{
+    struct xen_feature_info f = { 0 };
+    struct xen_machphys_mapping m;
+    const uint64_t *m2p;
+
+    pv_case(memcmp(start_info->magic, "xen-", 4) == 0, "start-magic", "%s",
+            start_info->magic);
+    pv_equal("features", hypercall(__HYPERVISOR_xen_version,
+                                   XENVER_get_features, PTR(&f), 0), 0);
+    pv_case(!(f.submap & 1u << XENFEAT_auto_translated_physmap),
+            "feature-not-translated", "%x", f.submap);
+    pv_equal("machphys", hypercall(__HYPERVISOR_memory_op,
+                                   XENMEM_machphys_mapping, PTR(&m), 0), 0);
+    m2p = (const uint64_t *)m.v_start;
+    pv_case(m2p[5] == 5 && m2p[start_info->nr_pages - 1]
+                           == start_info->nr_pages - 1,
+            "m2p-identity", "%lx", m2p[5]);
+    pv_equal("iopl", hypercall(__HYPERVISOR_physdev_op, PHYSDEVOP_set_iopl,
+                               PTR(&(struct physdev_set_iopl){ 1 }), 0), 0);
+}
+
+/* ---- traps of the kernel ---- */
+
+static void do_ud(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("ud2");
+}
+
+static void do_divide(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("xor %%ecx, %%ecx; mov $1, %%eax; xor %%edx, %%edx; "
+                     "div %%ecx" ::: "eax", "ecx", "edx");
+}
+
+static void do_read(void *arg)
+{
+    (void)*(volatile uint8_t *)arg;
+}
+
+static void do_write(void *arg)
+{
+    *(volatile uint64_t *)arg = 0x1122334455667788ul;
+}
+
+static void do_int(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("int $0x20");
+}
+
+static void do_vmmcall(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("vmmcall" :: "a" (17) : "memory");
+}
+
+static void do_load_ds(void *arg)
+{
+    __asm__ volatile("mov %w0, %%ds" :: "r" ((uint32_t)PTR(arg)));
+}
+
+static void expect(const char *name, void (*fn)(void *), uint64_t arg,
+                   uint64_t vector, uint64_t error)
+{
+    bool ok = pv_try(fn, (void *)arg);
+
+    pv_case(!ok && trap_last.vector == vector && trap_last.error == error,
+            name, "vector %lx error %lx", trap_last.vector, trap_last.error);
+}
+
+static void test_traps(void)
+{
+    static uint8_t page[2 * PAGE_SIZE] __attribute__((aligned(4096)));
+
+    expect("trap-ud", do_ud, 0, 6, 0);
+    expect("trap-de", do_divide, 0, 0, 0);
+    expect("trap-pf-absent", do_read, 0x12345000, 14, 0);
+    pv_case(cr2() == 0x12345000, "trap-cr2", "%lx", cr2());
+    expect("trap-gp-non-canonical", do_read, 0x8000000000000000ul, 13, 0);
+    (void)update_va(page, pfn_of(page) << PAGE_SHIFT | PTE_RO);
+    expect("trap-pf-read-only", do_write, PTR(page), 14, 3);
+    (void)update_va(page, pfn_of(page) << PAGE_SHIFT | PTE_RW);
+    pv_case(pv_try(do_write, page), "write-after-allowed", "ok");
+    /* No handler: as if the gate were not there. */
+    expect("trap-int-without-gate", do_int, 0, 13, 0x20 << 3 | 2);
+    expect("vmmcall-of-kernel", do_vmmcall, 0, 6, 0);
+    expect("hole-of-kernel", do_read, HOLE, 14, 0 | 1);
+    expect("null-descriptor", do_load_ds, 0x1233, 13, 0x1230);
+}
+
+/* ---- user mode ---- */
+
+static void user(const char *name, const char *code, size_t size,
+                 uint64_t vector)
+{
+    pv_user_code(code, size, 0);
+    pv_case(trap_last.vector == vector && (trap_last.cs & 3) == 3, name,
+            "vector %lx error %lx rip %lx", trap_last.vector,
+            trap_last.error, trap_last.rip);
+}
+
+#define USER(name, code, vector) user(name, code, sizeof(code) - 1, vector)
+
+static void test_user(void)
+{
+    /* mov $0x77, %eax; syscall */
+    USER("user-syscall", "\xb8\x77\0\0\0" SYSCALL, ON_SYSCALL);
+    pv_case(trap_last.rax == 0x77 && trap_last.rip == USER_CODE + 7,
+            "user-syscall-frame", "rax %lx rip %lx", trap_last.rax,
+            trap_last.rip);
+    /* A hypercall number is nothing special there. */
+    USER("user-is-no-hypercall", "\xb8\x11\0\0\0" SYSCALL, ON_SYSCALL);
+    USER("user-vmmcall", "\x0f\x01\xd9", 6);
+    USER("user-hlt", "\xf4", 13);
+    USER("user-cli", "\xfa", 13);
+    USER("user-wrmsr", "\x0f\x30", 13);
+    USER("user-read-cr3", "\x0f\x20\xd8", 13);
+    USER("user-out", "\xe6\x80", 13);
+    USER("user-swapgs", "\x0f\x01\xf8", 13);
+    USER("user-int80", "\xcd\x80", 0x80);
+    pv_case(trap_last.rip == USER_CODE + 2, "user-int80-frame", "%lx",
+            trap_last.rip);
+    USER("user-int81-needs-dpl", "\xcd\x81", 13);
+    pv_case(trap_last.error == (0x81 << 3 | 2)
+            && trap_last.rip == USER_CODE, "user-int81-frame", "%lx %lx",
+            trap_last.error, trap_last.rip);
+    USER("user-int14", "\xcd\x0e", 13);
+    USER("user-int-event", "\xcd\x1f", 13);
+    USER("user-int3", "\xcc", 3);
+    USER("user-forced-cpuid", "\x31\xc0\x0f\x0bxen\x0f\xa2" SYSCALL,
+         ON_SYSCALL);
+    pv_case(trap_last.rax != 0 && trap_last.rip == USER_CODE + 11,
+            "user-cpuid-answer", "%lx %lx", trap_last.rax, trap_last.rip);
+    /* movabs hole / kernel, %rax; mov (%rax), %rax */
+    USER("user-reads-hole", "\x48\xb8\0\0\0\0\x80\x80\xff\xff\x48\x8b\0", 14);
+    pv_case((trap_last.error & 5) == 5 && cr2() == HOLE, "user-hole-error",
+            "%lx %lx", trap_last.error, cr2());
+    USER("user-reads-kernel",
+         "\x48\xb8\0\0\x10\x80\xff\xff\xff\xff\x48\x8b\0", 14);
+    pv_case(trap_last.error == 4, "user-kernel-error", "%lx",
+            trap_last.error);
+    /* mov %rsp, (USER_CODE): read-only */
+    USER("user-write-read-only", "\x48\x89\x24\x25\0\0\x40\0", 14);
+    pv_case(trap_last.error == 7, "user-write-error", "%lx",
+            trap_last.error);
+}
+
+/* A #DB that waits behind MOV SS comes in the system call's first step. */
+static void test_debug(void)
+{
+    static const char step[] = "\x90\x90" SYSCALL;
+    /* mov %ss, %eax; push $0x302; popf; mov %eax, %ss; syscall */
+    static const char mov_ss[] = "\x8c\xd0\x68\x02\x03\0\0\x9d\x8e\xd0"
+                                 SYSCALL;
+
+    pv_user_code(step, sizeof(step), 0x100);
+    pv_case(trap_last.vector == 1 && trap_last.rip == USER_CODE + 1,
+            "user-single-step", "vector %lx rip %lx", trap_last.vector,
+            trap_last.rip);
+    pv_equal("breakpoint", hypercall(__HYPERVISOR_set_debugreg, 0,
+                                     USER_CODE + 1, 0), 0);
+    pv_equal("breakpoint-on", hypercall(__HYPERVISOR_set_debugreg, 7, 1, 0),
+             0);
+    pv_user_code(step, sizeof(step), 0);
+    pv_case(trap_last.vector == 1 && trap_last.rip == USER_CODE + 1,
+            "user-breakpoint", "vector %lx rip %lx", trap_last.vector,
+            trap_last.rip);
+    (void)hypercall(__HYPERVISOR_set_debugreg, 7, 0, 0);
+    pv_case(hypercall(__HYPERVISOR_set_debugreg, 0, HOLE, 0) < 0,
+            "breakpoint-in-hole", "ok");
+    /* Single step into it: whichever comes, we are still here. */
+    pv_user_code(mov_ss, sizeof(mov_ss), 0);
+    pv_case(trap_last.vector == 1 || trap_last.vector == ON_SYSCALL,
+            "mov-ss-then-syscall", "vector %lx", trap_last.vector);
+}
+
+/* Frames that no user mode can run on. */
+static void test_iret(void)
+{
+    struct pv_start s = {
+        .rip = 0x8000000000000000ul, .rsp = USER_STACK + PAGE_SIZE,
+        .rflags = 0x202, .cs = FLAT_USER_CS, .ss = FLAT_USER_SS,
+    };
+
+    pv_user(&s);
+    pv_case(trap_last.vector == ON_FAILSAFE || trap_last.vector == 13,
+            "iret-non-canonical", "vector %lx", trap_last.vector);
+    s.flags = VGCF_in_syscall;
+    pv_user(&s);
+    pv_case(trap_last.vector == ON_FAILSAFE || trap_last.vector == 13,
+            "sysret-non-canonical", "vector %lx", trap_last.vector);
+    s.flags = 0;
+    s.rip = USER_CODE;
+    s.cs = 0x1233;
+    pv_user(&s);
+    pv_case(trap_last.vector == ON_FAILSAFE, "iret-bad-cs", "vector %lx",
+            trap_last.vector);
+    s.cs = FLAT_USER_CS;
+    s.ss = 0xe009;              /* not ours to load */
+    pv_user(&s);
+    pv_case(trap_last.vector == ON_FAILSAFE, "iret-bad-ss", "vector %lx",
+            trap_last.vector);
+    s.ss = FLAT_USER_SS;
+    s.rflags = 0x23202 | 0x4000;
+    pv_user_code(SYSCALL, 2, 0x3000);
+    pv_case(trap_last.vector == ON_SYSCALL, "iret-drops-iopl", "%lx",
+            trap_last.rflags);
+    pv_user_code("\xfa", 1, 0x3000);
+    pv_case(trap_last.vector == 13, "user-cli-with-iopl", "%lx",
+            trap_last.vector);
+}
+
+/* ---- page tables ---- */
+
+static void test_tables(void)
+{
+    uint64_t *root = pv_root();
+    uint64_t *leaf = pv_entry_of(pv_pages(1));
+    uint8_t *page = pv_pages(1);
+    uint64_t *l1 = pv_pages(1);
+    const uint64_t here = pfn_of(page) << PAGE_SHIFT;
+    const uint64_t slot = (pfn_of(root) << PAGE_SHIFT) + 257 * 8;
+    uint64_t was = *leaf;
+
+    pv_equal("pin-l1", mmuext(MMUEXT_PIN_L1_TABLE, pfn_of(l1)), 0);
+    pv_equal("pin-again", mmuext(MMUEXT_PIN_L1_TABLE, pfn_of(l1)), -EINVAL);
+    pv_equal("unpin-l1", mmuext(MMUEXT_UNPIN_TABLE, pfn_of(l1)), 0);
+    pv_equal("unpin-again", mmuext(MMUEXT_UNPIN_TABLE, pfn_of(l1)), -EINVAL);
+    pv_equal("pin-beyond", mmuext(MMUEXT_PIN_L1_TABLE, 1ul << 30), -EINVAL);
+    pv_equal("our-slot", mmu_write(slot, 0), -EINVAL);
+    pv_case(root[257] != 0, "our-slot-stays", "%lx", root[257]);
+    pv_equal("write-beyond", mmu_write(1ul << 45, 0), -EINVAL);
+    pv_equal("machphys-same", mmu_write(5ul << 12 | MMU_MACHPHYS_UPDATE, 5),
+             0);
+    pv_equal("machphys-other", mmu_write(5ul << 12 | MMU_MACHPHYS_UPDATE, 6),
+             -EINVAL);
+    /* The boot tables' leaves had no USER: they work, and now they do. */
+    pv_case(was & PTE_USER, "user-set", "%lx", was);
+    /* A store straight into a pinned table that is mapped read-only. */
+    page[0] = 42;
+    pv_case(!(*pv_entry_of(leaf) & PTE_WRITE), "table-is-read-only", "%lx",
+            *pv_entry_of(leaf));
+    *leaf = here | PTE_PRESENT | PTE_WRITE;
+    (void)mmuext(MMUEXT_TLB_FLUSH_LOCAL, 0);
+    pv_case(*(volatile uint8_t *)(VIRT_BASE + (PTR(leaf) * 0)
+                                  + (was & PTE_ADDRESS)) == 42,
+            "direct-store", "%lx", *leaf);
+    __asm__ volatile("lock andq %1, %0" : "+m" (*leaf) : "er" (~2l));
+    (void)mmuext(MMUEXT_TLB_FLUSH_LOCAL, 0);
+    expect("direct-locked-and", do_write, VIRT_BASE + (was & PTE_ADDRESS),
+           14, 3);
+    *leaf = was;
+    (void)mmuext(MMUEXT_TLB_FLUSH_LOCAL, 0);
+}
+
+/* Frames come and go; one that went and came back may be a table. */
+static void test_balloon(void)
+{
+    uint64_t *page = pv_pages(1);
+    xen_pfn_t frame = pfn_of(page);
+    struct xen_memory_reservation r = { .nr_extents = 1,
+                                        .domid = DOMID_SELF };
+
+    set_xen_guest_handle(r.extent_start, &frame);
+    (void)update_va(page, 0);
+    pv_equal("balloon-out", hypercall(__HYPERVISOR_memory_op,
+                                      XENMEM_decrease_reservation, PTR(&r),
+                                      0), 1);
+    pv_equal("pin-absent", mmuext(MMUEXT_PIN_L1_TABLE, pfn_of(page)),
+             -EINVAL);
+    pv_equal("clear-absent", mmuext(MMUEXT_CLEAR_PAGE, pfn_of(page)),
+             -EINVAL);
+    pv_equal("base-absent", mmuext(MMUEXT_NEW_USER_BASEPTR, pfn_of(page)),
+             -EINVAL);
+    (void)update_va(page, pfn_of(page) << PAGE_SHIFT | PTE_RW);
+    expect("touch-absent", do_read, PTR(page), 13, 0);
+    (void)update_va(page, 0);
+    pv_equal("balloon-in", hypercall(__HYPERVISOR_memory_op,
+                                     XENMEM_populate_physmap, PTR(&r), 0),
+             1);
+    pv_equal("balloon-same-frame", (long)frame, (long)pfn_of(page));
+    (void)update_va(page, pfn_of(page) << PAGE_SHIFT | PTE_RO);
+    pv_case(page[7] == 0, "balloon-zeroed", "%lx", page[7]);
+    pv_equal("balloon-pin", mmuext(MMUEXT_PIN_L1_TABLE, pfn_of(page)), 0);
+    pv_equal("balloon-unpin", mmuext(MMUEXT_UNPIN_TABLE, pfn_of(page)), 0);
+}
+
+/* ---- descriptors ---- */
+
+static void test_descriptors(void)
+{
+    uint64_t *gdt = pv_pages(1), *ldt = pv_pages(1);
+    xen_ulong_t frame = pfn_of(gdt);
+    const uint64_t gate = 0x0000ec00e0080000ul, data = 0x00cf93000000fffful;
+    const uint64_t at = pfn_of(gdt) << PAGE_SHIFT;
+    struct mmuext_op op = { .cmd = MMUEXT_SET_LDT };
+
+    gdt[2] = data;
+    (void)update_va(gdt, at | PTE_RO);
+    pv_equal("set-gdt", hypercall(__HYPERVISOR_set_gdt, PTR(&frame), 512, 0),
+             0);
+    pv_case((gdt[2] >> 45 & 3) == 3, "gdt-dpl-fixed", "%lx", gdt[2]);
+    pv_case(pv_try(do_load_ds, (void *)0x13ul), "gdt-load", "ok");
+    pv_case(pv_try(do_load_ds, (void *)0ul), "gdt-null", "ok");
+    pv_equal("descriptor-gate", hypercall(__HYPERVISOR_update_descriptor,
+                                          at + 24, gate, 0), -EINVAL);
+    pv_equal("descriptor-data", hypercall(__HYPERVISOR_update_descriptor,
+                                          at + 24, data, 0), 0);
+    pv_case(pv_try(do_load_ds, (void *)0x1bul), "descriptor-load", "ok");
+    (void)pv_try(do_load_ds, (void *)0ul);
+    pv_equal("gdt-too-long", hypercall(__HYPERVISOR_set_gdt, PTR(&frame),
+                                       8000, 0), -EINVAL);
+    (void)update_va(gdt, at | PTE_RW);
+    gdt[4] = gate;
+    pv_equal("gdt-with-gate", hypercall(__HYPERVISOR_set_gdt, PTR(&frame),
+                                        512, 0), -EINVAL);
+    gdt[4] = 0;
+    ldt[1] = data;
+    (void)update_va(ldt, pfn_of(ldt) << PAGE_SHIFT | PTE_RO);
+    op.arg1.linear_addr = PTR(ldt);
+    op.arg2.nr_ents = 512;
+    pv_equal("set-ldt", hypercall6(__HYPERVISOR_mmuext_op, PTR(&op), 1, 0,
+                                   DOMID_SELF, 0), 0);
+    pv_case(pv_try(do_load_ds, (void *)0xful), "ldt-load", "ok");
+    (void)pv_try(do_load_ds, (void *)0ul);
+    op.arg2.nr_ents = 0;
+    pv_equal("clear-ldt", hypercall6(__HYPERVISOR_mmuext_op, PTR(&op), 1, 0,
+                                     DOMID_SELF, 0), 0);
+    expect("ldt-gone", do_load_ds, 0xf, 13, 0xc);
+}
+
+/* ---- events, multicall, emulation ---- */
+
+static void test_events(void)
+{
+    struct evtchn_bind_ipi bind = { .vcpu = 0 };
+    struct evtchn_send send;
+    vcpu_info_t *info = &shared_info->vcpu_info[0];
+
+    pv_equal("bind-ipi", hypercall(__HYPERVISOR_event_channel_op,
+                                   EVTCHNOP_bind_ipi, PTR(&bind), 0), 0);
+    send.port = bind.port;
+    info->evtchn_upcall_mask = 1;
+    events = 0;
+    (void)hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_send, PTR(&send),
+                    0);
+    pv_equal("event-masked", events, 0);
+    pv_case(info->evtchn_upcall_pending != 0, "event-pending", "ok");
+    info->evtchn_upcall_mask = 0;
+    barrier();
+    (void)hypercall(__HYPERVISOR_xen_version, 0, 0, 0);
+    pv_equal("event-after-unmask", events, 1);
+    (void)hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_send, PTR(&send),
+                    0);
+    pv_equal("event-at-once", events, 2);
+    pv_case(info->evtchn_upcall_mask == 0, "event-iret-unmasks", "%u",
+            info->evtchn_upcall_mask);
+    info->evtchn_upcall_mask = 1;
+}
+
+static void test_multicall(void)
+{
+    uint64_t *page = pv_pages(1);
+    multicall_entry_t list[] = {
+        { .op = __HYPERVISOR_xen_version, .args = { XENVER_version } },
+        { .op = __HYPERVISOR_update_va_mapping,
+          .args = { PTR(page), pfn_of(page) << PAGE_SHIFT | PTE_RO,
+                    UVMF_INVLPG } },
+        { .op = __HYPERVISOR_multicall },
+        { .op = 63 },
+        { .op = 55, .args = { 1 } },
+    };
+
+    pv_equal("multicall", hypercall(__HYPERVISOR_multicall, PTR(list), 5, 0),
+             0);
+    pv_equal("multicall-version", (long)list[0].result, 4 << 16 | 17);
+    pv_equal("multicall-mapping", (long)list[1].result, 0);
+    pv_equal("multicall-nested", (long)list[2].result, -EINVAL);
+    pv_equal("multicall-unknown", (long)list[3].result, -ENOSYS);
+    pv_equal("multicall-private", (long)list[4].result, -ENOSYS);
+    expect("multicall-mapped", do_write, PTR(page), 14, 3);
+    pv_equal("private-call", hypercall(55, 1, 0, 0), -ENOSYS);
+    pv_equal("bad-pointer", hypercall(__HYPERVISOR_multicall, HOLE, 1, 0),
+             -EFAULT);
+    pv_equal("bad-pointer-below", hypercall(__HYPERVISOR_xen_version,
+                                            XENVER_extraversion, HOLE, 0),
+             -EFAULT);
+}
+
+static void do_cr3(void *arg)
+{
+    __asm__ volatile("mov %%cr3, %0" : "=r" (*(uint64_t *)arg));
+}
+
+static void do_rdmsr(void *arg)
+{
+    __asm__ volatile("rdmsr" :: "c" ((uint32_t)PTR(arg)) : "eax", "edx");
+}
+
+static void do_wrmsr(void *arg)
+{
+    __asm__ volatile("wrmsr" :: "c" ((uint32_t)PTR(arg)), "a" (0), "d" (0));
+}
+
+static void test_emulation(void)
+{
+    uint64_t value = 0;
+
+    pv_case(pv_try(do_cr3, &value)
+            && value == pfn_of(pv_root()) << PAGE_SHIFT, "read-cr3", "%lx",
+            value);
+    pv_case(pv_try(do_rdmsr, (void *)0xc0000080ul), "rdmsr-efer", "ok");
+    expect("rdmsr-unknown", do_rdmsr, 0xdead, 13, 0);
+    expect("rdmsr-lstar", do_rdmsr, 0xc0000082, 13, 0);
+    expect("wrmsr-lstar", do_wrmsr, 0xc0000082, 13, 0);
+    expect("wrmsr-efer", do_wrmsr, 0xc0000080, 13, 0);
+    expect("wrmsr-hypercall-page", do_wrmsr, 0x40000000, 13, 0);
+}
+
+/*
+ * The personality's text is everybody's: whoever maps it, the nested table
+ * lets nobody write.  Its frames are found by our own level 4 table.
+ */
+static void test_text(void)
+{
+    uint64_t *alias = pv_pages(1);
+    uint64_t frame = (pv_root()[257] & PTE_ADDRESS) >> PAGE_SHIFT;
+    uint64_t was;
+
+    for (unsigned int level = 3; level > 0; level--) {
+        (void)update_va(alias, frame << PAGE_SHIFT | PTE_RW);
+        frame = (alias[0] & PTE_ADDRESS) >> PAGE_SHIFT;
+    }
+    (void)update_va(alias, frame << PAGE_SHIFT | PTE_RW);
+    was = alias[0];
+    pv_case((uint32_t)was == 0x6b767067, "text-seen", "%lx", was);
+    expect("text-write", do_write, PTR(alias), 13, 0);
+    pv_case(alias[0] == was, "text-stays", "%lx", alias[0]);
+    pv_equal("text-by-hypercall",
+             hypercall(__HYPERVISOR_xen_version, XENVER_extraversion,
+                       PTR(alias), 0), -EFAULT);
+    pv_case(alias[0] == was, "text-still-stays", "%lx", alias[0]);
+    pv_equal("text-as-table", mmuext(MMUEXT_PIN_L1_TABLE, frame), -EINVAL);
+    alias = (uint64_t *)0xffff800000000000ul;
+    expect("m2p-write", do_write, PTR(alias), 14, 3);
+}
+
+void pv_main(void)
+{
+    test_text();
+    test_start();
+    test_traps();
+    test_user();
+    test_debug();
+    test_iret();
+    test_tables();
+    test_balloon();
+    test_descriptors();
+    test_events();
+    test_multicall();
+    test_emulation();
+}
