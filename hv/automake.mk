@@ -141,6 +141,7 @@ pvkern_sources = \
 	hv/arch/x86/pvkern/decode.c \
 	hv/arch/x86/pvkern/descriptor.c \
 	hv/arch/x86/pvkern/entry.S \
+	hv/arch/x86/pvkern/grant.c \
 	hv/arch/x86/pvkern/hypercall.c \
 	hv/arch/x86/pvkern/mmu.c \
 	hv/arch/x86/pvkern/privileged.c \

@@ -156,8 +156,11 @@ int arch_pv_hypercall_page(struct domain *d, gfn_t g);
 int arch_pv_pin(struct domain *d, gfn_t g, unsigned int level);
 /* What 'g' is as a page table: level 1-4, or 0; for who saves the domain. */
 unsigned int arch_pv_level(struct domain *d, gfn_t g, bool *pinned);
-/* Where 'd' finds shared_info and the frames of its grant table. */
-enum pv_place { PV_SHARED_INFO, PV_GRANT_FRAME };
+/*
+ * Where 'd' finds shared_info, the frames of its grant table, and, by
+ * handle, grants that it mapped.
+ */
+enum pv_place { PV_SHARED_INFO, PV_GRANT_FRAME, PV_MAPPED_GRANT };
 gfn_t arch_pv_gfn(const struct domain *d, enum pv_place place,
                   uint64_t index);
 /* Where 'd' sees the M2P. */

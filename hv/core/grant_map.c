@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Mapping grants into a PVH domain: its p2m gets an entry at a gfn of its
- * choice; a handle remembers what to undo.  Called by grant_op.c and, at a
- * domain's end, by grant.c.
+ * Mapping grants into a domain: its p2m gets an entry at a gfn of its choice
+ * or, for PV, of ours; a handle remembers what to undo.  Called by grant_op.c
+ * and, at a domain's end, by grant.c.
  *
  *  1. A handle in use holds a pin on the entry and a reference on the
  *     owner.  Its p2m entry holds its own reference on the frame.
@@ -127,13 +127,26 @@ static void give_back(struct grant_table *gt, uint32_t handle)
 
 /* ---- map ---- */
 
-static int16_t check_flags(uint32_t flags)
+/*
+ * Where the mapping stands: where a PVH guest wants it.  A PV guest's is at a
+ * container gfn of the handle's own, and its personality makes the entry of
+ * the page table that host_addr tells of.
+ */
+static gfn_t place_of(const struct domain *cur, uint32_t handle,
+                      uint64_t host_addr)
 {
+    return cur->is_pv ? arch_pv_gfn(cur, PV_MAPPED_GRANT, handle)
+                      : gfn(host_addr >> PAGE_SHIFT);
+}
+
+static int16_t check_flags(const struct domain *cur, uint32_t flags)
+{
+    uint32_t page_table = GNTMAP_application_map | GNTMAP_contains_pte;
+
     if ((flags & (GNTMAP_device_map | GNTMAP_host_map)) == 0) {
         return GNTST_bad_gntref;
     }
-    if (flags & (GNTMAP_device_map | GNTMAP_application_map |
-                 GNTMAP_contains_pte)) {
+    if (flags & (GNTMAP_device_map | (cur->is_pv ? 0 : page_table))) {
         /* A nested-paging guest has none of these. */
         return GNTST_general_error;
     }
@@ -141,11 +154,10 @@ static int16_t check_flags(uint32_t flags)
 }
 
 /* Pins and enters into the p2m: GNTST_*. */
-static int16_t enter(struct domain *cur, struct grant_mapping *m,
+static int16_t enter(struct domain *cur, gfn_t at, struct grant_mapping *m,
                      struct gnttab_map_grant_ref *op)
 {
     bool write = !(op->flags & GNTMAP_readonly);
-    gfn_t at = gfn(op->host_addr >> PAGE_SHIFT);
     struct grant_pin pin;
     int16_t status = grant_pin(m->owner, op->ref, cur->id, write, &pin);
     mfn_t frame;
@@ -167,7 +179,7 @@ static int16_t enter(struct domain *cur, struct grant_mapping *m,
     m->gfn = at.v;
     m->ref = op->ref;
     m->is_writable = write;
-    op->dev_bus_addr = frame.v << PAGE_SHIFT;
+    op->dev_bus_addr = (cur->is_pv ? at.v : frame.v) << PAGE_SHIFT;
     return GNTST_okay;
 }
 
@@ -179,7 +191,7 @@ void grant_map(struct domain *cur, struct gnttab_map_grant_ref *op)
     uint32_t handle;
 
     perfc_count(PERFC_GRANT_MAP);
-    op->status = check_flags(op->flags);
+    op->status = check_flags(cur, op->flags);
     if (op->status != GNTST_okay) {
         return;
     }
@@ -197,7 +209,7 @@ void grant_map(struct domain *cur, struct gnttab_map_grant_ref *op)
         op->status = GNTST_no_space;
         goto put;
     }
-    op->status = enter(cur, m, op);
+    op->status = enter(cur, place_of(cur, handle, op->host_addr), m, op);
     if (op->status == GNTST_okay) {
         op->handle = handle;
         set_ready(gt, m);
@@ -233,10 +245,11 @@ static void release(struct grant_table *gt, uint32_t handle,
  * Reserves the handle of 'op' and says what is to leave the p2m.  False: the
  * status is set and there is nothing to do.
  */
-static bool prepare(struct grant_table *gt,
-                    struct gnttab_unmap_grant_ref *op,
+static bool prepare(struct domain *cur, struct gnttab_unmap_grant_ref *op,
                     struct grant_mapping *m, struct p2m_grant_entry *e)
 {
+    struct grant_table *gt = cur->grant;
+
     if (!take_handle(gt, op->handle, m)) {
         op->status = GNTST_bad_handle;
         return false;
@@ -247,7 +260,7 @@ static bool prepare(struct grant_table *gt,
         give_back(gt, op->handle);
         return false;
     }
-    e->g = gfn(op->host_addr >> PAGE_SHIFT);
+    e->g = place_of(cur, op->handle, op->host_addr);
     e->m = frame_mfn(frame_of_pin(m));
     return true;
 }
@@ -263,7 +276,7 @@ void grant_unmap(struct domain *cur, struct gnttab_unmap_grant_ref *op,
 
     BUG_ON(count > GRANT_UNMAPS_MAX);
     for (i = 0; i < count; i++) {
-        if (prepare(gt, &op[i], &m[used], &entry[used])) {
+        if (prepare(cur, &op[i], &m[used], &entry[used])) {
             which[used++] = i;
         }
     }

@@ -21,6 +21,7 @@
 #include "core/vcpu.h"
 #include "core/window.h"
 #include "core/xsm.h"
+#include "lib/atomic.h"
 #include "lib/errno.h"
 #include "lib/minmax.h"
 
@@ -259,7 +260,9 @@ static long limit(unsigned int op, struct guest_ptr arg)
             rc = (long)__atomic_load_n(&d->max_pages, __ATOMIC_RELAXED);
             break;
         default:
-            rc = (long)p2m_max_gfn(d);
+            /* What stands above a PV guest's frames is not its memory. */
+            rc = d->is_pv ? (long)READ_ONCE(d->shared_info->arch.max_pfn) - 1
+                          : (long)p2m_max_gfn(d);
             break;
         }
     }

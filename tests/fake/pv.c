@@ -11,6 +11,7 @@
 
 #define PV_BASE (1ull << 28)
 #define PV_SHARED_INFO_GFN (PV_BASE + 0x10000)
+#define PV_MAPPED (PV_BASE + 0x100000)
 
 int arch_vcpu_initialise_pv(struct vcpu *v,
                             const struct vcpu_guest_context *c)
@@ -59,8 +60,14 @@ gfn_t arch_pv_gfn(const struct domain *d, enum pv_place place,
                   uint64_t index)
 {
     (void)d;
-    return gfn(place == PV_SHARED_INFO ? PV_SHARED_INFO_GFN
-                                       : PV_BASE + index);
+    switch (place) {
+    case PV_SHARED_INFO:
+        return gfn(PV_SHARED_INFO_GFN);
+    case PV_GRANT_FRAME:
+        return gfn(PV_BASE + index);
+    default:
+        return gfn(PV_MAPPED + index);
+    }
 }
 
 void arch_pv_m2p(const struct domain *d, struct xen_machphys_mapping *m)

@@ -408,6 +408,73 @@ static void test_multicall(void)
              -EFAULT);
 }
 
+/* ---- grants ---- */
+
+#define OUR_DOMID 1                 /* the first that pv_host makes */
+#define GREF 8u
+
+static long map_grant(struct gnttab_map_grant_ref *op)
+{
+    op->ref = GREF;
+    op->dom = OUR_DOMID;
+    op->flags |= GNTMAP_host_map;
+    return hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref,
+                     PTR(op), 1);
+}
+
+static int16_t unmap_grant(const struct gnttab_map_grant_ref *op)
+{
+    struct gnttab_unmap_grant_ref u = { .host_addr = op->host_addr,
+                                        .handle = op->handle };
+
+    return hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref,
+                     PTR(&u), 1) == 0 ? u.status : -99;
+}
+
+/* A grant of ours to ourselves, mapped by address and by entry. */
+static void test_grants(void)
+{
+    grant_entry_v1_t *table = pv_pages(1);
+    uint64_t *granted = pv_pages(1), *view = pv_pages(1);
+    uint64_t *entry = pv_entry_of(view);
+    xen_pfn_t frame = 0;
+    struct gnttab_setup_table setup = { .dom = DOMID_SELF, .nr_frames = 1 };
+    struct gnttab_map_grant_ref op = { .host_addr = PTR(view) };
+
+    set_xen_guest_handle(setup.frame_list, &frame);
+    pv_equal("grant-table", hypercall(__HYPERVISOR_grant_table_op,
+                                      GNTTABOP_setup_table, PTR(&setup), 1),
+             0);
+    (void)update_va(table, frame << PAGE_SHIFT | PTE_RW);
+    table[GREF].frame = (uint32_t)pfn_of(granted);
+    table[GREF].domid = OUR_DOMID;
+    barrier();
+    table[GREF].flags = GTF_permit_access;
+    granted[3] = 4711;
+    pv_equal("grant-map", map_grant(&op), 0);
+    pv_equal("grant-status", op.status, GNTST_okay);
+    pv_case(view[3] == 4711, "grant-read", "%lu", view[3]);
+    view[4] = 1147;
+    pv_case(granted[4] == 1147, "grant-write", "%lu", granted[4]);
+    pv_equal("grant-unmap", unmap_grant(&op), GNTST_okay);
+    expect("grant-gone", do_read, PTR(view), 14, 0);
+    pv_equal("grant-unmap-again", unmap_grant(&op), GNTST_bad_handle);
+    memset(&op, 0, sizeof(op));
+    op.host_addr = (pfn_of(entry) << PAGE_SHIFT) | (PTR(entry) & 0xfff);
+    op.flags = GNTMAP_contains_pte | GNTMAP_readonly;
+    pv_equal("grant-map-entry", map_grant(&op), 0);
+    pv_equal("grant-entry-status", op.status, GNTST_okay);
+    pv_case(view[3] == 4711, "grant-entry-read", "%lu", view[3]);
+    expect("grant-read-only", do_write, PTR(view), 14, 3);
+    pv_equal("grant-unmap-entry", unmap_grant(&op), GNTST_okay);
+    expect("grant-entry-gone", do_read, PTR(view), 14, 0);
+    memset(&op, 0, sizeof(op));
+    op.host_addr = HOLE;
+    pv_equal("grant-into-hole", map_grant(&op), 0);
+    pv_equal("grant-hole-status", op.status, GNTST_general_error);
+    pv_equal("grant-flags-clear", table[GREF].flags, GTF_permit_access);
+}
+
 static void do_cr3(void *arg)
 {
     __asm__ volatile("mov %%cr3, %0" : "=r" (*(uint64_t *)arg));
@@ -478,6 +545,7 @@ void pv_main(void)
     test_balloon();
     test_descriptors();
     test_events();
+    test_grants();
     test_multicall();
     test_emulation();
 }

@@ -227,8 +227,14 @@ gfn_t arch_pv_gfn(const struct domain *d, enum pv_place place, uint64_t index)
 {
     uint64_t base = d->arch->pv->base;
 
-    return gfn(place == PV_SHARED_INFO ? base + PV_GFN_SHARED_INFO
-                                       : base + PV_GFN_GRANTS + index);
+    switch (place) {
+    case PV_SHARED_INFO:
+        return gfn(base + PV_GFN_SHARED_INFO);
+    case PV_GRANT_FRAME:
+        return gfn(base + PV_GFN_GRANTS + index);
+    default:
+        return gfn(base + PV_GFN_MAPPED + index);
+    }
 }
 
 void arch_pv_m2p(const struct domain *d, struct xen_machphys_mapping *m)

@@ -13,12 +13,13 @@
 
 /*
  * Container gfns above every guest frame: first the grant table's frames,
- * shared_info, then our own pages as they are made.
+ * shared_info, mapped grants by handle, then our own pages as they are made.
  */
-#define PV_GFNS (1ull << 20)
+#define PV_GFNS (1ull << 22)
 #define PV_GFN_GRANTS 0ull
 #define PV_GFN_SHARED_INFO 0x10000ull
-#define PV_GFN_PAGES 0x10001ull
+#define PV_GFN_MAPPED 0x100000ull
+#define PV_GFN_PAGES 0x200000ull
 
 struct pv_domain {
     uint64_t base;              /* [I] first container gfn of ours */

@@ -241,6 +241,7 @@ int pv_memory_create(struct domain *d)
         return -ENOMEM;
     }
     pv->shared->max_vcpus = d->max_vcpus;
+    pv->shared->mapped_grants = pv->base + PV_GFN_MAPPED;
     rc = map_image(d);
     return rc != 0 ? rc : map_shared_info(d);
 }

@@ -337,6 +337,8 @@ static long dispatch(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6])
         return callback_op(v, a[0], a[1]);
     case __HYPERVISOR_nmi_op:
         return nmi_op(v, a[0], a[1]);
+    case __HYPERVISOR_grant_table_op:
+        return grant_table_op(v, a);
     case __HYPERVISOR_vcpu_op:
         return vcpu_op(a);
     case __HYPERVISOR_physdev_op:

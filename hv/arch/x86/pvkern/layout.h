@@ -122,6 +122,7 @@ struct pvk_image {
 struct pvk_domain {
     uint64_t frames;            /* guest frames that have records */
     uint64_t slot[PVK_SLOT_COUNT]; /* entries of every level 4 table */
+    uint64_t mapped_grants;     /* frame of the grant with handle 0 */
     uint32_t max_vcpus;
     uint32_t lock;              /* the personality's, on the records */
     uint32_t is_ready;          /* the records were replayed */

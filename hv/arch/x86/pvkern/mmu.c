@@ -94,6 +94,14 @@ static uint64_t *entry_of(uint64_t cr3, uint64_t va, uint64_t *frame)
                                    : NULL;
 }
 
+bool mmu_leaf_of(struct pvk_vcpu *v, uint64_t va, uint64_t *table,
+                 unsigned int *index)
+{
+    *index = index_of(va, 1);
+    return pvk_is_guest_range(va, 1)
+           && entry_of(v->kernel_cr3, va, table) != NULL;
+}
+
 bool mmu_frame_of(struct pvk_vcpu *v, uint64_t va, uint64_t *frame)
 {
     uint64_t table, entry;

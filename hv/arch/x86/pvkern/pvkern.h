@@ -166,6 +166,9 @@ long mmu_update(struct pvk_vcpu *v, const uint64_t a[6]);
 long mmu_ext_op(struct pvk_vcpu *v, const uint64_t a[6]);
 long mmu_update_va(struct pvk_vcpu *v, uint64_t va, uint64_t value,
                    uint64_t flags);
+/* The level 1 table and index of 'va' in the kernel's page table. */
+bool mmu_leaf_of(struct pvk_vcpu *v, uint64_t va, uint64_t *table,
+                 unsigned int *index);
 /* The frame that 'va' of the kernel's page table shows, or false. */
 bool mmu_frame_of(struct pvk_vcpu *v, uint64_t va, uint64_t *frame);
 static inline void mmu_flush_local(void)
@@ -198,6 +201,11 @@ long hypercall_get_debugreg(struct pvk_vcpu *v, unsigned int reg);
 void hypercall_set_traps(uint64_t list, long *error);
 void hypercall_set_callback(struct pvk_vcpu *v, enum pvk_callback_name name,
                             uint64_t address, bool masks_events);
+
+/* ---- grant.c ---- */
+
+/* GNTTABOP_map_grant_ref and _unmap_grant_ref; others go on as they are. */
+long grant_table_op(struct pvk_vcpu *v, const uint64_t a[6]);
 
 /* ---- privileged.c ---- */
 
