@@ -61,3 +61,12 @@ tests_fuzz_fuzz_pv_decode_SOURCES = tests/fuzz/fuzz_pv_decode.c \
 	hv/arch/x86/pvkern/descriptor.c
 tests_fuzz_fuzz_pv_decode_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
 tests_fuzz_fuzz_pv_decode_CFLAGS = $(UNIT_CFLAGS)
+
+unit_tests += tests/unit/check_pv_table
+tests_unit_check_pv_table_SOURCES = tests/unit/check_pv_table.c \
+	tests/unit/unit.h hv/arch/x86/pvkern/table.c
+tests_unit_check_pv_table_CPPFLAGS = $(HV_UNIT_CPPFLAGS) \
+	-DPVK_DOMAIN=0x220000000000 -DPVK_RECORDS=0x200000000000 \
+	-DPVK_DIRECT=0x210000000000
+tests_unit_check_pv_table_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_pv_table_LDADD = $(UNIT_LDADD)

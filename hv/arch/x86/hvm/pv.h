@@ -35,6 +35,7 @@ struct pv_domain {
 struct pv_vcpu {
     struct pvk_vcpu *shared;    /* [I] the guest can write it */
     void *context[2];           /* [I] PVK_AREA_CONTEXT */
+    void *traps;                /* [I] PVK_AREA_TRAPS */
     char *stack_top_page;       /* [I] the stack's highest page */
     bool nmi_due;               /* [o] the personality is to be told */
 };
@@ -52,6 +53,9 @@ static inline bool is_pv(const struct domain *d)
 {
     return d->arch->pv != NULL;
 }
+
+/* DOMCTL_getvcpucontext of a PV guest's vcpu, which is paused. */
+void pv_get_context(struct vcpu *v, struct vcpu_guest_context *c);
 
 /* ---- pv_memory.c ---- */
 

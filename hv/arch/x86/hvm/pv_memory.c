@@ -323,6 +323,8 @@ static int map_area(struct vcpu *v, uint64_t area)
         }
         if (at == 0) {
             pv->shared = page;
+        } else if (at == PVK_AREA_TRAPS) {
+            pv->traps = page;
         } else if (at == PVK_AREA_CONTEXT) {
             pv->context[0] = page;
         } else if (at == PVK_AREA_CONTEXT + PAGE_SIZE) {

@@ -11,6 +11,7 @@
 #include "core/arch.h"
 #include "hvm/hvm.h"
 #include "hvm/msr.h"
+#include "hvm/pv.h"
 #include "insn.h"
 #include "lib/errno.h"
 #include "lib/nospec.h"
@@ -370,6 +371,10 @@ void arch_vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
     struct hvm_state s;
 
     memset(c, 0, sizeof(*c));
+    if (is_pv(v->domain)) {
+        pv_get_context(v, c);
+        return;
+    }
     hvm_ops->get_state(v, &s);
     hvm_ops->get_fpu(v, &c->fpu_ctxt);
     c->flags = VGCF_online * !v->is_down;

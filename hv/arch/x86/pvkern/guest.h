@@ -10,7 +10,7 @@
 #include "pvkern/pvkern.h"
 
 #define FIXUP(from, to)                                                 \
-    ".pushsection .fixup, \"a\"\n"                                      \
+    ".pushsection .fixup, \"aw\"\n"                                     \
     ".quad " #from ", " #to "\n"                                        \
     ".popsection\n"
 

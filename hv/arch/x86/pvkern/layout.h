@@ -33,11 +33,14 @@
 
 #define PVK_M2P PVK_HOLE_BASE
 #define PVK_IMAGE 0xffff808000000000
-#define PVK_DOMAIN 0xffff808000200000
 #define PVK_SHARED_INFO 0xffff808000201000
 #define PVK_AREAS 0xffff808040000000
+/* A test on the host has these three where a process may have them. */
+#ifndef PVK_DOMAIN
+#define PVK_DOMAIN 0xffff808000200000
 #define PVK_RECORDS 0xffff810000000000
 #define PVK_DIRECT 0xffff820000000000
+#endif
 #define PVK_DIRECT_LIMIT 0x40000000     /* frames: 4 TiB */
 
 #define PVK_AREA_SHIFT 18
@@ -164,6 +167,7 @@ struct pvk_vcpu {
     uint64_t ldt_base;
     uint32_t ldt_count;
     uint32_t gdt_count;         /* entries of the guest's GDT */
+    uint64_t gdt_frame[PVK_GDT_FRAMES];
     uint32_t iopl;              /* 0..3, as by PHYSDEVOP_set_iopl */
     uint32_t nmi_pending;       /* set by the hypervisor */
     struct pvk_tss tss;

@@ -82,6 +82,7 @@ long segment_load_gdt(struct pvk_vcpu *v, const uint64_t *frame,
     for (unsigned int i = 0; i < PVK_GDT_FRAMES; i++) {
         uint64_t offset = PVK_AREA_GDT + i * PAGE_BYTES;
 
+        v->gdt_frame[i] = i < frames ? frame[i] : 0;
         if (i < frames) {
             show(offset, frame[i]);
         } else {

@@ -34,9 +34,11 @@ until_true() {
 
 # A script's argument type=pv makes its guests PV instead of PVH.
 GUEST_TYPE=pvh
+words=()
 for word; do
-    case $word in type=*) GUEST_TYPE=${word#type=} ;; esac
+    case $word in type=*) GUEST_TYPE=${word#type=} ;; *) words+=("$word") ;; esac
 done
+set -- "${words[@]}"
 
 # guest_config NAME VIF [KEY=VALUE...]: writes /root/NAME.cfg. Settings:
 # type=(pvh|pv) ip= memory= vcpus= kernel=(amd64|cloud-amd64) mtu= iperf=1 extra= lines=

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A PV vcpu's state as the ABI's vcpu_guest_context: for who looks at a
+ * guest, dumps it or takes it elsewhere.
+ *
+ *   in the guest (CPL 3)        registers are the machine's
+ *   in the personality (CPL 0)  they are the frame at its stack's top; rax is
+ *                               the result of the hypercall that is under way
+ *
+ *  1. The vcpu is paused.  What the personality keeps is read as the guest's
+ *     word: it is shown, nothing depends on it.
+ */
+#include "core/arch.h"
+#include "hvm/pv.h"
+#include "lib/atomic.h"
+#include "lib/string.h"
+
+#define CPL_SHIFT 5                 /* of SS's attributes: its DPL */
+#define IOPL_SHIFT 12
+
+static void from_machine(struct cpu_user_regs *u, const struct hvm_regs *r,
+                         const struct hvm_state *s)
+{
+    const uint64_t *gpr = r->gpr;
+
+    u->rax = gpr[HVM_RAX];
+    u->rbx = gpr[HVM_RBX];
+    u->rcx = gpr[HVM_RCX];
+    u->rdx = gpr[HVM_RDX];
+    u->rsi = gpr[HVM_RSI];
+    u->rdi = gpr[HVM_RDI];
+    u->rbp = gpr[HVM_RBP];
+    u->rsp = gpr[HVM_RSP];
+    u->r8 = gpr[HVM_R8];
+    u->r9 = gpr[HVM_R9];
+    u->r10 = gpr[HVM_R10];
+    u->r11 = gpr[HVM_R11];
+    u->r12 = gpr[HVM_R12];
+    u->r13 = gpr[HVM_R13];
+    u->r14 = gpr[HVM_R14];
+    u->r15 = gpr[HVM_R15];
+    u->rip = r->rip;
+    u->rflags = r->rflags;
+    u->cs = s->segment[HVM_CS].selector;
+    u->ss = s->segment[HVM_SS].selector;
+}
+
+static void from_frame(struct cpu_user_regs *u, const struct pvk_regs *f)
+{
+    u->rax = f->rax;
+    u->rbx = f->rbx;
+    u->rcx = f->rcx;
+    u->rdx = f->rdx;
+    u->rsi = f->rsi;
+    u->rdi = f->rdi;
+    u->rbp = f->rbp;
+    u->rsp = f->rsp;
+    u->r8 = f->r8;
+    u->r9 = f->r9;
+    u->r10 = f->r10;
+    u->r11 = f->r11;
+    u->r12 = f->r12;
+    u->r13 = f->r13;
+    u->r14 = f->r14;
+    u->r15 = f->r15;
+    u->rip = f->rip;
+    u->rflags = f->rflags;
+    u->cs = (uint16_t)f->cs;
+    u->ss = (uint16_t)f->ss;
+}
+
+static void registers(struct vcpu *v, const struct hvm_state *s,
+                      struct cpu_user_regs *u)
+{
+    struct pvk_regs frame;
+
+    if ((s->segment[HVM_SS].attr >> CPL_SHIFT & 3) == 3) {
+        from_machine(u, &v->arch->regs, s);
+    } else {
+        memcpy(&frame, v->arch->pv->stack_top_page + PAGE_SIZE
+                       - sizeof(frame), sizeof(frame));
+        from_frame(u, &frame);
+        if (frame.vector == PVK_FROM_SYSCALL) {
+            u->rax = v->arch->regs.gpr[HVM_RAX];
+        }
+    }
+    u->ds = s->segment[HVM_DS].selector;
+    u->es = s->segment[HVM_ES].selector;
+    u->fs = s->segment[HVM_FS].selector;
+    u->gs = s->segment[HVM_GS].selector;
+}
+
+static void callbacks(const struct pvk_vcpu *p, struct vcpu_guest_context *c)
+{
+    c->event_callback_eip = p->callback[PVK_ON_EVENT].address;
+    c->failsafe_callback_eip = p->callback[PVK_ON_FAILSAFE].address;
+    c->syscall_callback_eip = p->callback[PVK_ON_SYSCALL].address;
+    if (p->callback[PVK_ON_FAILSAFE].masks_events) {
+        c->flags |= VGCF_failsafe_disables_events;
+    }
+    if (p->callback[PVK_ON_SYSCALL].masks_events) {
+        c->flags |= VGCF_syscall_disables_events;
+    }
+}
+
+static void segments(const struct pvk_vcpu *p, const struct hvm_state *s,
+                     struct vcpu_guest_context *c)
+{
+    uint64_t active = s->segment[HVM_GS].base;
+    bool in_kernel = p->in_kernel;
+
+    c->fs_base = s->segment[HVM_FS].base;
+    c->gs_base_kernel = in_kernel ? active : s->kernel_gs_base;
+    c->gs_base_user = in_kernel ? s->kernel_gs_base : active;
+    c->gdt_ents = p->gdt_count;
+    for (unsigned int i = 0; i < PVK_GDT_FRAMES; i++) {
+        c->gdt_frames[i] = p->gdt_frame[i];
+    }
+    c->ldt_base = p->ldt_base;
+    c->ldt_ents = p->ldt_count;
+}
+
+void pv_get_context(struct vcpu *v, struct vcpu_guest_context *c)
+{
+    const struct pvk_vcpu *p = v->arch->pv->shared;
+    struct hvm_state s;
+
+    hvm_ops->get_state(v, &s);
+    hvm_ops->get_fpu(v, &c->fpu_ctxt);
+    registers(v, &s, &c->user_regs);
+    c->user_regs.rflags |= (uint64_t)(p->iopl & 3) << IOPL_SHIFT;
+    c->flags = VGCF_i387_valid | (p->in_kernel ? VGCF_in_kernel : 0)
+               | (READ_ONCE(v->is_down) ? 0 : VGCF_online);
+    callbacks(p, c);
+    segments(p, &s, c);
+    memcpy(c->trap_ctxt, v->arch->pv->traps, sizeof(c->trap_ctxt));
+    c->kernel_ss = PVK_GUEST_SS;
+    c->kernel_sp = p->kernel_sp;
+    c->ctrlreg[0] = s.cr0;
+    c->ctrlreg[1] = p->user_cr3;
+    c->ctrlreg[2] = v->info->arch.cr2;
+    c->ctrlreg[3] = p->kernel_cr3;
+    c->ctrlreg[4] = p->cr4;
+    for (unsigned int i = 0; i < 4; i++) {
+        c->debugreg[i] = v->arch->dr[i];
+    }
+    c->debugreg[6] = s.dr6;
+    c->debugreg[7] = s.dr7;
+}
