@@ -489,7 +489,7 @@ static void set_entry(struct batch *b, uint64_t *slot, unsigned int level,
 static void note_gfns(struct p2m *p, gfn_t g, mfn_t m, uint64_t count,
                       enum p2m_type type)
 {
-    p->max_gfn = max(p->max_gfn, g.v + count - 1);
+    WRITE_ONCE(p->max_gfn, max(p->max_gfn, g.v + count - 1));
     if (!is_ram(type) && type != P2M_SHARED) {
         return;
     }
@@ -787,7 +787,7 @@ static void clear_window(struct domain *d, const uint64_t *g)
             entry_write(slot, 0);
             batch_add(&b, old, slot, g[i], 1);
         }
-        d->p2m->max_gfn = max(d->p2m->max_gfn, g[i]);
+        WRITE_ONCE(d->p2m->max_gfn, max(d->p2m->max_gfn, g[i]));
     }
     batch_end(&b);
 }
