@@ -163,10 +163,9 @@ static bool serve_leaf(struct direct_window *w, struct direct_leaf *leaf,
 static bool serve(struct direct_window *w)
 {
     struct window_map *map = w->view.window.map;
-    size_t count = window_leaf_count(map);
 
-    for (size_t n = 0; n < count; n++) {
-        size_t l = (w->cursor + n) % count;
+    for (size_t n = 0; n < WINDOW_LEAVES; n++) {
+        size_t l = (w->cursor + n) % WINDOW_LEAVES;
         struct window_leaf *leaf = __atomic_load_n(&map->leaf[l],
                                                    __ATOMIC_ACQUIRE);
 
@@ -201,11 +200,11 @@ static xenforeignmemory_resource_handle *take_of_leaf(
 static xenforeignmemory_resource_handle *take_chunk(struct direct_window *w)
 {
     struct window_map *map = w->view.window.map;
-    size_t count = window_leaf_count(map);
     xenforeignmemory_resource_handle *resource = NULL;
 
-    for (size_t n = 0; w->chunks != 0 && n < count && resource == NULL; n++) {
-        size_t l = (w->cursor + n) % count;
+    for (size_t n = 0; w->chunks != 0 && n < WINDOW_LEAVES &&
+                       resource == NULL; n++) {
+        size_t l = (w->cursor + n) % WINDOW_LEAVES;
 
         if (window_is_there(map->leaf[l])) {
             resource = take_of_leaf(w, (struct direct_leaf *)map->leaf[l]);

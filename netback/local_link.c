@@ -155,13 +155,30 @@ static int open_socket(const char *path)
     return fd;
 }
 
+/* Addresses that the memory takes: whole chunks (window.h). */
+static size_t memory_room(uint32_t pages)
+{
+    uint32_t chunks = (pages + WINDOW_CHUNK_PAGES - 1) / WINDOW_CHUNK_PAGES;
+
+    return (size_t)chunks * WINDOW_CHUNK_SIZE;
+}
+
 static int map_memory(struct local_link *link, int fd, uint32_t pages)
 {
-    void *memory = mmap(NULL, (size_t)pages * ACCESS_PAGE_SIZE,
-                        PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    size_t room = memory_room(pages);
+    void *memory = mmap(NULL, room, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (memory == MAP_FAILED) {
         return -errno;
+    }
+    if (mmap(memory, (size_t)pages * ACCESS_PAGE_SIZE,
+             PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+        MAP_FAILED) {
+        int error = -errno;
+
+        munmap(memory, room);
+        return error;
     }
     link->memory = memory;
     link->page_count = pages;
@@ -290,7 +307,7 @@ void local_disconnect(struct local_link *link)
         close(link->ctrl_event);
     }
     if (link->memory != NULL) {
-        munmap(link->memory, (size_t)link->page_count * ACCESS_PAGE_SIZE);
+        munmap(link->memory, memory_room(link->page_count));
     }
     if (link->fd >= 0) {
         close(link->fd);

@@ -21,9 +21,11 @@
 
 #define AHEAD 4u                /* copies to prefetch for */
 
-static int16_t copy_one(struct window *window,
-                        const struct window_user *user, bool writes,
-                        const struct access_copy *copy)
+/* A frame that is not here is left in *missed. */
+static inline int16_t copy_one(const struct window *window,
+                               const struct window_user *user, bool writes,
+                               const struct access_copy *copy,
+                               uint32_t *missed)
 {
     union grant_v1 *entry = window_grant(window, copy->ref);
     int16_t status;
@@ -34,9 +36,6 @@ static int16_t copy_one(struct window *window,
         return GNTST_bad_gntref;
     }
     status = grant_pin(entry, copy->ref, window->user, writes, user->record);
-    if (status == GRANT_PIN_FOREIGN) {
-        user->counts->foreign++;
-    }
     if (status != GNTST_okay) {
         return status;
     }
@@ -51,10 +50,7 @@ static int16_t copy_one(struct window *window,
     }
     kill_point(KILL_COPIED);
     grant_unpin(entry, writes, user->record);
-    if (page == NULL) {
-        user->counts->misses++;
-        window->miss(window, frame);
-    }
+    *missed = frame;
     return status;
 }
 
@@ -77,27 +73,38 @@ unsigned int window_copy(struct window *window,
                          const struct window_user *user, bool writes,
                          struct access_copy *copies, unsigned int count)
 {
-    unsigned int later = 0;
-    unsigned int hits = 0;
+    /* Copies on the stack, which no barrier makes the compiler reload. */
+    const struct window w = *window;
+    const struct window_user u = *user;
+    unsigned int misses = 0, foreign = 0, hits = 0;
 
     for (unsigned int i = 0; i < count; i++) {
+        uint32_t missed = 0;
+        int16_t status;
+
         if (i + AHEAD < count) {
-            prefetch(window, copies[i + AHEAD].ref, copies[i + AHEAD].offset);
+            prefetch(&w, copies[i + AHEAD].ref, copies[i + AHEAD].offset);
         }
-        copies[i].status = copy_one(window, user, writes, &copies[i]);
-        later += copies[i].status > 0;
-        hits += copies[i].status == GNTST_okay;
+        status = copy_one(&w, &u, writes, &copies[i], &missed);
+        copies[i].status = status;
+        if (status == GNTST_okay) {
+            hits++;
+        } else if (status == WINDOW_MISS) {
+            misses++;
+            w.miss(window, missed);
+        } else if (status == WINDOW_FOREIGN) {
+            foreign++;
+        }
     }
-    user->counts->hits += hits;
-    return later;
+    u.counts->hits += hits;
+    u.counts->misses += misses;
+    u.counts->foreign += foreign;
+    return misses + foreign;
 }
 
 struct window_map *window_map_create(uint32_t page_count)
 {
-    const struct window_map size = { .page_count = page_count };
-    struct window_map *map =
-        calloc(1, sizeof(*map) +
-                  window_leaf_count(&size) * sizeof(map->leaf[0]));
+    struct window_map *map = calloc(1, sizeof(*map));
 
     if (map != NULL) {
         map->page_count = page_count;
@@ -110,7 +117,7 @@ void window_map_destroy(struct window_map *map)
     if (map == NULL) {
         return;
     }
-    for (size_t i = 0; i < window_leaf_count(map); i++) {
+    for (unsigned int i = 0; i < WINDOW_LEAVES; i++) {
         if (window_is_there(map->leaf[i])) {
             free(map->leaf[i]);
         }

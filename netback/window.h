@@ -22,6 +22,7 @@
 #define WINDOW_CHUNK_SHIFT 9
 #define WINDOW_LEAF_CHUNKS 512u
 #define WINDOW_LEAF_SHIFT 18        /* of a frame number */
+#define WINDOW_LEAVES (1u << (32 - WINDOW_LEAF_SHIFT))
 
 /* Statuses above 0: not by this window, try another way. */
 #define WINDOW_FOREIGN GRANT_PIN_FOREIGN    /* somebody uses the entry */
@@ -41,10 +42,14 @@ struct window_leaf {
     uint8_t *chunk[WINDOW_LEAF_CHUNKS]; /* [a] */
 };
 
-/* Where the chunks are. */
+/*
+ * Where the chunks are.  Every frame number has its place in the arrays, so
+ * a CPU that guesses past page_count stays in them; and a chunk is 2 MiB of
+ * addresses, also where less is there.
+ */
 struct window_map {
     uint32_t page_count;            /* frames below it may be there */
-    struct window_leaf *leaf[];     /* [a] */
+    struct window_leaf *leaf[WINDOW_LEAVES];    /* [a] */
 };
 
 struct window {
@@ -104,7 +109,6 @@ static inline uint8_t *window_page(const struct window *window,
     if (frame >= map->page_count) {
         return NULL;
     }
-    frame = grant_index(frame, map->page_count);
     leaf = __atomic_load_n(&map->leaf[frame >> WINDOW_LEAF_SHIFT],
                            __ATOMIC_ACQUIRE);
     if (!window_is_there(leaf)) {
@@ -123,12 +127,5 @@ struct window_map *window_map_create(uint32_t page_count);
 
 /* Frees the map and its leaves; the chunks are the caller's. */
 void window_map_destroy(struct window_map *map);
-
-/* Slots of map->leaf. */
-static inline size_t window_leaf_count(const struct window_map *map)
-{
-    return ((size_t)map->page_count + (1u << WINDOW_LEAF_SHIFT) - 1) >>
-           WINDOW_LEAF_SHIFT;
-}
 
 #endif

@@ -271,7 +271,7 @@ START_TEST(leaves_are_bounded)
         }
         usleep(2000);
     }
-    for (size_t l = 0; l < window_leaf_count(map); l++) {
+    for (unsigned int l = 0; l < WINDOW_LEAVES; l++) {
         leaves += window_is_there(map->leaf[l]);
     }
     ck_assert_uint_eq(leaves, 64);
