@@ -158,7 +158,7 @@ void vif_queues_disconnect(struct vif *vif);
  * NULL while all vifs are local.
  */
 int vif_journal_open(struct vif *vif, const char *identity,
-                     const char **why);
+                     unsigned int queues, const char **why);
 void vif_journal_undo(struct vif *vif);
 struct journal_half *vif_journal_half(struct vif *vif, unsigned int queue,
                                       bool to_guest, uint32_t ring);

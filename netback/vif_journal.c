@@ -50,7 +50,7 @@ static bool find_dir(char *dir, size_t size)
 }
 
 int vif_journal_open(struct vif *vif, const char *identity,
-                     const char **why)
+                     unsigned int queues, const char **why)
 {
     char dir[VIF_PATH_MAX], file[JOURNAL_NAME_MAX];
     const struct journal_name name = { dir, file, identity };
@@ -65,7 +65,7 @@ int vif_journal_open(struct vif *vif, const char *identity,
         *why = "not set, and this is not root";
         errno = EACCES;
     } else {
-        vif->journal = journal_file_open(&name, vif->config.queues, why);
+        vif->journal = journal_file_open(&name, queues, why);
     }
     if (vif->journal == NULL && errno == EBUSY) {
         return -EBUSY;

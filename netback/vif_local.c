@@ -193,7 +193,8 @@ static int open_journal(struct vif *vif, const char **why)
 
     snprintf(identity, sizeof(identity), "%s %llu", vif->config.local,
              (unsigned long long)vif->link_local->memory_id);
-    error = vif_journal_open(vif, identity, why);
+    error = vif_journal_open(vif, identity, vif->link_local->queue_count,
+                             why);
     if (error != 0 || vif->journal == NULL) {
         local_undo(vif->link_local, NULL);
         return error;

@@ -280,7 +280,7 @@ static int open_window(struct vif *vif, const char *identity,
 
 /* What is the guest's alone, and was ours before if we were killed. */
 static int open_guest(struct vif *vif, struct xs_handle *xs,
-                      const char **why)
+                      unsigned long queues, const char **why)
 {
     char dir[VIF_PATH_MAX], identity[XENBUS_TEXT_MAX];
     int error;
@@ -289,7 +289,7 @@ static int open_guest(struct vif *vif, struct xs_handle *xs,
     if (xenbus_read(xs, dir, "vm", identity, sizeof(identity)) != 0) {
         snprintf(identity, sizeof(identity), "%s", dir);
     }
-    error = vif_journal_open(vif, identity, why);
+    error = vif_journal_open(vif, identity, (unsigned int)queues, why);
     if (error == 0) {
         vif_journal_undo(vif);
         error = open_window(vif, identity, why);
@@ -326,7 +326,7 @@ int vif_queues_connect(struct vif *vif, struct xs_handle *xs,
         error = open_devices(vif, why);
     }
     if (error == 0) {
-        error = open_guest(vif, xs, why);
+        error = open_guest(vif, xs, count, why);
     }
     for (unsigned long i = 0; i < count && error == 0; i++) {
         if (count == 1) {
