@@ -41,6 +41,19 @@ tests_unit_check_burst_offload_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_burst_offload_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_burst_offload_LDADD = $(UNIT_LDADD) -lrte_mempool -lrte_eal
 
+unit_tests += tests/unit/check_vif_journal
+tests_unit_check_vif_journal_SOURCES = tests/unit/check_vif_journal.c \
+	tests/unit/unit.h $(FAKE_XENSTORE) \
+	netback/vif_journal.c netback/vif.h netback/vif_log.h \
+	netback/journal_file.c netback/journal_file.h \
+	netback/journal.c netback/journal.h \
+	netback/from_guest.c netback/to_guest.c
+tests_unit_check_vif_journal_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API -D_GNU_SOURCE \
+	-DJOURNAL_DIR='"check_vif_journal.dir"'
+tests_unit_check_vif_journal_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_vif_journal_LDADD = $(UNIT_LDADD)
+
 unit_tests += tests/unit/check_pmd_args
 tests_unit_check_pmd_args_SOURCES = tests/unit/check_pmd_args.c \
 	tests/unit/unit.h netback/pmd_args.c netback/pmd.h
