@@ -24,7 +24,6 @@
 
 #include "netback/ctrl_ring.h"
 #include "netback/vif_ctrl.h"
-#include "netback/vif_log.h"
 
 /* A queue's static grants. */
 struct ctrl_queue {

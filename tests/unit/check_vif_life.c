@@ -193,6 +193,7 @@ START_TEST(test_connects)
     ck_assert_str_eq(fake_store_get(BACKEND "/feature-rx-copy"), "1");
     ck_assert_str_eq(fake_store_get(BACKEND "/feature-rx-flip"), "0");
     ck_assert_str_eq(fake_store_get(BACKEND "/feature-sg"), "0");
+    ck_assert_str_eq(fake_store_get(BACKEND "/feature-ctrl-ring"), "1");
     ck_assert_str_eq(fake_store_get(BACKEND "/multi-queue-max-queues"), "4");
     frontend("3");
     expect("4", VIF_CONNECTED);

@@ -29,6 +29,17 @@ tests_unit_check_vif_life_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_vif_life_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_vif_life_LDADD = $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_vif_ctrl
+tests_unit_check_vif_ctrl_SOURCES = tests/unit/check_vif_ctrl.c \
+	tests/unit/unit.h tests/fake/guest.c tests/fake/guest.h \
+	netback/vif_ctrl.c netback/vif_ctrl.h netback/vif.h \
+	netback/ctrl_ring.c netback/ctrl_ring.h \
+	netback/gref.c netback/gref.h netback/hash.c netback/hash.h
+tests_unit_check_vif_ctrl_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API
+tests_unit_check_vif_ctrl_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_vif_ctrl_LDADD = $(UNIT_LDADD)
+
 unit_tests += tests/unit/check_burst_offload
 tests_unit_check_burst_offload_SOURCES = tests/unit/check_burst_offload.c \
 	tests/unit/unit.h tests/fake/guest.c tests/fake/guest.h \
