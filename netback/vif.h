@@ -104,7 +104,7 @@ struct vif {
     bool busy;                  /* [c] another process has it: try again */
     const char *no_window;      /* [c] why there is none, or NULL */
     struct local_link *link_local;  /* [c] while connected, if local */
-    uint64_t broken_socket;     /* [c] inode of who broke it, if local */
+    uint64_t broken_socket;     /* [c] of who broke it, if local */
     const char *broken;         /* [a] why a packet thread gave up */
     uint16_t queue_count;       /* [a] connected queues, or 0 */
     bool link;                  /* [a] */

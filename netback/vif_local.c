@@ -234,12 +234,21 @@ static void open_queue(const struct vif *vif, struct vif_queue *q,
     q->to.access->ops->notify(q->to.access, q->to.port);
 }
 
-/* The socket that is there now, to know another one by. */
+/*
+ * The socket that is there now, to know another one by; 0: none.  A file
+ * system gives a new socket the inode number of the one before: only with
+ * its time is it another.
+ */
 static uint64_t socket_id(const struct vif *vif)
 {
     struct stat st;
 
-    return stat(vif->config.local, &st) == 0 ? st.st_ino : 0;
+    if (stat(vif->config.local, &st) != 0) {
+        return 0;
+    }
+    return ((uint64_t)st.st_ino << 32) ^
+           ((uint64_t)st.st_ctim.tv_sec * 1000000000 +
+            (uint64_t)st.st_ctim.tv_nsec);
 }
 
 static int connect_queues(struct vif *vif, const char **why)
