@@ -3,12 +3,16 @@
  * A netfront in a process: its rings, grants and buffers.  Talks to
  * local_listen.c, which made the memory and holds the socket.
  *
- *   slot n of a ring <-> its own page and grant, for the front's life:
+ *   slot n of a ring <-> its own grant reference, for the front's life:
  *
  *   free --send/give: grant--> in the ring --response: end grant--> free
  *
+ * What is received lies in the slot's own page; what is sent in the TX pages
+ * in turn, as many as were asked for, as a guest's packets do.
+ *
  * Invariants:
- *  1. gfn == grant reference: page r is granted by entry r.
+ *  1. An RX page's gfn is its grant reference; a TX page may be granted by
+ *     any slot's, and by several when there are fewer pages than slots.
  *  2. An entry is written before the producer index that publishes it.
  *  3. The backend is trusted no more than a guest trusts its backend:
  *     indices are checked, ids are checked, statuses are signed.
@@ -20,14 +24,14 @@
 
 /* Barriers are in the atomics: an entry is in place before the index is. */
 static void grant_page(struct local_front *front, grant_ref_t ref,
-                       bool readonly)
+                       uint32_t gfn, bool readonly)
 {
     union grant_v1 *grant = local_front_grant(front, ref);
 
     if (front->is_static) {
         return;
     }
-    grant->entry.frame = ref;
+    grant->entry.frame = gfn;
     __atomic_store_n(&grant->word.head, (uint32_t)GTF_permit_access |
                      (readonly ? GTF_readonly : 0) |
                      (uint32_t)LOCAL_BACKEND << 16, __ATOMIC_RELEASE);
@@ -106,20 +110,24 @@ static unsigned int tx_room(const struct front_queue *q)
     return LOCAL_FRONT_SLOTS - (q->tx_prod - q->tx_cons);
 }
 
-/* One request; the id is the slot's number, and so its page. */
+/* One request; the id is the slot's number, and so its grant. */
 static uint8_t *put_request(struct local_front *front, struct front_queue *q,
                             uint32_t size, uint16_t flags)
 {
     uint32_t id = q->tx_prod % LOCAL_FRONT_SLOTS;
+    /* A static grant is of its own page, for good. */
+    uint32_t gfn = front->is_static ? q->tx_page + id
+                                    : q->tx_first + q->tx_next;
 
-    grant_page(front, q->tx_page + id, true);
+    q->tx_next = q->tx_next + 1 == q->tx_pages ? 0 : q->tx_next + 1;
+    grant_page(front, q->tx_page + id, gfn, true);
     tx_entry(q, q->tx_prod++)->req = (netif_tx_request_t){
         .gref = q->tx_page + id,
         .flags = flags,
         .id = (uint16_t)id,
         .size = (uint16_t)size,
     };
-    return local_front_page(front, q->tx_page + id);
+    return local_front_page(front, gfn);
 }
 
 static void put_gso(struct front_queue *q, const struct local_packet *packet)
@@ -163,9 +171,26 @@ static void put_packet(struct local_front *front, struct front_queue *q,
     }
 }
 
-static void push_tx(struct local_front *front, struct front_queue *q,
-                    RING_IDX old)
+unsigned int local_front_begin(struct local_front *front, unsigned int queue)
 {
+    struct front_queue *q = &front->queues[queue];
+
+    reap(front, q);
+    return tx_room(q);
+}
+
+uint8_t *local_front_next(struct local_front *front, unsigned int queue,
+                          uint32_t size, uint16_t flags)
+{
+    return put_request(front, &front->queues[queue], size, flags);
+}
+
+void local_front_push(struct local_front *front, unsigned int queue)
+{
+    struct front_queue *q = &front->queues[queue];
+    RING_IDX old = q->tx_pushed;
+
+    q->tx_pushed = q->tx_prod;
     if (q->tx_prod != old &&
         ring_push(&q->tx->req_prod, &q->tx->req_event, old, q->tx_prod)) {
         local_front_kick(front, q);
@@ -177,51 +202,30 @@ unsigned int local_front_send(struct local_front *front, unsigned int queue,
                               unsigned int count)
 {
     struct front_queue *q = &front->queues[queue];
-    RING_IDX old = q->tx_prod;
+    unsigned int room = local_front_begin(front, queue);
     unsigned int sent;
 
-    reap(front, q);
     for (sent = 0; sent < count; sent++) {
         const struct local_packet *packet = &packets[sent];
         unsigned int slots =
             (packet->size + piece_size(packet) - 1) / piece_size(packet) +
             (packet->gso_size != 0);
 
-        if (packet->size > 65535 || slots > tx_room(q)) {
+        if (packet->size > 65535 || slots > room) {
             break;
         }
         put_packet(front, q, packet);
+        room -= slots;
     }
     q->stats.sent += sent;
-    push_tx(front, q, old);
-    return sent;
-}
-
-unsigned int local_front_resend(struct local_front *front,
-                                unsigned int queue, unsigned int count,
-                                uint32_t size, bool touch)
-{
-    struct front_queue *q = &front->queues[queue];
-    RING_IDX old = q->tx_prod;
-    unsigned int sent;
-
-    reap(front, q);
-    for (sent = 0; sent < count && tx_room(q) != 0; sent++) {
-        uint8_t *page = put_request(front, q, size, 0);
-
-        for (uint32_t at = 0; touch && at < size; at += 64) {
-            page[at + size % 64 / 2] ^= 1;
-        }
-    }
-    q->stats.sent += sent;
-    push_tx(front, q, old);
+    local_front_push(front, queue);
     return sent;
 }
 
 static void give(struct local_front *front, struct front_queue *q,
                  uint16_t id)
 {
-    grant_page(front, q->rx_page + id, false);
+    grant_page(front, q->rx_page + id, q->rx_page + id, false);
     rx_entry(q, q->rx_prod++)->req = (netif_rx_request_t){
         .id = id,
         .gref = q->rx_page + id,
@@ -353,22 +357,24 @@ unsigned int local_front_receive(struct local_front *front,
 
 unsigned int local_front_discard(struct local_front *front,
                                  unsigned int queue, unsigned int count,
-                                 uint64_t *bytes)
+                                 local_front_look *look)
 {
     struct front_queue *q = &front->queues[queue];
     RING_IDX end = rx_end(q);
     RING_IDX old = q->rx_prod;
-    unsigned int got;
+    unsigned int got = 0;
 
-    for (got = 0; got < count && q->rx_cons != end; got++) {
+    while (got < count && q->rx_cons != end) {
         netif_rx_response_t rsp;
+        const uint8_t *page = take_slot(front, q, &rsp, false);
 
-        take_slot(front, q, &rsp, false);
-        if (rsp.status > 0) {
-            *bytes += (uint64_t)rsp.status;
+        if (rsp.status > 0 && rsp.offset == 0 &&
+            rsp.status <= (int)ACCESS_PAGE_SIZE) {
+            look(page, (uint32_t)rsp.status);
         } else {
             q->stats.received_errors++;
         }
+        got += (rsp.flags & NETRXF_more_data) == 0;
     }
     q->stats.received += got;
     push_rx(front, q, old);

@@ -45,7 +45,19 @@ struct local_front_stats {
     uint64_t grants_in_use;     /* ended grants that the backend still used */
 };
 
-/* Make the memory and listen at path; NULL with errno set. */
+struct local_front_config {
+    const char *path;           /* of the socket */
+    uint16_t queue_count;
+    uint32_t features;          /* LOCAL_* */
+    uint32_t tx_pages;          /* from which a queue sends, in turn */
+    uint8_t mac[6];
+};
+
+/* Make the memory and listen; NULL with errno set. */
+struct local_front *local_front_create_with(
+    const struct local_front_config *config);
+
+/* With a page for each slot. */
 struct local_front *local_front_create(const char *path,
                                        uint16_t queue_count,
                                        uint32_t features,
@@ -69,17 +81,15 @@ unsigned int local_front_send(struct local_front *front, unsigned int queue,
                               unsigned int count);
 
 /*
- * As send, of count packets of size bytes each, whose bytes lie in the slots
- * already: for benchmarks.  touch: write the first bytes of each anew, as a
- * guest that makes packets does.
+ * As send, but without a copy.  begin takes back what was answered and
+ * returns the slots that are free; next puts a request for size bytes in
+ * one, and returns the page that the bytes are to be in before push.  A
+ * packet's first request has the size of all of it (netif.h).
  */
-unsigned int local_front_resend(struct local_front *front,
-                                unsigned int queue, unsigned int count,
-                                uint32_t size, bool touch);
-
-/* The page from which slot's packets are resent. */
-void *local_front_slot(struct local_front *front, unsigned int queue,
-                       uint32_t slot);
+unsigned int local_front_begin(struct local_front *front, unsigned int queue);
+uint8_t *local_front_next(struct local_front *front, unsigned int queue,
+                          uint32_t size, uint16_t flags);
+void local_front_push(struct local_front *front, unsigned int queue);
 
 /* Packets from the backend; give their buffers again; returns how many. */
 unsigned int local_front_receive(struct local_front *front,
@@ -87,10 +97,14 @@ unsigned int local_front_receive(struct local_front *front,
                                  struct local_packet *packets,
                                  unsigned int count);
 
-/* As receive, but nothing is copied: for benchmarks. */
+/*
+ * As receive, but without a copy: each slot's bytes are shown to look,
+ * and the page is the backend's again when it returns.  Returns packets.
+ */
+typedef void local_front_look(const uint8_t *data, uint32_t size);
 unsigned int local_front_discard(struct local_front *front,
                                  unsigned int queue, unsigned int count,
-                                 uint64_t *bytes);
+                                 local_front_look *look);
 
 /* The socket on which the backend's events for a queue arrive. */
 int local_front_event_fd(const struct local_front *front,

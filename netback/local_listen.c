@@ -4,7 +4,8 @@
  * which uses what is made here.
  *
  * The memory: grant table | for each queue: TX ring, RX ring, TX pages, RX
- * pages | control ring, page for its requests.
+ * pages | control ring, page for its requests | for each queue, when it
+ * wants more than a slot's: its TX pages.
  *
  * Invariants:
  *  1. The memory is sealed against shrinking before anybody else has it.
@@ -28,15 +29,18 @@
 static int make_memory(struct local_front *front)
 {
     uint32_t queue_pages = front->queue_count * QUEUE_PAGES + CTRL_PAGES;
+    uint32_t more = front->tx_pages > LOCAL_FRONT_SLOTS ?
+                    front->queue_count * front->tx_pages : 0;
     size_t size;
 
-    /* One entry grants one page, the table's own are never granted. */
+    /* An entry for each page up to the last that a slot's entry is for. */
     front->grant_frames = queue_pages / LOCAL_GRANTS_PER_PAGE + 1;
     front->page_count = front->grant_frames + queue_pages;
     if (front->page_count > front->grant_frames * LOCAL_GRANTS_PER_PAGE) {
         front->grant_frames++;
         front->page_count++;
     }
+    front->page_count += more;
     size = (size_t)front->page_count * ACCESS_PAGE_SIZE;
     front->memory_fd = memfd_create("gantry-vif",
                                     MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -72,6 +76,13 @@ static int make_queue(struct local_front *front, unsigned int i)
     q->rx_ring = q->tx_ring + 1;
     q->tx_page = q->tx_ring + 2;
     q->rx_page = q->tx_page + LOCAL_FRONT_SLOTS;
+    q->tx_pages = front->tx_pages;
+    q->tx_first = q->tx_page;
+    if (q->tx_pages > LOCAL_FRONT_SLOTS) {
+        q->tx_first = front->grant_frames +
+                      front->queue_count * QUEUE_PAGES + CTRL_PAGES +
+                      i * q->tx_pages;
+    }
     q->tx = local_front_page(front, q->tx_ring);
     q->rx = local_front_page(front, q->rx_ring);
     q->tx->req_event = q->tx->rsp_event = 1;
@@ -95,7 +106,8 @@ static int make_ctrl(struct local_front *front)
 {
     int pair[2];
 
-    front->ctrl_ring = front->page_count - CTRL_PAGES;
+    front->ctrl_ring = front->grant_frames +
+                       front->queue_count * QUEUE_PAGES;
     front->ctrl_page = front->ctrl_ring + 1;
     front->ctrl = local_front_page(front, front->ctrl_ring);
     front->ctrl->req_event = front->ctrl->rsp_event = 1;
@@ -132,10 +144,8 @@ static int make_socket(struct local_front *front, const char *path)
     return front->path != NULL ? 0 : -ENOMEM;
 }
 
-struct local_front *local_front_create(const char *path,
-                                       uint16_t queue_count,
-                                       uint32_t features,
-                                       const uint8_t mac[6])
+struct local_front *local_front_create_with(
+    const struct local_front_config *config)
 {
     struct local_front *front = calloc(1, sizeof(*front));
     int error = 0;
@@ -148,23 +158,26 @@ struct local_front *local_front_create(const char *path,
     for (unsigned int i = 0; i < LOCAL_QUEUES_MAX; i++) {
         front->queues[i].event = front->queues[i].backend_event = -1;
     }
-    front->queue_count = queue_count;
-    front->wanted = features;
-    memcpy(front->mac, mac, sizeof(front->mac));
-    if (queue_count == 0 || queue_count > LOCAL_QUEUES_MAX) {
+    front->queue_count = config->queue_count;
+    front->tx_pages = config->tx_pages;
+    front->wanted = config->features;
+    memcpy(front->mac, config->mac, sizeof(front->mac));
+    if (front->queue_count == 0 || front->queue_count > LOCAL_QUEUES_MAX ||
+        front->tx_pages == 0 ||
+        front->tx_pages > LOCAL_PAGES_MAX / (2 * front->queue_count)) {
         error = -EINVAL;
     }
     if (error == 0) {
         error = make_memory(front);
     }
-    for (unsigned int i = 0; i < queue_count && error == 0; i++) {
+    for (unsigned int i = 0; i < front->queue_count && error == 0; i++) {
         error = make_queue(front, i);
     }
     if (error == 0) {
         error = make_ctrl(front);
     }
     if (error == 0) {
-        error = make_socket(front, path);
+        error = make_socket(front, config->path);
     }
     if (error != 0) {
         local_front_destroy(front);
@@ -172,6 +185,20 @@ struct local_front *local_front_create(const char *path,
         return NULL;
     }
     return front;
+}
+
+struct local_front *local_front_create(const char *path,
+                                       uint16_t queue_count,
+                                       uint32_t features,
+                                       const uint8_t mac[6])
+{
+    struct local_front_config config = {
+        .path = path, .queue_count = queue_count, .features = features,
+        .tx_pages = LOCAL_FRONT_SLOTS,
+    };
+
+    memcpy(config.mac, mac, sizeof(config.mac));
+    return local_front_create_with(&config);
 }
 
 static void close_fd(int fd)
@@ -340,13 +367,6 @@ struct local_front_stats local_front_stats(const struct local_front *front,
 void *local_front_page(struct local_front *front, uint32_t gfn)
 {
     return front->memory + (size_t)gfn * ACCESS_PAGE_SIZE;
-}
-
-void *local_front_slot(struct local_front *front, unsigned int queue,
-                       uint32_t slot)
-{
-    return local_front_page(front, front->queues[queue].tx_page +
-                                   slot % LOCAL_FRONT_SLOTS);
 }
 
 union grant_v1 *local_front_grant(struct local_front *front,

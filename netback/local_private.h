@@ -10,8 +10,11 @@ struct front_queue {
     netif_tx_sring_t *tx;       /* the backend writes them too */
     netif_rx_sring_t *rx;
     uint32_t tx_ring, rx_ring;  /* their gfns, and grant references */
-    uint32_t tx_page, rx_page;  /* gfn of slot 0's page */
+    uint32_t tx_page, rx_page;  /* slot 0's grant, and rx's gfn */
+    uint32_t tx_first;          /* gfn of the first page to send from */
+    uint32_t tx_pages, tx_next;
     RING_IDX tx_prod, tx_cons;
+    RING_IDX tx_pushed;         /* what the backend knows of tx_prod */
     RING_IDX rx_prod, rx_cons;
     uint16_t rx_ids[LOCAL_FRONT_SLOTS]; /* slot -> id of its request */
     int event;                  /* our end of the socket pair */
@@ -28,6 +31,7 @@ struct local_front {
     int fd;                     /* the backend's connection, or -1 */
     char *path;
     uint16_t queue_count;
+    uint32_t tx_pages;          /* of a queue */
     uint32_t wanted;            /* features asked for */
     uint32_t features;          /* both sides have them */
     uint8_t mac[6];

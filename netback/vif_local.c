@@ -253,11 +253,11 @@ static uint64_t socket_id(const struct vif *vif)
 
 static int connect_queues(struct vif *vif, const char **why)
 {
-    uint32_t features = LOCAL_CSUM | LOCAL_CTRL;
+    uint32_t features = LOCAL_CSUM | LOCAL_SG | LOCAL_CTRL;
     int error;
 
     if (vif->config.tso) {
-        features |= LOCAL_SG | LOCAL_GSO_TCPV4 | LOCAL_GSO_TCPV6;
+        features |= LOCAL_GSO_TCPV4 | LOCAL_GSO_TCPV6;
     }
     vif->link_local = calloc(1, sizeof(*vif->link_local));
     if (vif->link_local == NULL) {

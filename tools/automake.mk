@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-only
 include tools/libdom0/automake.mk
 include tools/bench/core/automake.mk
-include tools/bench/native/automake.mk
+include tools/bench/native.d/automake.mk
