@@ -63,10 +63,48 @@ unsigned int from_guest_finish(netif_tx_sring_t *ring,
     return journal_finish(journal, &at);
 }
 
+/* Where in a packet the next slot is; for the count of packets only. */
+struct place {
+    enum { PLACE_FIRST, PLACE_EXTRA, PLACE_CHAIN } in;
+    bool has_chain;
+};
+
+/* Is it the last slot of a packet? */
+static inline bool ends_packet(struct place *place,
+                               const union from_guest_slot *slot)
+{
+    const uint16_t flags = slot->request.flags;
+
+    switch (place->in) {
+    case PLACE_FIRST:
+        if ((flags & (NETTXF_extra_info | NETTXF_more_data)) == 0) {
+            return true;
+        }
+        place->has_chain = (flags & NETTXF_more_data) != 0;
+        place->in = (flags & NETTXF_extra_info) != 0 ? PLACE_EXTRA
+                                                     : PLACE_CHAIN;
+        return false;
+    case PLACE_EXTRA:
+        if ((slot->extra.flags & XEN_NETIF_EXTRA_FLAG_MORE) != 0) {
+            return false;
+        }
+        place->in = place->has_chain ? PLACE_CHAIN : PLACE_FIRST;
+        return place->in == PLACE_FIRST;
+    default:
+        if ((flags & NETTXF_more_data) != 0) {
+            return false;
+        }
+        place->in = PLACE_FIRST;
+        return true;
+    }
+}
+
 int from_guest_take(struct from_guest *q, struct from_guest_burst *burst,
                     unsigned int budget)
 {
     RING_IDX ready = ring_load(&q->ring->req_prod) - q->req_cons;
+    struct place place = { .in = PLACE_FIRST };
+    unsigned int packets = 0;
     unsigned int count, limit;
 
     burst->fault = FROM_GUEST_OK;
@@ -83,12 +121,14 @@ int from_guest_take(struct from_guest *q, struct from_guest_burst *burst,
     }
     burst->budget = budget < FROM_GUEST_BURST ? budget : FROM_GUEST_BURST;
     limit = burst->budget + CHAIN_SLOTS;
-    count = ready < limit ? ready : limit;
-    burst->more = count < ready;
-    for (unsigned int i = 0; i < count; i++) {
-        ring_copy_out(burst->slots[i].word, ring_entry(q, q->req_cons + i),
-                      sizeof(burst->slots[i]) / sizeof(uint32_t));
+    limit = ready < limit ? ready : limit;
+    for (count = 0; count < limit && packets < burst->budget; count++) {
+        ring_copy_out(burst->slots[count].word,
+                      ring_entry(q, q->req_cons + count),
+                      sizeof(burst->slots[count]) / sizeof(uint32_t));
+        packets += ends_packet(&place, &burst->slots[count]);
     }
+    burst->more = count < ready;
     burst->slot_count = count;
     return count;
 }
@@ -299,6 +339,39 @@ static enum from_guest_fault parse_packet(struct from_guest_burst *burst,
     return fault;
 }
 
+/*
+ * What most packets are: one slot, nothing special.  False: look closer.
+ * What it takes is what parse_packet would make of it.
+ */
+static inline bool parse_single(struct from_guest_burst *burst,
+                                struct from_guest_packet *packet,
+                                struct cursor *at)
+{
+    const netif_tx_request_t *request = &at->slots[at->next].request;
+    struct from_guest_fragment *fragment;
+
+    if ((request->flags & (NETTXF_extra_info | NETTXF_more_data)) != 0 ||
+        request->size < FROM_GUEST_SIZE_MIN ||
+        request->offset > ACCESS_PAGE_SIZE ||
+        request->size > ACCESS_PAGE_SIZE - request->offset) {
+        return false;
+    }
+    *packet = (struct from_guest_packet){
+        .size = request->size,
+        .slot = at->next++,
+        .slot_count = 1,
+        .fragment = burst->fragment_count++,
+        .fragment_count = 1,
+        .flags = request->flags,
+        .status = NETIF_RSP_OKAY,
+    };
+    fragment = &burst->fragments[packet->fragment];
+    fragment->ref = request->gref;
+    fragment->offset = request->offset;
+    fragment->size = request->size;
+    return true;
+}
+
 int from_guest_parse(struct from_guest_burst *burst)
 {
     struct cursor at = { .slots = burst->slots, .end = burst->slot_count };
@@ -306,8 +379,13 @@ int from_guest_parse(struct from_guest_burst *burst)
     while (burst->packet_count < burst->budget && at.next < at.end) {
         struct from_guest_packet *packet =
             &burst->packets[burst->packet_count];
-        enum from_guest_fault fault = parse_packet(burst, packet, &at);
+        enum from_guest_fault fault;
 
+        if (parse_single(burst, packet, &at)) {
+            burst->packet_count++;
+            continue;
+        }
+        fault = parse_packet(burst, packet, &at);
         if (fault == FROM_GUEST_TRUNCATED && burst->more &&
             burst->packet_count != 0) {
             burst->fragment_count = packet->fragment;
@@ -364,6 +442,29 @@ static int plan_copies(struct from_guest_burst *burst, unsigned int i,
     return 0;
 }
 
+/* One copy does, and there is room for it; false: look closer. */
+static inline bool plan_single(struct from_guest_burst *burst, unsigned int i,
+                               const struct from_guest_span *span)
+{
+    const struct from_guest_packet *packet = &burst->packets[i];
+    const struct from_guest_fragment *fragment =
+        &burst->fragments[packet->fragment];
+
+    if (packet->fragment_count != 1 || packet->size > span->size ||
+        burst->copy_count == FROM_GUEST_COPIES) {
+        return false;
+    }
+    burst->copies[burst->copy_count++] = (struct access_copy){
+        .ref = fragment->ref,
+        .offset = fragment->offset,
+        .size = fragment->size,
+        .status = GNTST_general_error,
+        .owner = i,
+        .host = span->data,
+    };
+    return true;
+}
+
 int from_guest_plan(struct from_guest_burst *burst, unsigned int i,
                     const struct from_guest_span *spans, unsigned int count)
 {
@@ -372,6 +473,9 @@ int from_guest_plan(struct from_guest_burst *burst, unsigned int i,
     uint16_t copy_count = burst->copy_count;
     uint32_t room = 0;
 
+    if (count != 0 && plan_single(burst, i, spans)) {
+        return 0;
+    }
     for (unsigned int s = 0; s < count && room < size; s++) {
         room += spans[s].size < size ? spans[s].size : size;
     }

@@ -85,7 +85,7 @@ static uint32_t packet_size(const struct to_guest_packet *packet)
 }
 
 /* Take one request; its id goes to the response, its grant is returned. */
-static grant_ref_t take_slot(const struct to_guest *q,
+static inline grant_ref_t take_slot(const struct to_guest *q,
                              struct to_guest_burst *burst,
                              union to_guest_slot **slot)
 {
@@ -209,6 +209,41 @@ static void plan_packet(const struct to_guest *q,
     }
 }
 
+/*
+ * What most packets are: one span that fits one page, nothing special.
+ * False: look closer.  What it takes is what plan_packet would make of it.
+ */
+static inline bool take_single(const struct to_guest *q,
+                               struct to_guest_burst *burst,
+                               struct to_guest_packet *packet,
+                               unsigned int room)
+{
+    const struct to_guest_span *span = packet->spans;
+    union to_guest_slot *slot;
+    grant_ref_t ref;
+
+    if (packet->span_count != 1 || extra_count(packet) != 0 ||
+        span->size - 1 >= ACCESS_PAGE_SIZE || burst->slot_count == room ||
+        burst->copy_count == TO_GUEST_COPIES) {
+        return false;
+    }
+    packet->drop = TO_GUEST_KEEP;
+    burst->first[burst->packet_count] = burst->slot_count;
+    ref = take_slot(q, burst, &slot);
+    slot->response.flags = packet->flags &
+                           (NETRXF_csum_blank | NETRXF_data_validated);
+    slot->response.status = (int16_t)span->size;
+    burst->copies[burst->copy_count++] = (struct access_copy){
+        .ref = ref,
+        .size = (uint16_t)span->size,
+        .status = GNTST_general_error,
+        .owner = burst->packet_count,
+        .host = span->data,
+    };
+    burst->packet_count++;
+    return true;
+}
+
 int to_guest_take(struct to_guest *q, struct to_guest_burst *burst,
                   struct to_guest_packet *packets, unsigned int count)
 {
@@ -226,12 +261,17 @@ int to_guest_take(struct to_guest *q, struct to_guest_burst *burst,
     }
     while (burst->packet_count < count) {
         struct to_guest_packet *packet = &packets[burst->packet_count];
-        uint32_t size = packet_size(packet);
-        unsigned int pages = (size + ACCESS_PAGE_SIZE - 1) / ACCESS_PAGE_SIZE;
-        unsigned int slots = pages + extra_count(packet);
-        /* Each span's end and each page's end cuts one copy. */
-        unsigned int copies = pages + packet->span_count;
+        uint32_t size;
+        unsigned int pages, slots, copies;
 
+        if (take_single(q, burst, packet, (unsigned int)room)) {
+            continue;
+        }
+        size = packet_size(packet);
+        pages = (size + ACCESS_PAGE_SIZE - 1) / ACCESS_PAGE_SIZE;
+        slots = pages + extra_count(packet);
+        /* Each span's end and each page's end cuts one copy. */
+        copies = pages + packet->span_count;
         packet->drop = TO_GUEST_KEEP;
         burst->first[burst->packet_count] = burst->slot_count;
         if (size == 0 || size > TO_GUEST_SIZE_MAX ||
