@@ -28,7 +28,7 @@ netback_librte_net_xenvif_so_23_0_SOURCES = \
 	netback/vif.c netback/vif.h netback/vif_log.h \
 	netback/vif_control.c netback/vif_ctrl.c netback/vif_ctrl.h \
 	netback/vif_ctrl_xen.c netback/vif_local.c netback/vif_queue.c \
-	netback/window.c netback/window.h
+	netback/window.c netback/window.h netback/prefetch.h
 netback_librte_net_xenvif_so_23_0_CPPFLAGS = -I$(top_srcdir) -D_GNU_SOURCE \
 	-DALLOW_INTERNAL_API -DALLOW_EXPERIMENTAL_API \
 	$(DPDK_CFLAGS) \

@@ -100,6 +100,7 @@ static unsigned int collect(struct burst_from *b, struct rte_mbuf **mbufs)
     struct rte_mbuf *spare[FROM_GUEST_BURST];
     unsigned int good = 0;
     unsigned int bad = 0;
+    uint64_t bytes = 0;
 
     for (unsigned int i = 0; i < burst->packet_count; i++) {
         const struct from_guest_packet *packet = &burst->packets[i];
@@ -109,7 +110,8 @@ static unsigned int collect(struct burst_from *b, struct rte_mbuf **mbufs)
             packet->status == NETIF_RSP_OKAY) {
             mbuf->data_len = (uint16_t)packet->size;
             mbuf->pkt_len = packet->size;
-            if (burst_offload_from(b, mbuf, packet) != 0) {
+            if (!burst_offload_from_is_plain(packet) &&
+                burst_offload_from(b, mbuf, packet) != 0) {
                 from_guest_drop(burst, i, FROM_GUEST_DROP_OFFLOAD);
             }
         }
@@ -119,10 +121,11 @@ static unsigned int collect(struct burst_from *b, struct rte_mbuf **mbufs)
             spare[bad++] = mbuf;
             continue;
         }
-        b->stats.bytes += packet->size;
+        bytes += packet->size;
         mbufs[good++] = mbuf;
     }
     b->stats.packets += good;
+    b->stats.bytes += bytes;
     if (bad != 0) {
         rte_pktmbuf_free_bulk(spare, bad);
     }
@@ -184,6 +187,24 @@ static void to_broken(struct burst_to *b)
     b->broken(b->vif, to_guest_fault_text(b->ring.fault));
 }
 
+/* What most mbufs are: one segment, nothing special.  False: look closer. */
+static inline bool to_describe_single(struct burst_to *b,
+                                      struct to_guest_packet *packet,
+                                      const struct rte_mbuf *mbuf,
+                                      unsigned int used)
+{
+    if (mbuf->nb_segs != 1 || !burst_offload_to_is_plain(mbuf)) {
+        return false;
+    }
+    *packet = (struct to_guest_packet){
+        .spans = &b->spans[used], .span_count = 1,
+    };
+    b->spans[used] = (struct to_guest_span){
+        .data = rte_pktmbuf_mtod(mbuf, uint8_t *), .size = mbuf->data_len,
+    };
+    return true;
+}
+
 /*
  * Describe one mbuf, whose segments take spans from used on.  False: it was
  * dropped, and counted.
@@ -223,7 +244,8 @@ static unsigned int to_fill(struct burst_to *b, struct rte_mbuf **mbufs,
 
     *bad = false;
     for (i = 0; i < count && used <= BURST_SPANS - BURST_SEGMENTS; i++) {
-        if (!to_describe(b, &b->packets[i], mbufs[i], used)) {
+        if (!to_describe_single(b, &b->packets[i], mbufs[i], used) &&
+            !to_describe(b, &b->packets[i], mbufs[i], used)) {
             *bad = true;
             break;
         }
@@ -235,15 +257,20 @@ static unsigned int to_fill(struct burst_to *b, struct rte_mbuf **mbufs,
 static void to_count(struct burst_to *b, struct rte_mbuf **mbufs,
                      unsigned int sent)
 {
+    uint64_t packets = 0;
+    uint64_t bytes = 0;
+
     for (unsigned int i = 0; i < sent; i++) {
         if (b->packets[i].drop != TO_GUEST_KEEP) {
             b->stats.drops[b->packets[i].drop]++;
             continue;
         }
-        b->stats.packets++;
-        b->stats.bytes += mbufs[i]->pkt_len;
+        packets++;
+        bytes += mbufs[i]->pkt_len;
         b->stats.hashed += b->packets[i].has_hash;
     }
+    b->stats.packets += packets;
+    b->stats.bytes += bytes;
 }
 
 /* One ring burst; returns how many were consumed, or -EPROTO. */

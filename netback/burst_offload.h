@@ -26,6 +26,21 @@ bool burst_offload_prepare(void);
  */
 int burst_offload_grow(struct rte_mbuf *mbuf, uint32_t size);
 
+/* Is there nothing for burst_offload_from, or _to, to do? */
+static inline bool burst_offload_from_is_plain(
+    const struct from_guest_packet *packet)
+{
+    return (packet->flags & (NETTXF_csum_blank | NETTXF_data_validated)) ==
+           0 && packet->gso_size == 0;
+}
+
+static inline bool burst_offload_to_is_plain(const struct rte_mbuf *mbuf)
+{
+    return (mbuf->ol_flags &
+            (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG |
+             RTE_MBUF_F_RX_L4_CKSUM_MASK)) == 0;
+}
+
 /*
  * A copied packet's mbuf: set its flags and header lengths, or complete its
  * checksum.  -EBADMSG and others: the headers are not what the flags say.

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "from_guest.h"
+#include "prefetch.h"
 #include "ring.h"
 
 /* The longest chain that is not fatal, so one packet always fits a take. */
@@ -99,6 +100,15 @@ static inline bool ends_packet(struct place *place,
     }
 }
 
+/* The guest wrote them, and we shall write responses over them. */
+static void prefetch_slots(const struct from_guest *q, unsigned int count)
+{
+    for (unsigned int i = 0; i < count;
+         i += PREFETCH_LINE / sizeof(union netif_tx_sring_entry)) {
+        prefetch_to_write(ring_entry(q, q->req_cons + i));
+    }
+}
+
 int from_guest_take(struct from_guest *q, struct from_guest_burst *burst,
                     unsigned int budget)
 {
@@ -122,6 +132,7 @@ int from_guest_take(struct from_guest *q, struct from_guest_burst *burst,
     burst->budget = budget < FROM_GUEST_BURST ? budget : FROM_GUEST_BURST;
     limit = burst->budget + CHAIN_SLOTS;
     limit = ready < limit ? ready : limit;
+    prefetch_slots(q, limit < burst->budget ? limit : burst->budget);
     for (count = 0; count < limit && packets < burst->budget; count++) {
         ring_copy_out(burst->slots[count].word,
                       ring_entry(q, q->req_cons + count),
@@ -311,9 +322,11 @@ static enum from_guest_fault finish_first(struct from_guest_burst *burst,
     return FROM_GUEST_OK;
 }
 
-static enum from_guest_fault parse_packet(struct from_guest_burst *burst,
-                                          struct from_guest_packet *packet,
-                                          struct cursor *at)
+/* Apart, so that the short way needs no registers saved for it. */
+static __attribute__((noinline))
+enum from_guest_fault parse_packet(struct from_guest_burst *burst,
+                                   struct from_guest_packet *packet,
+                                   struct cursor *at)
 {
     const netif_tx_request_t *request = &at->slots[at->next].request;
     enum from_guest_fault fault = FROM_GUEST_OK;
@@ -465,17 +478,15 @@ static inline bool plan_single(struct from_guest_burst *burst, unsigned int i,
     return true;
 }
 
-int from_guest_plan(struct from_guest_burst *burst, unsigned int i,
-                    const struct from_guest_span *spans, unsigned int count)
+static __attribute__((noinline))
+int plan_packet(struct from_guest_burst *burst, unsigned int i,
+                const struct from_guest_span *spans, unsigned int count)
 {
     uint32_t size = burst->packets[i].size;
     uint32_t head = size < FROM_GUEST_HEADER ? size : FROM_GUEST_HEADER;
     uint16_t copy_count = burst->copy_count;
     uint32_t room = 0;
 
-    if (count != 0 && plan_single(burst, i, spans)) {
-        return 0;
-    }
     for (unsigned int s = 0; s < count && room < size; s++) {
         room += spans[s].size < size ? spans[s].size : size;
     }
@@ -486,6 +497,15 @@ int from_guest_plan(struct from_guest_burst *burst, unsigned int i,
         return -ENOSPC;
     }
     return 0;
+}
+
+int from_guest_plan(struct from_guest_burst *burst, unsigned int i,
+                    const struct from_guest_span *spans, unsigned int count)
+{
+    if (count != 0 && plan_single(burst, i, spans)) {
+        return 0;
+    }
+    return plan_packet(burst, i, spans, count);
 }
 
 void from_guest_trim(struct from_guest_burst *burst, unsigned int count)

@@ -17,6 +17,7 @@
  */
 #include <errno.h>
 
+#include "prefetch.h"
 #include "ring.h"
 #include "to_guest.h"
 
@@ -209,6 +210,15 @@ static void plan_packet(const struct to_guest *q,
     }
 }
 
+/* The guest wrote them, and we shall write responses over them. */
+static void prefetch_slots(const struct to_guest *q, unsigned int count)
+{
+    for (unsigned int i = 0; i < count;
+         i += PREFETCH_LINE / sizeof(union netif_rx_sring_entry)) {
+        prefetch_to_write(ring_entry(q, q->req_cons + i));
+    }
+}
+
 /*
  * What most packets are: one span that fits one page, nothing special.
  * False: look closer.  What it takes is what plan_packet would make of it.
@@ -259,6 +269,7 @@ int to_guest_take(struct to_guest *q, struct to_guest_burst *burst,
     if (count > TO_GUEST_BURST) {
         count = TO_GUEST_BURST;
     }
+    prefetch_slots(q, (unsigned int)room < count ? (unsigned int)room : count);
     while (burst->packet_count < count) {
         struct to_guest_packet *packet = &packets[burst->packet_count];
         uint32_t size;

@@ -17,17 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "prefetch.h"
 #include "window.h"
 
 #define AHEAD 6u                /* copies to prefetch for */
-#define LINE 64u
 #define LINES_AHEAD 2u          /* of a copy: the CPU sees the rest coming */
-
-/* Also of what will be read: another core's line comes once, not twice. */
-static inline void prefetch_to_write(const void *at)
-{
-    __asm__ volatile ("prefetchw %0" : : "m" (*(const uint8_t *)at));
-}
 
 /* Without a call for the sizes of most packets; the pieces may overlap. */
 static inline void copy_bytes(uint8_t *to, const uint8_t *from,
@@ -91,12 +85,13 @@ static inline void prefetch(const struct window *window, bool writes,
         return;
     }
     page += copy->offset;
-    for (uint32_t at = 0; at < LINES_AHEAD * LINE && at < copy->size;
-         at += LINE) {
+    for (uint32_t at = 0;
+         at < LINES_AHEAD * PREFETCH_LINE && at < copy->size;
+         at += PREFETCH_LINE) {
         if (writes) {
             prefetch_to_write(page + at);
         } else {
-            __builtin_prefetch(page + at);
+            prefetch_to_read(page + at);
         }
     }
 }

@@ -3,7 +3,7 @@
 FAKE_GUEST = tests/fake/guest.c tests/fake/guest.h netback/access.h
 FUZZ_RUNNER = tests/fuzz/runner.c tests/fuzz/fuzz.h
 JOURNAL = netback/journal.c netback/journal.h netback/kill_point.h
-WINDOW = netback/window.c netback/window.h netback/grant_pin.h
+WINDOW = netback/window.c netback/window.h netback/prefetch.h netback/grant_pin.h
 
 unit_tests += tests/unit/check_from_guest tests/unit/check_to_guest \
 	tests/unit/check_offload tests/unit/check_local \
