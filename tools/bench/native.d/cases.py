@@ -59,7 +59,8 @@ class Path:
         return Load([self.bench.program("dpdk_load")] +
                     eal(GUESTS, "load", megabytes) + vdevs +
                     ["--", "-p", str(self.pages), "-m", str(self.largest),
-                     "-r", str(self.far_queues), what], self.work + "/load.log")
+                     "-r", str(self.far_queues), what],
+                    self.work + "/load.log")
 
     load = dpdk_load
 
@@ -266,8 +267,10 @@ def switch_case(bench):
 
 
 def jumbo_case(bench):
+    if not bench.sizes(JUMBO):
+        return
     # The other drivers' frames end at 1518 bytes.
-    for path in bench.paths("memif", "af_packet") if bench.sizes(JUMBO) else ():
+    for path in bench.paths("memif", "af_packet"):
         with Session(path(bench, size=JUMBO)) as load:
             yield row("ovs-guest-guest", path.name, JUMBO,
                       measure_switch(bench, load, JUMBO))

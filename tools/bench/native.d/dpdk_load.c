@@ -10,7 +10,8 @@
  *
  * Every port that EAL made is a guest, at most 2.  BUFFERS, of 4 KiB, are
  * sent from in turn [4096]; -m makes all buffers large enough for frames of
- * BYTES; -r: queues to take from [1].  load_commands.h says how it is told what to send.
+ * BYTES; -r: queues to take from [1].  load_commands.h says how it is told
+ * what to send.
  */
 #include <rte_eal.h>
 #include <rte_ethdev.h>

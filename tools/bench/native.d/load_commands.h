@@ -2,8 +2,8 @@
 /*
  * How the benchmark talks to a process that is its guests.  A line on stdin,
  * "SIZE FLOWS", says what to send from now on; SIZE is in bytes, 0 for an
- * IMIX.  No FLOWS: nothing, which is where it starts.  Each is answered by a line "SENT RECEIVED", packets until then.
- * The end of stdin is the end.
+ * IMIX; no FLOWS: nothing, which is where it starts.  Each is answered by a
+ * line "SENT RECEIVED", packets until then.  The end of stdin is the end.
  */
 #ifndef BENCH_LOAD_COMMANDS_H
 #define BENCH_LOAD_COMMANDS_H

@@ -39,12 +39,13 @@
 #include "netback/to_guest.h"
 
 #define BURST TRAFFIC_BURST
-#define BUFFERS 128u            /* as few as a pool hands out again and again */
+#define BUFFERS 128u            /* as few as a pool hands out in turn */
 #define BUFFER_SIZE 2176u       /* a DPDK mbuf's default data room */
 #define SIZE_MAX_PLAIN 12288u   /* bytes of a plainly copied packet */
 #define SAMPLES (1u << 18)      /* bursts of a run that are looked at */
 #define RING 256u               /* packets between copier and guest */
 #define PARTS_MAX 5u
+#define SOCKET_MAX 100          /* bytes of a socket's name */
 
 struct options {
     int back_cpu, front_cpu;
@@ -108,6 +109,15 @@ static double now(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* The frontend makes it and removes it. */
+static void name_socket(char path[SOCKET_MAX])
+{
+    const char *dir = getenv("TMPDIR");
+
+    snprintf(path, SOCKET_MAX, "%s/vif_bench.%d", dir != NULL ? dir : "/tmp",
+             (int)getpid());
 }
 
 static struct local_front *make_front(const struct options *options,
@@ -434,15 +444,15 @@ static void measure_twice(struct backend *b, const struct bench_case *c,
 static void run_vif(struct backend *b, const struct bench_case *c,
                     const struct options *options)
 {
-    char dir[] = "/tmp/vif_bench.XXXXXX", path[64];
+    char path[SOCKET_MAX];
     int ready[2];
     char byte;
     pid_t child;
 
-    if (mkdtemp(dir) == NULL || pipe(ready) != 0) {
-        die("no directory for the socket in /tmp");
+    name_socket(path);
+    if (pipe(ready) != 0) {
+        die("no pipe");
     }
-    snprintf(path, sizeof(path), "%s/vif", dir);
     child = fork();
     if (child == 0) {
         run_guest(options, path, ready[1]);
@@ -455,7 +465,6 @@ static void run_vif(struct backend *b, const struct bench_case *c,
     b->access->ops->destroy(b->access);
     local_disconnect(&b->link);
     waitpid(child, NULL, 0);
-    rmdir(dir);
 }
 
 static void run_plain(struct backend *b, const struct bench_case *c,
@@ -496,17 +505,14 @@ static void run_plain(struct backend *b, const struct bench_case *c,
  */
 static void run_alone(struct backend *b, const struct options *options)
 {
-    char dir[] = "/tmp/vif_bench.XXXXXX", path[64];
+    char path[SOCKET_MAX];
     struct traffic traffic = { .size = options->size, .flows = 1 };
     unsigned int bursts = (unsigned int)(options->seconds * 1000);
     uint64_t from = 0, to = 0;
     struct local_front *front;
     pid_t child;
 
-    if (mkdtemp(dir) == NULL) {
-        die("no directory for the socket in /tmp");
-    }
-    snprintf(path, sizeof(path), "%s/vif", dir);
+    name_socket(path);
     front = make_front(options, path);
     if (front == NULL) {
         die("the frontend could not be made");
@@ -529,7 +535,6 @@ static void run_alone(struct backend *b, const struct options *options)
     local_disconnect(&b->link);
     local_front_destroy(front);
     waitpid(child, NULL, 0);
-    rmdir(dir);
 }
 
 static void usage(void)
