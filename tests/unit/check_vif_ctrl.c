@@ -4,6 +4,7 @@
  * transport in the test's memory.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ static unsigned int masks, unmasks, maps, unmaps, destroys;
 static unsigned int watches, rearms, unwatches, breaks;
 static int watch_error;
 static grant_ref_t refuse_ref;
+static void *in_use;                    /* [a] page of a packet thread */
 static RING_IDX prod;
 static uint64_t now;
 
@@ -83,6 +85,7 @@ static void unmap(void *self, void *page)
 {
     ck_assert_ptr_eq(self, &guest);
     ck_assert_ptr_nonnull(page);
+    ck_assert_ptr_ne(page, __atomic_load_n(&in_use, __ATOMIC_SEQ_CST));
     unmaps++;
 }
 
@@ -303,6 +306,63 @@ START_TEST(static_grants_of_one_queue)
 }
 END_TEST
 
+static bool stop;
+
+/* Never idle: the gate is busy but for a moment between bursts. */
+static void *packet_thread(void *unused)
+{
+    struct burst_from *from = &vif->queues[0].from;
+    uint8_t byte;
+
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+        uint64_t hits = from->stats.static_copies;
+        struct access_copy copy = {
+            .ref = FAKE_GUEST_REF + 3, .size = 1, .host = &byte,
+        };
+
+        ck_assert(burst_gate_enter(&from->gate));
+        access_copy(from->access, ACCESS_FROM_GUEST, &copy, 1);
+        if (from->stats.static_copies != hits) {
+            __atomic_store_n(&in_use, guest->pages[3], __ATOMIC_SEQ_CST);
+        }
+        for (volatile unsigned int i = 0; i < 100; i++) {
+        }
+        __atomic_store_n(&in_use, NULL, __ATOMIC_SEQ_CST);
+        burst_gate_leave(&from->gate);
+    }
+    return unused;
+}
+
+/*
+ * A page that a burst has found in the table is not unmapped before the end
+ * of that burst, and the wait for it ends although bursts never do.
+ */
+START_TEST(deletes_under_load)
+{
+    const uint64_t *copies = &vif->queues[0].from.stats.static_copies;
+    pthread_t thread;
+
+    must_open();
+    fill_list(4);
+    __atomic_store_n(&vif->queues[0].from.gate.open, 1, __ATOMIC_SEQ_CST);
+    stop = false;
+    ck_assert_int_eq(pthread_create(&thread, NULL, packet_thread, NULL), 0);
+    for (unsigned int i = 0; i < 300; i++) {
+        uint64_t hits = __atomic_load_n(copies, __ATOMIC_RELAXED);
+
+        ck_assert_uint_eq(ask(XEN_NETIF_CTRL_TYPE_ADD_GREF_MAPPING, 0,
+                              FAKE_GUEST_REF + LIST, 4), 0);
+        while (__atomic_load_n(copies, __ATOMIC_RELAXED) == hits) {
+            sched_yield();      /* until it is in use */
+        }
+        ck_assert_uint_eq(ask(XEN_NETIF_CTRL_TYPE_DEL_GREF_MAPPING, 0,
+                              FAKE_GUEST_REF + LIST, 4), 0);
+    }
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+}
+END_TEST
+
 /* The hash goes with the frontend that asked for it. */
 START_TEST(hash_ends_with_the_ring)
 {
@@ -343,6 +403,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, xsa332_event_storm);
     tcase_add_test(tcase, broken_ring);
     tcase_add_test(tcase, static_grants_of_one_queue);
+    tcase_add_test(tcase, deletes_under_load);
     tcase_add_test(tcase, hash_ends_with_the_ring);
     tcase_add_loop_test(tcase, failures_hold_nothing, 0, 3);
 }

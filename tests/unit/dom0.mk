@@ -37,7 +37,7 @@ tests_unit_check_vif_ctrl_SOURCES = tests/unit/check_vif_ctrl.c \
 	netback/gref.c netback/gref.h netback/hash.c netback/hash.h
 tests_unit_check_vif_ctrl_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 	-DALLOW_EXPERIMENTAL_API
-tests_unit_check_vif_ctrl_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_vif_ctrl_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_check_vif_ctrl_LDADD = $(UNIT_LDADD)
 
 unit_tests += tests/unit/check_burst_offload
