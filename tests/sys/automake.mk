@@ -6,3 +6,9 @@ tests_sys_window_peek_SOURCES = tests/sys/window_peek.c hv/public/window.h
 tests_sys_window_peek_CPPFLAGS = -I$(top_srcdir) -D_GNU_SOURCE
 tests_sys_window_peek_CFLAGS = $(WARN_CFLAGS)
 tests_sys_window_peek_LDADD = -lxenforeignmemory
+
+noinst_PROGRAMS += tests/sys/ctrl_front
+tests_sys_ctrl_front_SOURCES = tests/sys/ctrl_front.c netback/ring.h
+tests_sys_ctrl_front_CPPFLAGS = -I$(top_srcdir) -D_GNU_SOURCE
+tests_sys_ctrl_front_CFLAGS = $(WARN_CFLAGS)
+tests_sys_ctrl_front_LDADD = -lxenstore -lxenevtchn -lxengnttab
