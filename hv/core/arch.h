@@ -70,6 +70,11 @@ void arch_p2m_flush(struct domain *d);
 
 int arch_domain_create(struct domain *d,
                        const struct xen_domctl_createdomain *config);
+/*
+ * Gives back a bounded part of what a domain that never runs again has of
+ * the machine: 0 when arch_domain_destroy() has little left, or -ERESTART.
+ */
+int arch_domain_release(struct domain *d);
 /* The domain never ran or never runs again.  Accepts half-made ones. */
 void arch_domain_destroy(struct domain *d);
 int arch_vcpu_create(struct vcpu *v);

@@ -284,6 +284,9 @@ static int create_modules(struct domain *d)
  */
 static int destroy_modules(struct domain *d)
 {
+    if (arch_domain_release(d) != 0) {
+        return -ERESTART;
+    }
     for (unsigned int i = 0; i < d->max_vcpus; i++) {
         vcpu_destroy(d->vcpu[i]);
         d->vcpu[i] = NULL;

@@ -133,6 +133,9 @@ int physmap_add(struct domain *d, const struct xen_add_to_physmap *op)
     if (op->space == XENMAPSPACE_gmfn_foreign) {
         return -ENOSYS;
     }
+    if (d->is_pv) {
+        return -EACCES;         /* it has no map of its own to change */
+    }
     return place(d, op->space, op->idx, gfn(op->gpfn), NULL);
 }
 
@@ -167,6 +170,9 @@ int physmap_add_batch(struct domain *d,
     if (op->space == XENMAPSPACE_gmfn_range) {
         return -EOPNOTSUPP;
     }
+    if (d->is_pv) {
+        return -EACCES;
+    }
     if (op->space == XENMAPSPACE_gmfn_foreign) {
         owner = domain_get_by_id(op->u.foreign_domid);
         if (owner == NULL) {
@@ -192,6 +198,9 @@ int physmap_remove(struct domain *d, gfn_t g)
     enum p2m_type type;
     mfn_t m;
 
+    if (d->is_pv) {
+        return -EACCES;
+    }
     if (g.v >= P2M_GFN_LIMIT) {
         return -EINVAL;
     }

@@ -13,6 +13,12 @@
 #define PV_SHARED_INFO_GFN (PV_BASE + 0x10000)
 #define PV_MAPPED (PV_BASE + 0x100000)
 
+int arch_domain_release(struct domain *d)
+{
+    (void)d;
+    return 0;
+}
+
 int arch_vcpu_initialise_pv(struct vcpu *v,
                             const struct vcpu_guest_context *c)
 {

@@ -59,6 +59,7 @@ static const struct shape {
     { __HYPERVISOR_physdev_op, { 40, P, 1 } },
     { __HYPERVISOR_hvm_op, { 27, P, 1 } },
     { __HYPERVISOR_arch_0, { P, 1, 1 } },
+    { __HYPERVISOR_mmuext_op, { P, 200, P } },
     { __HYPERVISOR_platform_op, { P, 1, 1 } },
     { __HYPERVISOR_sysctl, { P, 1, 1 } },
     { __HYPERVISOR_domctl, { P, 1, 1 } },
@@ -327,6 +328,7 @@ static void call(struct fuzz_input *in)
         for (i = 0; i < 3; i++) {
             v->arch->arg[i] = argument(in, shape->limit[i]);
         }
+        v->arch->arg[3] = some_domid(in);
     }
     env_run(v);
     for (i = 0; i < RESTARTS_MAX && !hypercall(v, nr, &result); i++) {
@@ -457,14 +459,12 @@ static void undo_dom0(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = { data, size };
-    domid_t id;
 
     env_start_small();
     machine_on_shutdown = on_shutdown;
     env_domain(0, GUEST_VCPUS);
-    for (id = 1; id < 3; id++) {
-        domain_put(env_domain(id, GUEST_VCPUS));
-    }
+    domain_put(env_domain(1, GUEST_VCPUS));
+    domain_put(env_pv_domain(2, GUEST_VCPUS));
     machine_tlb_watch(dom0, WINDOWS_AT, TLB_FRAMES);
     memset(window, 0, sizeof(window));
     machine_set_window(window, sizeof(window));

@@ -186,6 +186,26 @@ START_TEST(grant_frames_stand_above_the_guest)
 }
 END_TEST
 
+/* shared_info would leave its place, where the personality looks for it. */
+START_TEST(a_pv_guest_has_no_physmap_to_change)
+{
+    struct xen_add_to_physmap add = { .domid = DOMID_SELF, .gpfn = 4,
+                                      .space = XENMAPSPACE_shared_info };
+    struct xen_remove_from_physmap remove = { .domid = DOMID_SELF,
+                                              .gpfn = 4 };
+    enum p2m_type type;
+
+    env_run(pv->vcpu[0]);
+    ck_assert_int_eq(env_call(__HYPERVISOR_memory_op, XENMEM_add_to_physmap,
+                              env_arg(&add), 0), -EACCES);
+    ck_assert_int_eq(env_call(__HYPERVISOR_memory_op,
+                              XENMEM_remove_from_physmap, env_arg(&remove),
+                              0), -EACCES);
+    (void)p2m_lookup(pv, gfn(4), &type);
+    ck_assert_int_eq(type, P2M_RAM_RW);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("pv_op");
@@ -201,6 +221,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, a_pv_guest_has_its_own_features_and_m2p);
     tcase_add_test(t, grant_frames_stand_above_the_guest);
+    tcase_add_test(t, a_pv_guest_has_no_physmap_to_change);
     return s;
 }
 

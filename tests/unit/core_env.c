@@ -55,14 +55,14 @@ static void give_memory(struct domain *d)
     }
 }
 
-struct domain *env_domain(domid_t id, unsigned int vcpus)
+static struct domain *make(domid_t id, unsigned int vcpus, uint32_t flags)
 {
     struct xen_domctl_createdomain config;
     struct domain *d;
     unsigned int i;
 
     memset(&config, 0, sizeof(config));
-    config.flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap;
+    config.flags = flags;
     config.max_vcpus = vcpus;
     config.max_evtchn_port = UINT32_MAX;
     config.max_grant_frames = -1;
@@ -79,6 +79,16 @@ struct domain *env_domain(domid_t id, unsigned int vcpus)
     give_memory(d);
     require(domain_unpause_by_controller(d) == 0);
     return d;
+}
+
+struct domain *env_domain(domid_t id, unsigned int vcpus)
+{
+    return make(id, vcpus, XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap);
+}
+
+struct domain *env_pv_domain(domid_t id, unsigned int vcpus)
+{
+    return make(id, vcpus, 0);
 }
 
 void env_run(struct vcpu *v)

@@ -22,6 +22,8 @@ void env_start(void);
 void env_start_small(void);
 /* A domain with 'vcpus' vcpus, up; the first with id 0 is dom0. */
 struct domain *env_domain(domid_t id, unsigned int vcpus);
+/* The same for a PV guest. */
+struct domain *env_pv_domain(domid_t id, unsigned int vcpus);
 /* 'v' is the one that runs on the fake's CPU. */
 void env_run(struct vcpu *v);
 /* The test's view of a domain's page. */

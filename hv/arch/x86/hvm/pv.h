@@ -27,7 +27,9 @@ struct pv_domain {
     struct list_node pages;     /* frames that we own, by link */
     uint64_t root;              /* [I] gfn of the level 4 table */
     struct pvk_domain *shared;  /* [I] PVK_DOMAIN: the guest can write it */
-    bool is_completing;         /* [a] see pv_memory_complete() */
+    bool is_completing;         /* [a] one caller of pv_memory_complete() */
+    uint64_t wanted;            /* by that caller: frames to come, 0: ask */
+    uint64_t m2p_done, records_done, direct_done; /* by that caller: pages */
     uint64_t frames;            /* [a] frames with records; 0: none yet */
     uint32_t **records;         /* [I] once frames is set: page by page */
 };
@@ -65,10 +67,12 @@ void pv_memory_destroy(struct domain *d);
 int pv_memory_add_vcpu(struct vcpu *v);
 /*
  * Records, M2P and the view of all guest frames, once the toolstack has
- * given the memory: 0, -ENOMEM.  Again and again the same.  d is paused or
- * builds.
+ * given the memory: 0, -ERESTART (bounded work per call), -EBUSY (another
+ * does it), -ENOMEM, -E2BIG.  Again and again the same.
  */
 int pv_memory_complete(struct domain *d);
+/* Frees a bounded number of pages: 0 when all are gone, or -ERESTART. */
+int pv_memory_release(struct domain *d);
 /* The record of a guest frame, or NULL. */
 uint32_t *pv_memory_record(struct domain *d, uint64_t frame);
 /* Entry points of the image. */

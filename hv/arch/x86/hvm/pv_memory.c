@@ -43,6 +43,8 @@
 #define FRAMES_2M 512ull
 #define RECORDS_PER_PAGE (PAGE_SIZE / sizeof(uint32_t))
 #define PHYS_BITS_MAX 48u
+#define PAGES_PER_CALL 64u          /* mapped before other work's turn */
+#define RELEASES_PER_CALL 512u
 
 /* Guest frames beyond the limit that a balloon may still be given. */
 #define FRAMES_SLACK 2048u
@@ -246,21 +248,35 @@ int pv_memory_create(struct domain *d)
     return rc != 0 ? rc : map_shared_info(d);
 }
 
+int pv_memory_release(struct domain *d)
+{
+    struct pv_domain *pv = d->arch->pv;
+
+    for (unsigned int i = 0; pv->base != 0 && !list_is_empty(&pv->pages);
+         i++) {
+        struct frame *f;
+
+        if (i == RELEASES_PER_CALL) {
+            return -ERESTART;
+        }
+        f = list_first(&pv->pages, struct frame, link);
+        list_del(&f->link);
+        frame_disown(f);
+    }
+    return 0;
+}
+
 void pv_memory_destroy(struct domain *d)
 {
     struct pv_domain *pv = d->arch->pv;
 
-    /* Empty by now, unless the domain was never made whole. */
+    /* Nothing there, unless the domain was never made whole. */
     if (d->p2m != NULL && pv->base != 0 && !domain_is_dying(d)) {
-        for (uint64_t g = pv->base; g < pv->next; g++) {
+        for (uint64_t g = pv->base + PV_GFN_PAGES; g < pv->next; g++) {
             (void)p2m_remove(d, gfn(g), 0);
         }
     }
-    while (pv->base != 0 && !list_is_empty(&pv->pages)) {
-        struct frame *f = list_first(&pv->pages, struct frame, link);
-
-        list_del(&f->link);
-        frame_disown(f);
+    while (pv_memory_release(d) != 0) {
     }
     kmem_free(pv->records);
 }
@@ -389,93 +405,118 @@ static uint64_t *m2p_page(uint64_t i)
     return page;
 }
 
-static int map_m2p(struct domain *d, uint64_t frames)
+static int map_m2p(struct domain *d, uint64_t i)
+{
+    uint64_t *page = m2p_page(i);
+
+    return page == NULL ? -ENOMEM
+           : map_shared(d, PVK_M2P + i * PAGE_SIZE, arch_virt_to_mfn(page),
+                        PUBLIC);
+}
+
+static int map_records(struct domain *d, uint64_t i)
+{
+    uint64_t g;
+
+    d->arch->pv->records[i] = map_page(d, PVK_RECORDS + i * PAGE_SIZE, &g);
+    return d->arch->pv->records[i] == NULL ? -ENOMEM : 0;
+}
+
+static int map_direct(struct domain *d, uint64_t i)
+{
+    return map(d, PVK_DIRECT + (i << (PAGE_SHIFT + 9)), i * FRAMES_2M,
+               DATA | PTE_LARGE);
+}
+
+/* From page '*done' to 'end', as far as '*budget' goes. */
+static int map_some(struct domain *d, int (*one)(struct domain *d,
+                                                 uint64_t i),
+                    uint64_t *done, uint64_t end, unsigned int *budget)
 {
     int rc = 0;
 
-    for (uint64_t i = 0; rc == 0 && i * WORDS < frames; i++) {
-        uint64_t *page = m2p_page(i);
-
-        rc = page == NULL ? -ENOMEM
-             : map_shared(d, PVK_M2P + i * PAGE_SIZE, arch_virt_to_mfn(page),
-                          PUBLIC);
-    }
-    return rc;
-}
-
-static int map_records(struct domain *d, uint64_t frames)
-{
-    struct pv_domain *pv = d->arch->pv;
-    uint64_t pages = (frames + RECORDS_PER_PAGE - 1) / RECORDS_PER_PAGE;
-
-    pv->records = kmem_alloc_array(pages, sizeof(*pv->records));
-    if (pv->records == NULL) {
-        return -ENOMEM;
-    }
-    for (uint64_t i = 0; i < pages; i++) {
-        uint64_t g;
-
-        pv->records[i] = map_page(d, PVK_RECORDS + i * PAGE_SIZE, &g);
-        if (pv->records[i] == NULL) {
-            return -ENOMEM;
+    while (rc == 0 && *done < end) {
+        if (*budget == 0) {
+            return -ERESTART;
         }
-    }
-    return 0;
-}
-
-static int map_direct(struct domain *d, uint64_t frames)
-{
-    int rc = 0;
-
-    for (uint64_t g = 0; rc == 0 && g < frames; g += FRAMES_2M) {
-        rc = map(d, PVK_DIRECT + (g << PAGE_SHIFT), g, DATA | PTE_LARGE);
+        (*budget)--;
+        rc = one(d, *done);
+        *done += rc == 0;
     }
     return rc;
 }
 
-static int complete(struct domain *d)
+/* How many frames the guest may have: settled at the first call. */
+static int choose_frames(struct domain *d)
 {
     struct pv_domain *pv = d->arch->pv;
     uint64_t frames = min(READ_ONCE(d->max_pages), arch_max_mfn())
                       + FRAMES_SLACK;
-    uint64_t *root = page_at(d, pv->root);
-    int rc;
+    uint64_t pages;
 
     frames = (frames + FRAMES_2M - 1) / FRAMES_2M * FRAMES_2M;
     if (frames > PVK_DIRECT_LIMIT || frames > pv->base) {
         console_guest_log(LOG_WARNING, d, "a PV guest has at most 4 TiB");
         return -E2BIG;
     }
-    rc = map_m2p(d, frames);
+    pages = (frames + RECORDS_PER_PAGE - 1) / RECORDS_PER_PAGE;
+    pv->records = kmem_alloc_array(pages, sizeof(*pv->records));
+    if (pv->records == NULL) {
+        return -ENOMEM;
+    }
+    pv->wanted = frames;
+    return 0;
+}
+
+static int complete(struct domain *d)
+{
+    struct pv_domain *pv = d->arch->pv;
+    unsigned int budget = PAGES_PER_CALL;
+    uint64_t *root;
+    int rc = pv->wanted == 0 ? choose_frames(d) : 0;
+
     if (rc == 0) {
-        rc = map_records(d, frames);
+        rc = map_some(d, map_m2p, &pv->m2p_done,
+                      (pv->wanted + WORDS - 1) / WORDS, &budget);
     }
     if (rc == 0) {
-        rc = map_direct(d, frames);
+        rc = map_some(d, map_records, &pv->records_done,
+                      (pv->wanted + RECORDS_PER_PAGE - 1) / RECORDS_PER_PAGE,
+                      &budget);
+    }
+    if (rc == 0) {
+        rc = map_some(d, map_direct, &pv->direct_done,
+                      pv->wanted / FRAMES_2M, &budget);
     }
     if (rc != 0) {
         return rc;
     }
+    root = page_at(d, pv->root);
+    if (root == NULL) {
+        return -EINVAL;             /* a builder put RAM in its place */
+    }
     for (unsigned int i = 0; i < PVK_SLOT_COUNT; i++) {
         pv->shared->slot[i] = root[PVK_SLOT_FIRST + i];
     }
-    pv->shared->frames = frames;
-    __atomic_store_n(&pv->frames, frames, __ATOMIC_RELEASE);
+    pv->shared->frames = pv->wanted;
+    __atomic_store_n(&pv->frames, pv->wanted, __ATOMIC_RELEASE);
     return 0;
 }
 
 int pv_memory_complete(struct domain *d)
 {
     struct pv_domain *pv = d->arch->pv;
+    int rc;
 
     if (__atomic_load_n(&pv->frames, __ATOMIC_ACQUIRE) != 0) {
         return 0;
     }
-    /* One caller; what failed for lack of memory ends the build. */
     if (__atomic_exchange_n(&pv->is_completing, true, __ATOMIC_ACQUIRE)) {
         return -EBUSY;
     }
-    return complete(d);
+    rc = complete(d);
+    __atomic_store_n(&pv->is_completing, false, __ATOMIC_RELEASE);
+    return rc;
 }
 
 uint32_t *pv_memory_record(struct domain *d, uint64_t frame)

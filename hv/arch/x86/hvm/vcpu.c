@@ -68,6 +68,13 @@ int arch_domain_create(struct domain *d,
     return rc;
 }
 
+int arch_domain_release(struct domain *d)
+{
+    /* A half-made one has its pages in the p2m still, and few. */
+    return d->arch == NULL || !is_pv(d) || !domain_is_dying(d)
+           ? 0 : pv_memory_release(d);
+}
+
 void arch_domain_destroy(struct domain *d)
 {
     if (d->arch == NULL) {
