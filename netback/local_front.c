@@ -58,8 +58,11 @@ void local_front_grant_all(struct local_front *front)
     for (unsigned int i = 0; i < front->queue_count && !front->is_static;
          i++) {
         for (uint32_t slot = 0; slot < LOCAL_FRONT_SLOTS; slot++) {
-            grant_page(front, front->queues[i].tx_page + slot, true);
-            grant_page(front, front->queues[i].rx_page + slot, false);
+            uint32_t tx = front->queues[i].tx_page + slot;
+            uint32_t rx = front->queues[i].rx_page + slot;
+
+            grant_page(front, tx, tx, true);
+            grant_page(front, rx, rx, false);
         }
     }
     front->is_static = true;

@@ -30,12 +30,14 @@ class Path:
     guest_first = True          # who makes the socket is there first
     far_queues = 1
 
-    def __init__(self, bench, size=1500, pages=PAGES, queues=1):
+    def __init__(self, bench, size=1500, pages=PAGES, queues=1,
+                 static=False):
         self.bench = bench
         self.work = bench.work
         self.largest = max(size, 1514)
         self.pages = pages
         self.queues = queues
+        self.static = static
         self.sockets = ["%s/%s-%d" % (bench.work, self.name, n)
                         for n in range(2)]
         for path in self.sockets:
@@ -78,7 +80,9 @@ class Xenvif(Path):
 
     def load(self, count, what):
         return Load([self.bench.program("vif_load"), "-p", str(self.pages),
-                     "-q", str(self.queues), what] + self.sockets[:count],
+                     "-q", str(self.queues)] +
+                    (["-s"] if self.static else []) +
+                    [what] + self.sockets[:count],
                     self.work + "/load.log")
 
 
@@ -282,6 +286,7 @@ def variant_case(bench):
         return
     variants = (("single-page", {"pages": 1}, (64, 1500)),
                 ("256-mib", {"pages": 65536}, (64, 1500)),
+                ("static-grants", {"static": True}, (64, 1500)),
                 ("2-queues", {"queues": 2}, (64,)),
                 ("4-queues", {"queues": 4}, (64,)))
     for name, settings, sizes in variants:

@@ -6,6 +6,7 @@ TITLES = {
     "ovs-guest-guest": "guest to guest through Open vSwitch, both directions",
     "ovs-guest-guest-single-page": "... from a single page",
     "ovs-guest-guest-256-mib": "... from 256 MiB in turn",
+    "ovs-guest-guest-static-grants": "... by static grants of 1 MiB",
     "ovs-guest-guest-2-queues": "... with 2 queues on one CPU",
     "ovs-guest-guest-4-queues": "... with 4 queues on one CPU",
     "flows-emc": "... 1000 flows, exact match cache",

@@ -3,9 +3,10 @@
  * Guests that send and take as fast as they can, each a local frontend: the
  * load of a benchmark of what is on the other side of their sockets.
  *
- * usage: vif_load [-p PAGES] [-q QUEUES] send|take|both SOCKET [SOCKET]
+ * usage: vif_load [-s] [-p PAGES] [-q QUEUES] send|take|both SOCKET [SOCKET]
  *
- * PAGES is how many pages of its memory a guest sends from, in turn [4096].
+ * PAGES is how many pages of its memory a guest sends from, in turn [4096];
+ * with -s it has the pages of its slots mapped for good instead.
  * load_commands.h says how it is told what to send.  It ends with its stdin,
  * or with its backend.
  */
@@ -21,6 +22,7 @@ struct options {
     uint32_t pages;
     unsigned int queues;
     bool sends, takes;
+    bool is_static;
     unsigned int guests;
     char **paths;
 };
@@ -30,7 +32,8 @@ static struct local_front *make_guest(const struct options *o,
 {
     struct local_front_config config = {
         .path = o->paths[i], .queue_count = (uint16_t)o->queues,
-        .features = LOCAL_SG | LOCAL_CSUM, .tx_pages = o->pages,
+        .features = LOCAL_SG | LOCAL_CSUM | (o->is_static ? LOCAL_CTRL : 0),
+        .tx_pages = o->pages,
         .mac = { 0x02, 0x16, 0x3e, 0, 0, (uint8_t)i },
     };
     struct local_front *front = local_front_create_with(&config);
@@ -86,10 +89,11 @@ static struct options parse(int argc, char **argv)
     const char *what;
     int c;
 
-    while ((c = getopt(argc, argv, "p:q:")) != -1) {
+    while ((c = getopt(argc, argv, "sp:q:")) != -1) {
         switch (c) {
         case 'p': o.pages = (uint32_t)strtoul(optarg, NULL, 0); break;
         case 'q': o.queues = (unsigned int)strtoul(optarg, NULL, 0); break;
+        case 's': o.is_static = true; break;
         default: optind = argc; break;
         }
     }
@@ -100,7 +104,7 @@ static struct options parse(int argc, char **argv)
     o.paths = argv + optind;
     if ((!o.sends && !o.takes) || o.guests == 0 ||
         o.guests > LOAD_GUESTS_MAX) {
-        fprintf(stderr, "usage: vif_load [-p PAGES] [-q QUEUES] "
+        fprintf(stderr, "usage: vif_load [-s] [-p PAGES] [-q QUEUES] "
                 "send|take|both SOCKET [SOCKET]\n");
         exit(2);
     }
@@ -119,6 +123,10 @@ int main(int argc, char **argv)
     fflush(stdout);
     for (unsigned int i = 0; i < o.guests; i++) {
         accept_backend(fronts[i]);
+        if (o.is_static && local_front_use_static(fronts[i]) != 0) {
+            fprintf(stderr, "vif_load: no static grants\n");
+            return 1;
+        }
     }
     run(fronts, &o);
     for (unsigned int i = 0; i < o.guests; i++) {
