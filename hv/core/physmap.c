@@ -244,6 +244,22 @@ int physmap_set_e820(struct domain *d, const struct e820_entry_abi *entry,
     return 0;
 }
 
+uint64_t physmap_memory_end(struct domain *d)
+{
+    uint64_t end = 0;
+
+    spin_lock(&d->lock);
+    for (unsigned int i = 0; d->e820 != NULL && i < d->e820->count; i++) {
+        const struct e820_entry_abi *e = &d->e820->entry[i];
+
+        if (e->size <= UINT64_MAX - e->addr) {
+            end = max(end, e->addr + e->size);
+        }
+    }
+    spin_unlock(&d->lock);
+    return end;
+}
+
 /* A copy of d's map that the caller frees, or NULL. */
 static struct e820_map *copy_map(struct domain *d)
 {

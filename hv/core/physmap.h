@@ -25,6 +25,8 @@ int physmap_add_batch(struct domain *d,
                       const struct xen_add_to_physmap_batch *op,
                       uint64_t *done);
 int physmap_remove(struct domain *d, gfn_t g);
+/* The first byte above that map; 0 without one. */
+uint64_t physmap_memory_end(struct domain *d);
 /* XENMEM_memory_map: writes the map to the caller.  0 or -E. */
 int physmap_memory_map(struct domain *d, struct guest_ptr arg);
 int physmap_set_memory_map(struct domain *cur, struct guest_ptr arg);

@@ -17,6 +17,7 @@
 #include "core/lock.h"
 #include "core/p2m.h"
 #include "core/page_alloc.h"
+#include "core/physmap.h"
 #include "core/vcpu.h"
 #include "hvm/pv.h"
 #include "insn.h"
@@ -446,14 +447,18 @@ static int map_some(struct domain *d, int (*one)(struct domain *d,
     return rc;
 }
 
-/* How many frames the guest may have: settled at the first call. */
+/*
+ * How many frames the guest may ever have, settled at the first call: its
+ * limit then, or the end of its memory map, up to which it may balloon.
+ */
 static int choose_frames(struct domain *d)
 {
     struct pv_domain *pv = d->arch->pv;
-    uint64_t frames = min(READ_ONCE(d->max_pages), arch_max_mfn())
-                      + FRAMES_SLACK;
+    uint64_t frames = max(READ_ONCE(d->max_pages),
+                          physmap_memory_end(d) >> PAGE_SHIFT);
     uint64_t pages;
 
+    frames = min(frames, arch_max_mfn()) + FRAMES_SLACK;
     frames = (frames + FRAMES_2M - 1) / FRAMES_2M * FRAMES_2M;
     if (frames > PVK_DIRECT_LIMIT || frames > pv->base) {
         console_guest_log(LOG_WARNING, d, "a PV guest has at most 4 TiB");
