@@ -39,6 +39,15 @@ static inline bool ring_push(RING_IDX *producer, const RING_IDX *event,
            (RING_IDX)(value - old);
 }
 
+/* A checked index, below count also when the CPU guesses wrongly. */
+static inline uint32_t ring_nospec(uint32_t index, uint32_t count)
+{
+    uint64_t mask = (uint64_t)((int64_t)((uint64_t)index - count) >> 63);
+
+    __asm__ volatile ("" : "+r" (mask));
+    return index & (uint32_t)mask;
+}
+
 /* Copy count words out of shared memory, each word read exactly once. */
 static inline void ring_copy_out(uint32_t *to, const void *from,
                                  unsigned int count)

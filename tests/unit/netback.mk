@@ -87,6 +87,38 @@ tests_unit_check_local_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE
 tests_unit_check_local_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_check_local_LDADD = $(UNIT_LDADD)
 
+# The frontend's half of the rings, against the backend's.
+unit_tests += tests/unit/check_to_backend tests/unit/check_from_backend
+fuzz_tests += tests/fuzz/fuzz_to_backend tests/fuzz/fuzz_from_backend
+
+tests_unit_check_to_backend_SOURCES = tests/unit/check_to_backend.c \
+	tests/unit/unit.h $(FAKE_GUEST) netback/ring.h \
+	netback/to_backend.c netback/to_backend.h \
+	netback/from_guest.c netback/from_guest.h $(JOURNAL)
+tests_unit_check_to_backend_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_check_to_backend_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_to_backend_LDADD = $(UNIT_LDADD)
+
+tests_unit_check_from_backend_SOURCES = tests/unit/check_from_backend.c \
+	tests/unit/unit.h $(FAKE_GUEST) netback/ring.h \
+	netback/from_backend.c netback/from_backend.h netback/to_backend.h \
+	netback/to_guest.c netback/to_guest.h $(JOURNAL)
+tests_unit_check_from_backend_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_check_from_backend_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_from_backend_LDADD = $(UNIT_LDADD)
+
+tests_fuzz_fuzz_to_backend_SOURCES = tests/fuzz/fuzz_to_backend.c \
+	$(FUZZ_RUNNER) netback/access.h netback/ring.h \
+	netback/to_backend.c netback/to_backend.h
+tests_fuzz_fuzz_to_backend_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_fuzz_fuzz_to_backend_CFLAGS = $(UNIT_CFLAGS)
+
+tests_fuzz_fuzz_from_backend_SOURCES = tests/fuzz/fuzz_from_backend.c \
+	$(FUZZ_RUNNER) netback/access.h netback/ring.h \
+	netback/from_backend.c netback/from_backend.h netback/to_backend.h
+tests_fuzz_fuzz_from_backend_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_fuzz_fuzz_from_backend_CFLAGS = $(UNIT_CFLAGS)
+
 # Two guests in a process, for the real switches that stand between them.
 noinst_PROGRAMS += tests/native/vif_peer
 tests_native_vif_peer_SOURCES = tests/native/vif_peer.c netback/ring.h \
