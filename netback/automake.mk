@@ -22,7 +22,8 @@ netback_librte_net_xenvif_so_23_0_SOURCES = \
 	netback/local.c netback/local.h netback/local_link.c \
 	netback/offload.c netback/offload.h \
 	netback/pmd.c netback/pmd.h \
-	netback/pmd_args.c netback/pmd_memory.c netback/pmd_stats.c \
+	netback/pmd_args.c netback/pmd_link.c netback/pmd_link.h \
+	netback/pmd_memory.c netback/pmd_stats.c \
 	netback/steer.c netback/steer.h \
 	netback/to_guest.c netback/to_guest.h \
 	netback/vif.c netback/vif.h netback/vif_log.h \

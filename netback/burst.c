@@ -11,23 +11,9 @@
  *  4. Without memory for a packet, its request stays in the ring.
  */
 #include <errno.h>
-#include <sched.h>
 
 #include "netback/burst.h"
 #include "netback/burst_offload.h"
-
-void burst_gate_open(struct burst_gate *gate)
-{
-    __atomic_store_n(&gate->open, 1, __ATOMIC_SEQ_CST);
-}
-
-void burst_gate_close(struct burst_gate *gate)
-{
-    burst_gate_shut(gate);
-    while (__atomic_load_n(&gate->busy, __ATOMIC_SEQ_CST) != 0) {
-        sched_yield();
-    }
-}
 
 static void from_broken(struct burst_from *b)
 {

@@ -69,10 +69,19 @@ static inline void burst_gate_shut(struct burst_gate *gate)
     __atomic_store_n(&gate->open, 0, __ATOMIC_SEQ_CST);
 }
 
-void burst_gate_open(struct burst_gate *gate);
+static inline void burst_gate_open(struct burst_gate *gate)
+{
+    __atomic_store_n(&gate->open, 1, __ATOMIC_SEQ_CST);
+}
 
 /* Returns when no thread is inside; waits at most a burst. */
-void burst_gate_close(struct burst_gate *gate);
+static inline void burst_gate_close(struct burst_gate *gate)
+{
+    burst_gate_shut(gate);
+    while (__atomic_load_n(&gate->busy, __ATOMIC_SEQ_CST) != 0) {
+        sched_yield();
+    }
+}
 
 /*
  * Returns when no thread is inside that was inside at the call; waits at

@@ -167,35 +167,37 @@ static int complete_ipv4(struct rte_mbuf *mbuf)
     return 0;
 }
 
-static bool takes_blank(const struct burst_to *b,
+static bool takes_blank(const struct burst_takes *takes,
                         const struct offload_headers *headers)
 {
-    return headers->l3 == OFFLOAD_L3_IPV4 ? b->takes.csum_ipv4
-                                          : b->takes.csum_ipv6;
+    return headers->l3 == OFFLOAD_L3_IPV4 ? takes->csum_ipv4
+                                          : takes->csum_ipv6;
 }
 
-static int describe_large(struct burst_to *b, struct to_guest_packet *packet,
-                          const struct rte_mbuf *mbuf,
-                          const struct offload_headers *headers)
+static int ask_large(const struct burst_takes *takes,
+                     const struct rte_mbuf *mbuf,
+                     const struct offload_headers *headers,
+                     struct burst_ask *ask)
 {
     bool ipv4 = headers->l3 == OFFLOAD_L3_IPV4;
 
-    packet->gso_size = mbuf->tso_segsz;
-    packet->gso_type = ipv4 ? XEN_NETIF_GSO_TYPE_TCPV4
-                            : XEN_NETIF_GSO_TYPE_TCPV6;
-    if (!(ipv4 ? b->takes.gso_tcpv4 : b->takes.gso_tcpv6)) {
+    ask->gso_size = mbuf->tso_segsz;
+    ask->gso_type = ipv4 ? XEN_NETIF_GSO_TYPE_TCPV4
+                         : XEN_NETIF_GSO_TYPE_TCPV6;
+    if (!(ipv4 ? takes->gso_tcpv4 : takes->gso_tcpv6)) {
         return -EOPNOTSUPP;
     }
-    return offload_check_gso(headers, packet->gso_type, packet->gso_size);
+    return offload_check_gso(headers, ask->gso_type, ask->gso_size);
 }
 
-int burst_offload_to(struct burst_to *b, struct to_guest_packet *packet,
-                     struct rte_mbuf *mbuf)
+int burst_offload_ask(const struct burst_takes *takes, struct rte_mbuf *mbuf,
+                      struct burst_ask *ask)
 {
     bool large = (mbuf->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
     struct offload_headers headers;
     int error = 0;
 
+    *ask = (struct burst_ask){ .blank = false };
     if ((mbuf->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0) {
         error = complete_ipv4(mbuf);
     }
@@ -203,24 +205,54 @@ int burst_offload_to(struct burst_to *b, struct to_guest_packet *packet,
         return error;
     }
     if ((mbuf->ol_flags & TX_MASK) == 0) {
-        if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) ==
-            RTE_MBUF_F_RX_L4_CKSUM_GOOD) {
-            packet->flags = NETRXF_data_validated;
-        }
+        ask->validated = (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) ==
+                         RTE_MBUF_F_RX_L4_CKSUM_GOOD;
         return 0;
     }
     error = parse(mbuf, &headers);
     if (error == 0 && large) {
-        error = describe_large(b, packet, mbuf, &headers);
+        error = ask_large(takes, mbuf, &headers, ask);
     }
     if (error != 0) {
         return error;
     }
-    if (!large && !takes_blank(b, &headers)) {
-        b->stats.completed++;
+    if (!large && !takes_blank(takes, &headers)) {
+        ask->completed = true;
         return complete(mbuf, &headers);
     }
     offload_pseudo(rte_pktmbuf_mtod(mbuf, uint8_t *), &headers, true);
-    packet->flags = NETRXF_csum_blank | NETRXF_data_validated;
+    ask->blank = ask->validated = true;
     return 0;
+}
+
+int burst_offload_complete(struct rte_mbuf *mbuf)
+{
+    struct offload_headers headers;
+    int error = parse(mbuf, &headers);
+
+    return error != 0 ? error : complete(mbuf, &headers);
+}
+
+int burst_offload_check_gso(const struct rte_mbuf *mbuf, uint8_t gso_type,
+                            uint16_t gso_size)
+{
+    struct offload_headers headers;
+    int error = parse(mbuf, &headers);
+
+    return error != 0 ? error
+                      : offload_check_gso(&headers, gso_type, gso_size);
+}
+
+int burst_offload_to(struct burst_to *b, struct to_guest_packet *packet,
+                     struct rte_mbuf *mbuf)
+{
+    struct burst_ask ask;
+    int error = burst_offload_ask(&b->takes, mbuf, &ask);
+
+    packet->flags = (ask.blank ? NETRXF_csum_blank : 0) |
+                    (ask.validated ? NETRXF_data_validated : 0);
+    packet->gso_size = ask.gso_size;
+    packet->gso_type = ask.gso_type;
+    b->stats.completed += ask.completed;
+    return error;
 }

@@ -48,6 +48,30 @@ static inline bool burst_offload_to_is_plain(const struct rte_mbuf *mbuf)
 int burst_offload_from(struct burst_from *b, struct rte_mbuf *mbuf,
                        const struct from_guest_packet *packet);
 
+/* What an mbuf that is sent asks of who receives it. */
+struct burst_ask {
+    bool blank;                 /* complete the checksum */
+    bool validated;             /* no need to verify it */
+    bool completed;             /* it was completed here */
+    uint8_t gso_type;           /* XEN_NETIF_GSO_TYPE_* */
+    uint16_t gso_size;          /* 0: not large */
+};
+
+/*
+ * Read an mbuf's flags; what takes lacks is completed here.  -EOPNOTSUPP: a
+ * large packet of a kind that it does not take; others: the headers are not
+ * what the flags say.
+ */
+int burst_offload_ask(const struct burst_takes *takes, struct rte_mbuf *mbuf,
+                      struct burst_ask *ask);
+
+/* Complete the checksum of a TCP or UDP packet, whatever its field holds. */
+int burst_offload_complete(struct rte_mbuf *mbuf);
+
+/* Is a large packet what its GSO info says? */
+int burst_offload_check_gso(const struct rte_mbuf *mbuf, uint8_t gso_type,
+                            uint16_t gso_size);
+
 /*
  * The other way: what the guest is told.  What it cannot take is completed
  * here.  -EOPNOTSUPP: it does not take large packets of this kind.

@@ -9,20 +9,19 @@
  *  2. A poll of rx queue r serves guest queues r, r + n, r + 2n ...: every
  *     guest queue is polled by one rx queue, however many there are.
  *  3. What the control thread has to say (link, queue count) goes through
- *     an EAL alarm: the switch's callbacks take the switch's locks, under
- *     which it may be removing the port.
+ *     pmd_link.c, never straight into the switch.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
-#include <rte_alarm.h>
 #include <ethdev_driver.h>
 #include <ethdev_vdev.h>
 #include <bus_vdev_driver.h>
 
 #include "netback/burst_offload.h"
 #include "netback/pmd.h"
+#include "netback/pmd_link.h"
 #include "netback/steer.h"
 #include "netback/vif_log.h"
 #include "tools/libdom0/dom0.h"
@@ -35,8 +34,6 @@
                       RTE_ETH_TX_OFFLOAD_TCP_CKSUM | \
                       RTE_ETH_TX_OFFLOAD_UDP_CKSUM | \
                       RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
-#define EVENT_LINK_UP (1u << 16)
-#define EVENT_QUEUES (1u << 17)
 
 static pthread_mutex_t ports_lock = PTHREAD_MUTEX_INITIALIZER;
 static LIST_HEAD(, pmd) ports = LIST_HEAD_INITIALIZER(ports);
@@ -225,24 +222,12 @@ static void tx_queue_release(struct rte_eth_dev *dev, uint16_t id)
     dev->data->tx_queues[id] = NULL;
 }
 
-static void set_link(struct rte_eth_dev *dev, bool up)
-{
-    const struct rte_eth_link link = {
-        .link_speed = RTE_ETH_SPEED_NUM_10G,
-        .link_duplex = RTE_ETH_LINK_FULL_DUPLEX,
-        .link_autoneg = RTE_ETH_LINK_FIXED,
-        .link_status = up ? RTE_ETH_LINK_UP : RTE_ETH_LINK_DOWN,
-    };
-
-    (void)rte_eth_linkstatus_set(dev, &link);
-}
-
 static int link_update(struct rte_eth_dev *dev, int wait)
 {
     const struct pmd *pmd = dev->data->dev_private;
 
     (void)wait;
-    set_link(dev, __atomic_load_n(&pmd->vif->link, __ATOMIC_ACQUIRE));
+    pmd_link_set(dev, __atomic_load_n(&pmd->vif->link, __ATOMIC_ACQUIRE));
     return 0;
 }
 
@@ -294,31 +279,10 @@ static const struct eth_dev_ops pmd_ops = {
     .xstats_reset = pmd_stats_reset,
 };
 
-/* In EAL's interrupt thread.  The port may be gone: touch nothing of it. */
-static void tell_switch(void *argument)
-{
-    uint32_t event = (uint32_t)(uintptr_t)argument;
-    uint16_t port = (uint16_t)event;
-    struct rte_eth_dev *dev = &rte_eth_devices[port];
-
-    if (!rte_eth_dev_is_valid_port(port)) {
-        return;
-    }
-    set_link(dev, (event & EVENT_LINK_UP) != 0);
-    rte_eth_dev_callback_process(dev, RTE_ETH_EVENT_INTR_LSC, NULL);
-    if ((event & EVENT_QUEUES) != 0) {
-        rte_eth_dev_callback_process(dev, RTE_ETH_EVENT_INTR_RESET, NULL);
-    }
-}
-
 /* In the control thread. */
 static void vif_changed(uint16_t port, bool link, bool queues_changed)
 {
-    uint32_t event = port;
-
-    event |= link ? EVENT_LINK_UP : 0;
-    event |= queues_changed ? EVENT_QUEUES : 0;
-    if (rte_eal_alarm_set(1, tell_switch, (void *)(uintptr_t)event) != 0) {
+    if (!pmd_link_tell(port, link, queues_changed)) {
         VIF_LOG(WARNING, "port", "%u: the switch was not told of a change",
                 port);
     }

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Link state of a port, and the way a control thread tells of its changes.
+ *
+ * Talks to DPDK only.  Invariant: the news go through an EAL alarm, for the
+ * application's callbacks take the application's locks, under which it may
+ * be removing the port; so the port may be gone when the alarm comes.
+ */
+#include <rte_alarm.h>
+#include <ethdev_driver.h>
+
+#include "netback/pmd_link.h"
+
+#define EVENT_LINK_UP (1u << 16)
+#define EVENT_QUEUES (1u << 17)
+
+void pmd_link_set(struct rte_eth_dev *dev, bool up)
+{
+    const struct rte_eth_link link = {
+        .link_speed = RTE_ETH_SPEED_NUM_10G,
+        .link_duplex = RTE_ETH_LINK_FULL_DUPLEX,
+        .link_autoneg = RTE_ETH_LINK_FIXED,
+        .link_status = up ? RTE_ETH_LINK_UP : RTE_ETH_LINK_DOWN,
+    };
+
+    (void)rte_eth_linkstatus_set(dev, &link);
+}
+
+/* In EAL's interrupt thread.  The port may be gone: touch nothing of it. */
+static void tell(void *argument)
+{
+    uint32_t event = (uint32_t)(uintptr_t)argument;
+    uint16_t port = (uint16_t)event;
+    struct rte_eth_dev *dev = &rte_eth_devices[port];
+
+    if (!rte_eth_dev_is_valid_port(port)) {
+        return;
+    }
+    pmd_link_set(dev, (event & EVENT_LINK_UP) != 0);
+    rte_eth_dev_callback_process(dev, RTE_ETH_EVENT_INTR_LSC, NULL);
+    if ((event & EVENT_QUEUES) != 0) {
+        rte_eth_dev_callback_process(dev, RTE_ETH_EVENT_INTR_RESET, NULL);
+    }
+}
+
+bool pmd_link_tell(uint16_t port, bool up, bool queues_changed)
+{
+    uint32_t event = port;
+
+    event |= up ? EVENT_LINK_UP : 0;
+    event |= queues_changed ? EVENT_QUEUES : 0;
+    return rte_eal_alarm_set(1, tell, (void *)(uintptr_t)event) == 0;
+}
