@@ -42,6 +42,34 @@ netback_librte_net_xenvif_so_23_0_LDADD = tools/libdom0/libdom0.a \
 	-lrte_bus_vdev -lrte_ethdev -lrte_net -lrte_mbuf -lrte_mempool \
 	-lrte_ring -lrte_kvargs -lrte_eal \
 	-lxenstore -lxenevtchn -lxengnttab -lxencall -lxenforeignmemory
+
+# librte_net_xenfront: the other end of the same rings.
+pmd_PROGRAMS += netback/librte_net_xenfront.so.23.0
+netback_librte_net_xenfront_so_23_0_SOURCES = \
+	netback/access.h netback/burst.h netback/local.h netback/ring.h \
+	netback/burst_offload.c netback/burst_offload.h \
+	netback/from_backend.c netback/from_backend.h \
+	netback/front.c netback/front.h netback/front_log.h \
+	netback/front_args.c netback/front_burst.c netback/front_burst.h \
+	netback/front_bus.c netback/front_control.c \
+	netback/front_link.h netback/front_local.c \
+	netback/front_pmd.c netback/front_pmd.h netback/front_stats.c \
+	netback/front_xen.c netback/front_xen.h \
+	netback/offload.c netback/offload.h \
+	netback/pmd_intr.c netback/pmd_intr.h \
+	netback/pmd_link.c netback/pmd_link.h \
+	netback/to_backend.c netback/to_backend.h \
+	netback/wake.c netback/wake.h
+netback_librte_net_xenfront_so_23_0_CPPFLAGS = \
+	$(netback_librte_net_xenvif_so_23_0_CPPFLAGS)
+netback_librte_net_xenfront_so_23_0_CFLAGS = \
+	$(netback_librte_net_xenvif_so_23_0_CFLAGS)
+netback_librte_net_xenfront_so_23_0_LDFLAGS = -shared $(NO_UNDEFINED) \
+	-Wl,-soname,librte_net_xenfront.so.23
+netback_librte_net_xenfront_so_23_0_LDADD = tools/libdom0/libdom0.a \
+	-lrte_bus_vdev -lrte_ethdev -lrte_net -lrte_mbuf -lrte_mempool \
+	-lrte_ring -lrte_kvargs -lrte_eal \
+	-lxenstore -lxenevtchn -lxengnttab
 endif
 
 dist_man_MANS += netback/net_xenvif.7
