@@ -22,14 +22,16 @@ netback_librte_net_xenvif_so_23_0_SOURCES = \
 	netback/local.c netback/local.h netback/local_link.c \
 	netback/offload.c netback/offload.h \
 	netback/pmd.c netback/pmd.h \
-	netback/pmd_args.c netback/pmd_link.c netback/pmd_link.h \
+	netback/pmd_args.c netback/pmd_intr.c netback/pmd_intr.h \
+	netback/pmd_link.c netback/pmd_link.h \
 	netback/pmd_memory.c netback/pmd_stats.c \
 	netback/steer.c netback/steer.h \
 	netback/to_guest.c netback/to_guest.h \
 	netback/vif.c netback/vif.h netback/vif_log.h \
 	netback/vif_control.c netback/vif_ctrl.c netback/vif_ctrl.h \
 	netback/vif_ctrl_xen.c netback/vif_local.c netback/vif_queue.c \
-	netback/window.c netback/window.h netback/prefetch.h
+	netback/window.c netback/window.h netback/prefetch.h \
+	netback/vif_wake.c netback/wake.c netback/wake.h
 netback_librte_net_xenvif_so_23_0_CPPFLAGS = -I$(top_srcdir) -D_GNU_SOURCE \
 	-DALLOW_INTERNAL_API -DALLOW_EXPERIMENTAL_API \
 	$(DPDK_CFLAGS) \

@@ -21,6 +21,7 @@
 
 #include "netback/burst_offload.h"
 #include "netback/pmd.h"
+#include "netback/pmd_intr.h"
 #include "netback/pmd_link.h"
 #include "netback/steer.h"
 #include "netback/vif_log.h"
@@ -92,7 +93,13 @@ static int dev_start(struct rte_eth_dev *dev)
     struct pmd *pmd = dev->data->dev_private;
     bool tso = (dev->data->dev_conf.txmode.offloads &
                 RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0;
+    int error = pmd_intr_start(dev, &pmd->vif->wake);
 
+    if (error != 0) {
+        VIF_LOG(ERR, dev->data->name, "no rx interrupts: %s",
+                strerror(-error));
+        return error;
+    }
     for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
         struct pmd_rx_queue *q = dev->data->rx_queues[i];
 
@@ -135,6 +142,7 @@ static int dev_close(struct rte_eth_dev *dev)
     if (rte_eal_process_type() != RTE_PROC_PRIMARY || pmd == NULL) {
         return 0;
     }
+    pmd_intr_close(dev);
     pthread_mutex_lock(&ports_lock);
     if (pmd->vif != NULL) {
         LIST_REMOVE(pmd, link);
@@ -222,6 +230,31 @@ static void tx_queue_release(struct rte_eth_dev *dev, uint16_t id)
     dev->data->tx_queues[id] = NULL;
 }
 
+static int rx_intr_enable(struct rte_eth_dev *dev, uint16_t id)
+{
+    const struct pmd *pmd = dev->data->dev_private;
+    struct vif *vif = pmd->vif;
+    bool ready = false;
+
+    wake_clear(&vif->wake, id);
+    for (unsigned int i = id; i < VIF_QUEUES_MAX;
+         i += dev->data->nb_rx_queues) {
+        ready |= vif_wake_arm(vif, i);
+    }
+    if (ready) {
+        wake_up(&vif->wake, id);
+    }
+    return 0;
+}
+
+/* A guest is asked for one event at a time: nothing to take back. */
+static int rx_intr_disable(struct rte_eth_dev *dev, uint16_t id)
+{
+    (void)dev;
+    (void)id;
+    return 0;
+}
+
 static int link_update(struct rte_eth_dev *dev, int wait)
 {
     const struct pmd *pmd = dev->data->dev_private;
@@ -265,6 +298,8 @@ static const struct eth_dev_ops pmd_ops = {
     .tx_queue_setup = tx_queue_setup,
     .rx_queue_release = rx_queue_release,
     .tx_queue_release = tx_queue_release,
+    .rx_queue_intr_enable = rx_intr_enable,
+    .rx_queue_intr_disable = rx_intr_disable,
     .link_update = link_update,
     .promiscuous_enable = allow,
     .promiscuous_disable = allow,

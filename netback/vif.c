@@ -93,6 +93,7 @@ struct vif *vif_create(const struct vif_config *config)
     memset(vif, 0, sizeof(*vif));
     vif->config = *config;
     vif->told_queues = 1;
+    wake_init(&vif->wake);
     vif_prepare(vif);
     return vif;
 }
@@ -115,6 +116,7 @@ void vif_destroy(struct vif *vif)
     if (vif->started) {
         vif_control_remove(vif);
     } else {
+        wake_destroy(&vif->wake);
         free(vif);
     }
 }
@@ -467,5 +469,6 @@ void vif_release(struct vif *vif, struct xs_handle *xs)
         vif_queues_disconnect(vif);
     }
     VIF_LOG(INFO, vif->name, "released");
+    wake_destroy(&vif->wake);
     free(vif);
 }

@@ -22,6 +22,7 @@
 #include "burst.h"
 #include "direct.h"
 #include "journal_file.h"
+#include "wake.h"
 
 struct vif_ctrl;
 
@@ -39,6 +40,7 @@ struct vif_queue {
     struct burst_to to;         /* [g] */
     void *tx_ring;              /* [c] mapped, guest -> us */
     void *rx_ring;              /* [c] mapped, us -> guest */
+    xenevtchn_handle *evtchn;   /* [c] its own: so its fd is its alone */
     int tx_port;                /* [c] event channels; -1: none */
     int rx_port;                /* [c] equal to tx_port if not split */
 };
@@ -97,7 +99,6 @@ struct vif {
     enum xenbus_state told;     /* [c] last frontend state acted on */
     uint16_t told_queues;       /* [c] count that the owner knows */
     xengnttab_handle *gnttab;   /* [c] while connected */
-    xenevtchn_handle *evtchn;   /* [c] while connected */
     struct direct_window *window;   /* [c] while connected; or NULL */
     struct journal_file *journal;   /* [c] while connected; or NULL */
     bool joined;                /* [c] the rings may have been ours before */
@@ -110,6 +111,7 @@ struct vif {
     bool link;                  /* [a] */
     struct vif_ctrl *ctrl;      /* [c] while connected, or NULL */
     struct hash_table hash_table;   /* [a] as hash.h says */
+    struct wake wake;
     LIST_ENTRY(vif) link_all;   /* [c] */
     STAILQ_ENTRY(vif) link_command; /* control's lock */
     struct vif_queue queues[VIF_QUEUES_MAX];
@@ -174,6 +176,16 @@ void vif_journal_clean(struct xs_handle *xs);
  */
 void vif_local_update(struct vif *vif);
 void vif_local_disconnect(struct vif *vif);
+
+/*
+ * vif_wake.c.  Open: a queue's packets from the guest wake its rx queue from
+ * now on; close before its descriptors go.  Control thread only.  Arm, by
+ * the thread that polls the queue: ask the guest for an event at its next
+ * packet; true: there are packets already.
+ */
+void vif_wake_open(struct vif *vif, unsigned int queue);
+void vif_wake_close(struct vif *vif, unsigned int queue);
+bool vif_wake_arm(struct vif *vif, unsigned int queue);
 
 /* vif_control.c: give a new or destroyed vif to the thread; start it. */
 int vif_control_add(struct vif *vif);

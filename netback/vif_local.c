@@ -139,6 +139,7 @@ void vif_local_disconnect(struct vif *vif)
     }
     vif_ctrl_close(vif);
     for (unsigned int i = 0; i < VIF_QUEUES_MAX; i++) {
+        vif_wake_close(vif, i);
         release_queue(&vif->queues[i]);
     }
     if (vif->link_local != NULL) {
@@ -311,6 +312,7 @@ static void connect_vif(struct vif *vif)
     }
     for (unsigned int i = 0; i < vif->link_local->queue_count; i++) {
         open_queue(vif, &vif->queues[i], i);
+        vif_wake_open(vif, i);
     }
     __atomic_store_n(&vif->broken, NULL, __ATOMIC_RELEASE);
     __atomic_store_n(&vif->queue_count, vif->link_local->queue_count,

@@ -8,8 +8,9 @@
  *  1. Every number comes from the guest: it is bounded here, once.
  *  2. A gate opens after everything behind it is ready, and everything
  *     behind it goes only after it has closed.
- *  3. For packets we never ask for an event and never unmask a port: one
- *     event stays pending for ever, so a storm of them costs nothing.
+ *  3. For packets we ask for an event and unmask a port only when a thread
+ *     is to sleep (vif_wake.c): where all poll, one event stays pending for
+ *     ever, so a storm of them costs nothing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -60,7 +61,7 @@ static int bind_channels(struct vif *vif, struct vif_queue *q,
                          const struct queue_nodes *nodes)
 {
     q->tx_port = xenevtchn_bind_interdomain(
-        vif->evtchn, vif->config.domid, (evtchn_port_t)nodes->tx_channel);
+        q->evtchn, vif->config.domid, (evtchn_port_t)nodes->tx_channel);
     if (q->tx_port < 0) {
         return -errno;
     }
@@ -69,20 +70,22 @@ static int bind_channels(struct vif *vif, struct vif_queue *q,
         return 0;
     }
     q->rx_port = xenevtchn_bind_interdomain(
-        vif->evtchn, vif->config.domid, (evtchn_port_t)nodes->rx_channel);
+        q->evtchn, vif->config.domid, (evtchn_port_t)nodes->rx_channel);
     return q->rx_port < 0 ? -errno : 0;
 }
 
 /* Both ways to the guest's memory; NULL with errno set. */
-static struct access *make_access(struct vif *vif, struct journal_half *half,
+static struct access *make_access(const struct vif_queue *q,
+                                  struct journal_half *half,
                                   struct window_counts *counts,
                                   const char **why)
 {
     static uint64_t no_record;  /* of pins that are not kept */
+    const struct vif *vif = q->from.vif;
     const struct gcopy_config config = {
         .domid = vif->config.domid,
         .gnttab = vif->gnttab,
-        .evtchn = vif->evtchn,
+        .evtchn = q->evtchn,
         .host_gfn = vif->config.host_gfn,
     };
 
@@ -97,15 +100,19 @@ static struct access *make_access(struct vif *vif, struct journal_half *half,
                          half != NULL ? &half->pins[0] : &no_record, counts);
 }
 
-static int make_queue(struct vif *vif, struct vif_queue *q,
-                      struct journal_half *from, struct journal_half *to,
-                      const char **why)
+static int make_queue(struct vif_queue *q, struct journal_half *from,
+                      struct journal_half *to, const char **why)
 {
-    q->from.access = make_access(vif, from, &q->from.stats.window, why);
+    *why = "cannot open /dev/xen/evtchn";
+    q->evtchn = xenevtchn_open(NULL, 0);
+    if (q->evtchn == NULL) {
+        return -errno;
+    }
+    q->from.access = make_access(q, from, &q->from.stats.window, why);
     if (q->from.access == NULL) {
         return -errno;
     }
-    q->to.access = make_access(vif, to, &q->to.stats.window, why);
+    q->to.access = make_access(q, to, &q->to.stats.window, why);
     if (q->to.access == NULL) {
         return -errno;
     }
@@ -144,13 +151,11 @@ static int map_rings(struct vif_queue *q, const struct queue_nodes *nodes,
     return 0;
 }
 
-static void queue_release(struct vif *vif, struct vif_queue *q)
+static void queue_release(struct vif_queue *q)
 {
-    if (q->tx_port >= 0) {
-        xenevtchn_unbind(vif->evtchn, (evtchn_port_t)q->tx_port);
-    }
-    if (q->rx_port >= 0 && q->rx_port != q->tx_port) {
-        xenevtchn_unbind(vif->evtchn, (evtchn_port_t)q->rx_port);
+    if (q->evtchn != NULL) {
+        xenevtchn_close(q->evtchn);     /* unbinds its ports */
+        q->evtchn = NULL;
     }
     q->tx_port = q->rx_port = -1;
     if (q->tx_ring != NULL) {
@@ -187,7 +192,7 @@ static int queue_prepare(struct vif *vif, struct xs_handle *xs,
     if (error == 0) {
         from = vif_journal_half(vif, i, false, (uint32_t)nodes.tx_ref);
         to = vif_journal_half(vif, i, true, (uint32_t)nodes.rx_ref);
-        error = make_queue(vif, q, from, to, why);
+        error = make_queue(q, from, to, why);
     }
     if (error == 0) {
         error = map_rings(q, &nodes, from, to, why);
@@ -246,11 +251,6 @@ static int open_devices(struct vif *vif, const char **why)
     vif->gnttab = xengnttab_open(NULL, 0);
     if (vif->gnttab == NULL) {
         *why = "cannot open /dev/xen/gntdev";
-        return -errno;
-    }
-    vif->evtchn = xenevtchn_open(NULL, 0);
-    if (vif->evtchn == NULL) {
-        *why = "cannot open /dev/xen/evtchn";
         return -errno;
     }
     return 0;
@@ -345,6 +345,7 @@ int vif_queues_connect(struct vif *vif, struct xs_handle *xs,
     }
     for (unsigned long i = 0; i < count; i++) {
         queue_open(vif, &vif->queues[i], xs);
+        vif_wake_open(vif, (unsigned int)i);
     }
     __atomic_store_n(&vif->queue_count, (uint16_t)count, __ATOMIC_RELEASE);
     return 0;
@@ -359,17 +360,14 @@ void vif_queues_disconnect(struct vif *vif)
     }
     vif_ctrl_close(vif);
     for (unsigned int i = 0; i < VIF_QUEUES_MAX; i++) {
-        queue_release(vif, &vif->queues[i]);
+        vif_wake_close(vif, i);
+        queue_release(&vif->queues[i]);
     }
     if (vif->window != NULL) {
         direct_window_put(vif->window);
         vif->window = NULL;
     }
     vif_journal_close(vif);
-    if (vif->evtchn != NULL) {
-        xenevtchn_close(vif->evtchn);
-        vif->evtchn = NULL;
-    }
     if (vif->gnttab != NULL) {
         xengnttab_close(vif->gnttab);
         vif->gnttab = NULL;

@@ -23,6 +23,7 @@ unit_tests += tests/unit/check_vif_life
 tests_unit_check_vif_life_SOURCES = tests/unit/check_vif_life.c \
 	tests/unit/unit.h $(FAKE_XENSTORE) \
 	netback/vif.c netback/vif.h netback/vif_log.h \
+	netback/wake.c netback/wake.h \
 	tools/libdom0/xenbus.c tools/libdom0/xenbus.h
 tests_unit_check_vif_life_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 	-DALLOW_EXPERIMENTAL_API
@@ -72,4 +73,13 @@ tests_unit_check_pmd_args_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 	-DALLOW_EXPERIMENTAL_API
 tests_unit_check_pmd_args_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_pmd_args_LDADD = $(UNIT_LDADD) -lrte_kvargs
+
+# A sleeping and a sending thread, over both drivers.
+noinst_PROGRAMS += tests/native/rx_sleep
+tests_native_rx_sleep_SOURCES = tests/native/rx_sleep.c
+tests_native_rx_sleep_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE \
+	$(DPDK_CFLAGS)
+tests_native_rx_sleep_CFLAGS = $(WARN_CFLAGS) -pthread
+tests_native_rx_sleep_LDADD = -lrte_ethdev -lrte_mbuf -lrte_mempool \
+	-lrte_eal
 endif

@@ -119,6 +119,13 @@ tests_fuzz_fuzz_from_backend_SOURCES = tests/fuzz/fuzz_from_backend.c \
 tests_fuzz_fuzz_from_backend_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_fuzz_fuzz_from_backend_CFLAGS = $(UNIT_CFLAGS)
 
+unit_tests += tests/unit/check_wake
+tests_unit_check_wake_SOURCES = tests/unit/check_wake.c tests/unit/unit.h \
+	netback/wake.c netback/wake.h
+tests_unit_check_wake_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_check_wake_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_check_wake_LDADD = $(UNIT_LDADD)
+
 # Two guests in a process, for the real switches that stand between them.
 noinst_PROGRAMS += tests/native/vif_peer
 tests_native_vif_peer_SOURCES = tests/native/vif_peer.c netback/ring.h \
@@ -141,7 +148,7 @@ tests_fuzz_fuzz_local_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE
 tests_fuzz_fuzz_local_CFLAGS = $(UNIT_CFLAGS)
 
 EXTRA_DIST += tests/fuzz/run-libfuzzer tests/native/check_testpmd \
-	tests/native/check_ovs
+	tests/native/check_ovs tests/native/check_sleep
 
 # The direct way, on windows made by hand and on a fake of the library.
 unit_tests += tests/unit/check_direct tests/unit/check_direct_map
