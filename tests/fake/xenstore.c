@@ -163,6 +163,18 @@ void *xs_read(struct xs_handle *xs, xs_transaction_t t, const char *path,
     return copy;
 }
 
+bool xs_rm(struct xs_handle *xs, xs_transaction_t t, const char *path)
+{
+    (void)xs;
+    (void)t;
+    if (store.broken) {
+        errno = EBADF;
+        return false;
+    }
+    fake_store_remove(path);
+    return true;
+}
+
 bool xs_write(struct xs_handle *xs, xs_transaction_t t, const char *path,
               const void *data, unsigned int size)
 {

@@ -74,6 +74,27 @@ tests_unit_check_pmd_args_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_pmd_args_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_pmd_args_LDADD = $(UNIT_LDADD) -lrte_kvargs
 
+unit_tests += tests/unit/check_front_bus tests/unit/check_front_args
+tests_unit_check_front_bus_SOURCES = tests/unit/check_front_bus.c \
+	tests/unit/unit.h $(FAKE_XENSTORE) \
+	netback/front.c netback/front.h netback/front_bus.c \
+	netback/front_link.h netback/front_log.h netback/front_xen.h \
+	netback/from_backend.c netback/from_backend.h \
+	netback/to_backend.c netback/to_backend.h \
+	netback/wake.c netback/wake.h \
+	tools/libdom0/xenbus.c tools/libdom0/xenbus.h
+tests_unit_check_front_bus_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API -D_GNU_SOURCE
+tests_unit_check_front_bus_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_check_front_bus_LDADD = $(UNIT_LDADD)
+
+tests_unit_check_front_args_SOURCES = tests/unit/check_front_args.c \
+	tests/unit/unit.h netback/front_args.c netback/front_pmd.h
+tests_unit_check_front_args_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API
+tests_unit_check_front_args_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_front_args_LDADD = $(UNIT_LDADD) -lrte_kvargs -lrte_net
+
 # A sleeping and a sending thread, over both drivers.
 noinst_PROGRAMS += tests/native/rx_sleep
 tests_native_rx_sleep_SOURCES = tests/native/rx_sleep.c

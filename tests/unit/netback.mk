@@ -148,7 +148,8 @@ tests_fuzz_fuzz_local_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE
 tests_fuzz_fuzz_local_CFLAGS = $(UNIT_CFLAGS)
 
 EXTRA_DIST += tests/fuzz/run-libfuzzer tests/native/check_testpmd \
-	tests/native/check_ovs tests/native/check_sleep
+	tests/native/check_ovs tests/native/check_sleep \
+	tests/native/check_xenfront
 
 # The direct way, on windows made by hand and on a fake of the library.
 unit_tests += tests/unit/check_direct tests/unit/check_direct_map
