@@ -74,4 +74,4 @@ netback_librte_net_xenfront_so_23_0_LDADD = tools/libdom0/libdom0.a \
 	-lxenstore -lxenevtchn -lxengnttab
 endif
 
-dist_man_MANS += netback/net_xenvif.7
+dist_man_MANS += netback/net_xenvif.7 netback/net_xenfront.7
