@@ -169,6 +169,7 @@ void front_open(struct front *front, struct front_link *link)
         burst_gate_open(&q->tx.gate);
     }
     front->life = FRONT_CONNECTED;
+    front->complained = NULL;
     __atomic_store_n(&front->broken, NULL, __ATOMIC_RELEASE);
     __atomic_store_n(&front->queue_count, link->queue_count,
                      __ATOMIC_RELEASE);

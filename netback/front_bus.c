@@ -251,7 +251,6 @@ static void follow_backend(struct front *front, struct xs_handle *xs,
         break;
     case XenbusStateConnected:
         if (front->life == FRONT_CONNECTING) {
-            front->complained = NULL;
             front_open(front, front->link);
         }
         if (front->life == FRONT_CONNECTED) {
