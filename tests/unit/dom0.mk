@@ -95,6 +95,15 @@ tests_unit_check_front_args_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_front_args_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_front_args_LDADD = $(UNIT_LDADD) -lrte_kvargs -lrte_net
 
+unit_tests += tests/unit/check_front_local
+tests_unit_check_front_local_SOURCES = tests/unit/check_front_local.c \
+	tests/unit/unit.h netback/front_link.h netback/front_local.c \
+	netback/local.h netback/local_link.c
+tests_unit_check_front_local_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API -D_GNU_SOURCE
+tests_unit_check_front_local_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_check_front_local_LDADD = $(UNIT_LDADD)
+
 # A sleeping and a sending thread, over both drivers.
 noinst_PROGRAMS += tests/native/rx_sleep
 tests_native_rx_sleep_SOURCES = tests/native/rx_sleep.c

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * netback/front_local.c: the handshake with our own backend's end
+ * (local_link.c), and with one that sends what it likes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "netback/front_link.h"
+#include "netback/local.h"
+#include "unit.h"
+
+static char dir[] = "/tmp/check_front.XXXXXX";
+static char path[64];
+static int listen_fd;
+static struct front_link *front_link;
+static struct local_link back;
+static struct front_wish wish;
+static const char *why;
+static unsigned int prepared;
+
+static void prepare(void *front, struct front_link *link)
+{
+    ck_assert_ptr_eq(front, &prepared);
+    ck_assert_uint_ne(link->queue_count, 0);
+    prepared++;
+}
+
+static void setup(void)
+{
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/vif", dir);
+    listen_fd = front_local_listen(path);
+    ck_assert_int_ge(listen_fd, 0);
+    wish = (struct front_wish){
+        .queues = 4, .rx_buffers = 64, .tx_buffers = 32, .scatter = true,
+        .mac = { 2, 0, 0, 0, 0, 7 }, .prepare = prepare, .front = &prepared,
+    };
+    prepared = 0;
+    why = "";
+    back.fd = -1;
+}
+
+static void teardown(void)
+{
+    if (front_link != NULL) {
+        front_link->ops->destroy(front_link);
+        front_link = NULL;
+    }
+    if (back.fd >= 0) {
+        local_disconnect(&back);
+    }
+    close(listen_fd);
+    unlink(path);
+    rmdir(dir);
+    memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
+}
+
+static int accept_one(void)
+{
+    return front_local_accept(listen_fd, &wish, &front_link, &why);
+}
+
+static void *connect_one(void *argument)
+{
+    const char *text = "";
+    int *status = argument;
+    int error = local_connect(path, 2, LOCAL_SG | LOCAL_CSUM |
+                              LOCAL_GSO_TCPV4, 5000, &back, &text);
+
+    if (error == 0) {
+        local_answer(&back, *status);
+    }
+    *status = error;
+    return NULL;
+}
+
+/* Both ends; the backend answers by verdict. */
+static int connect_both(int verdict)
+{
+    struct pollfd wait = { .fd = listen_fd, .events = POLLIN };
+    pthread_t thread;
+    int error;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, connect_one, &verdict), 0);
+    ck_assert_int_eq(poll(&wait, 1, 5000), 1);
+    error = accept_one();
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(verdict, 0);
+    return error;
+}
+
+static int connect_raw(void)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+    strcpy(address.sun_path, path);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address,
+                             sizeof(address)), 0);
+    return fd;
+}
+
+static const grant_entry_v1_t *grant(grant_ref_t ref)
+{
+    ck_assert_uint_lt(ref, back.grant_count);
+    return (const grant_entry_v1_t *)back.memory + ref;
+}
+
+START_TEST(handshake)
+{
+    ck_assert_int_eq(connect_both(0), 0);
+    ck_assert_ptr_nonnull(front_link);
+    ck_assert_uint_eq(prepared, 1);
+    ck_assert_uint_eq(front_link->queue_count, 2);  /* no more than offered */
+    ck_assert_uint_eq(back.queue_count, 2);
+    ck_assert_mem_eq(back.mac, wish.mac, 6);
+    ck_assert_uint_eq(back.features, LOCAL_SG | LOCAL_CSUM);
+    ck_assert(!front_link->linear);
+    ck_assert(!front_link->takes.gso_tcpv4);        /* no LRO, no TSO */
+    ck_assert(!front_local_is_closed(front_link));
+    local_disconnect(&back);
+    ck_assert(front_local_is_closed(front_link));
+}
+END_TEST
+
+/* What the backend may only read, it is granted for reading only. */
+START_TEST(grants)
+{
+    ck_assert_int_eq(connect_both(0), 0);
+    for (unsigned int i = 0; i < 2; i++) {
+        const struct front_link_queue *q = &front_link->queues[i];
+
+        ck_assert_uint_eq(grant(back.tx_ref[i])->flags, GTF_permit_access);
+        ck_assert_uint_eq(grant(back.rx_ref[i])->flags, GTF_permit_access);
+        for (unsigned int id = 0; id < q->tx_buffers.count; id++) {
+            ck_assert_uint_eq(grant(q->tx_buffers.refs[id])->flags,
+                              GTF_permit_access | GTF_readonly);
+        }
+        for (unsigned int id = 0; id < q->rx_buffers.count; id++) {
+            grant_ref_t ref = q->rx_buffers.refs[id];
+            uint8_t *page = q->rx_buffers.pages + id * ACCESS_PAGE_SIZE;
+
+            ck_assert_uint_eq(grant(ref)->flags, GTF_permit_access);
+            memcpy(back.memory + (size_t)grant(ref)->frame *
+                   ACCESS_PAGE_SIZE, &ref, sizeof(ref));
+            ck_assert_mem_eq(page, &ref, sizeof(ref));
+        }
+    }
+    ck_assert_uint_eq(grant(0)->flags, 0);  /* the table's own page */
+}
+END_TEST
+
+START_TEST(sixteen_queues_of_all_buffers)
+{
+    wish.queues = 16;
+    wish.rx_buffers = wish.tx_buffers = 256;
+    ck_assert_int_eq(connect_both(0), 0);
+    ck_assert_uint_ge(back.grant_count, back.page_count);
+}
+END_TEST
+
+START_TEST(events)
+{
+    struct pollfd wait = { .events = POLLIN };
+
+    ck_assert_int_eq(connect_both(0), 0);
+    wait.fd = front_link->queues[1].fd;
+    ck_assert_int_eq(poll(&wait, 1, 0), 0);
+    for (unsigned int i = 0; i < 3; i++) {
+        ck_assert_int_eq(send(back.event[1], "x", 1, MSG_DONTWAIT), 1);
+    }
+    ck_assert_int_eq(poll(&wait, 1, 0), 1);
+    front_link->ops->drain(front_link, 1);
+    ck_assert_int_eq(poll(&wait, 1, 0), 0);
+    /* A backend that never reads cannot block us. */
+    for (unsigned int i = 0; i < 100000; i++) {
+        front_link->ops->notify(front_link, 0, true);
+    }
+    wait.fd = back.event[0];
+    ck_assert_int_eq(poll(&wait, 1, 0), 1);
+}
+END_TEST
+
+START_TEST(the_backend_refuses)
+{
+    ck_assert_int_eq(connect_both(-ENOMEM), -EPROTO);
+    ck_assert_ptr_null(front_link);
+    ck_assert_str_eq(why, "the backend refuses the rings");
+}
+END_TEST
+
+START_TEST(offers_that_are_none)
+{
+    struct local_offer offer = {
+        .magic = LOCAL_MAGIC, .version = LOCAL_VERSION, .queues_max = 1,
+    };
+    size_t size = sizeof(offer);
+    int fd = connect_raw();
+
+    switch (_i) {
+    case 0: offer.magic++; break;
+    case 1: offer.version++; break;
+    case 2: offer.queues_max = 0; break;
+    case 3: size--; break;
+    default: break;
+    }
+    ck_assert_int_eq(send(fd, &offer, size, 0), (int)size);
+    ck_assert_int_eq(accept_one(), -EPROTO);
+    ck_assert_ptr_null(front_link);
+    ck_assert_uint_eq(prepared, 0);
+    ck_assert_ptr_nonnull(strstr(why, "no backend of a local vif"));
+    close(fd);
+}
+END_TEST
+
+/* One that leaves, or says nothing, is no error: another will come. */
+START_TEST(backends_that_leave)
+{
+    struct local_offer offer = {
+        .magic = LOCAL_MAGIC, .version = LOCAL_VERSION, .queues_max = 65535,
+        .features = 0xffffffff,
+    };
+    int fd = connect_raw();
+
+    if (_i == 1) {
+        ck_assert_int_eq(send(fd, &offer, sizeof(offer), 0),
+                         (int)sizeof(offer));
+    }
+    if (_i < 2) {
+        close(fd);
+    }
+    ck_assert_int_eq(accept_one(), 0);
+    ck_assert_ptr_null(front_link);
+    if (_i == 2) {
+        close(fd);
+    }
+    ck_assert_int_eq(connect_both(0), 0);
+    ck_assert_ptr_nonnull(front_link);
+}
+END_TEST
+
+START_TEST(nobody_is_there)
+{
+    ck_assert_int_eq(accept_one(), 0);
+    ck_assert_ptr_null(front_link);
+}
+END_TEST
+
+/* Only a socket is removed to listen in its place. */
+START_TEST(a_file_at_the_path)
+{
+    int fd;
+
+    close(listen_fd);
+    listen_fd = front_local_listen(path);   /* what a dead frontend left */
+    ck_assert_int_ge(listen_fd, 0);
+    ck_assert_int_eq(unlink(path), 0);
+    fd = open(path, O_CREAT | O_WRONLY, 0600);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    ck_assert_int_eq(front_local_listen(path), -EADDRINUSE);
+    ck_assert_int_eq(access(path, F_OK), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("front_local");
+    TCase *tcase = unit_case(suite, "front_local");
+
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, handshake);
+    tcase_add_test(tcase, grants);
+    tcase_add_test(tcase, sixteen_queues_of_all_buffers);
+    tcase_add_test(tcase, events);
+    tcase_add_test(tcase, the_backend_refuses);
+    tcase_add_loop_test(tcase, offers_that_are_none, 0, 4);
+    tcase_add_loop_test(tcase, backends_that_leave, 0, 3);
+    tcase_add_test(tcase, nobody_is_there);
+    tcase_add_test(tcase, a_file_at_the_path);
+    return unit_run(suite);
+}
