@@ -129,7 +129,7 @@ struct pvk_regs *pvk_syscall(struct pvk_regs *r);
 
 /* ---- trap.c ---- */
 
-extern uint64_t trap_idt[256][2];
+extern uint64_t trap_idt[256][2] __attribute__((visibility("hidden")));
 
 /* Last steps before the guest runs on with 'r': events; sysret or iret. */
 struct pvk_regs *trap_finish(struct pvk_vcpu *v, struct pvk_regs *r);

@@ -22,8 +22,11 @@
 #define ERROR_IDT 2u
 #define INT_N 0xcd
 
+/* Hidden: clang goes by a table of addresses otherwise, and we have none. */
+#pragma GCC visibility push(hidden)
 extern const char entry_traps[], entry_iretq[];
 extern const uint64_t fixup_start[][2], fixup_end[][2];
+#pragma GCC visibility pop
 
 uint64_t trap_idt[256][2] __attribute__((aligned(4096)));
 
