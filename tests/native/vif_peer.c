@@ -28,6 +28,7 @@
 #define DATA_MAX 65536u
 #define AHEAD 192u              /* slots of packets on their way, at most */
 #define QUIET_S 10.0            /* nothing comes for so long: give up */
+#define OUTAGE_S 60.0           /* ... while what is between us starts anew */
 #define LOST_S 0.05             /* and what is on its way is lost so soon */
 
 struct guest {
@@ -194,6 +195,16 @@ static bool are_done(const struct options *options)
     return true;
 }
 
+/* True: nothing has come for too long. */
+static bool is_over(const struct options *options, double quiet_since)
+{
+    bool sending = guests[0].sent < options->packets ||
+                   guests[1].sent < options->packets;
+
+    return now() - quiet_since > (options->lossy && sending ? OUTAGE_S
+                                                            : QUIET_S);
+}
+
 static bool exchange(const struct options *options)
 {
     double quiet_since = now();
@@ -215,7 +226,7 @@ static bool exchange(const struct options *options)
         }
         if (got != 0) {
             quiet_since = now();
-        } else if (now() - quiet_since > QUIET_S) {
+        } else if (is_over(options, quiet_since)) {
             return options->lossy && guests[0].sent == options->packets &&
                    guests[1].sent == options->packets;
         } else {
