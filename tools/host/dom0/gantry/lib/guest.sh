@@ -32,6 +32,14 @@ until_true() {
     done
 }
 
+# kill_and_wait SIGNAL PIDFILE: and until the process is gone, as who restarts
+# a daemon waits: what it has mapped is unmapped, what it has locked is free.
+kill_and_wait() {
+    local pid
+    pid=$(cat "$2") && kill "-$1" "$pid" &&
+        until_true 30 sh -c "! kill -0 $pid"
+}
+
 # A script's argument type=pv makes its guests PV instead of PVH.
 GUEST_TYPE=pvh
 words=()
