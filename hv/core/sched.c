@@ -79,6 +79,7 @@ struct run_queue {
 
 static struct run_queue *queues;    /* [I] */
 static unsigned int cpu_count;      /* [I] */
+static BITMAP_DECLARE(usable_cpus, MAX_CPUS);   /* [I] */
 static BITMAP_DECLARE(idle_cpus, MAX_CPUS);     /* [a] */
 
 static void slice_ended(void *arg)
@@ -96,7 +97,9 @@ int sched_init(unsigned int cpus)
         return -ENOMEM;
     }
     memset(idle_cpus, 0, sizeof(idle_cpus));
+    memset(usable_cpus, 0, sizeof(usable_cpus));
     for (unsigned int i = 0; i < cpu_count; i++) {
+        bitmap_set(usable_cpus, i);
         spin_lock_init(&queues[i].lock, LOCK_RANK_SCHED);
         list_init(&queues[i].queue);
         queues[i].cpu = i;
@@ -104,6 +107,24 @@ int sched_init(unsigned int cpus)
         timer_init(&queues[i].slice, slice_ended, &queues[i]);
     }
     return 0;
+}
+
+int sched_restrict(unsigned int first, unsigned int last)
+{
+    if (first > last || first >= cpu_count) {
+        return -EINVAL;
+    }
+    for (unsigned int i = 0; i < cpu_count; i++) {
+        if (i < first || i > last) {
+            bitmap_clear(usable_cpus, i);
+        }
+    }
+    return 0;
+}
+
+unsigned int sched_cpu_count(void)
+{
+    return (unsigned int)bitmap_count(usable_cpus, cpu_count);
 }
 
 static struct run_queue *this_queue(void)
@@ -141,8 +162,9 @@ static void set_cpu(struct vcpu *v, unsigned int cpu)
 
 static bool may_run_on(const struct vcpu *v, unsigned int cpu)
 {
-    return (__atomic_load_n(&v->sched.hard_affinity[cpu / 64],
-                            __ATOMIC_RELAXED) >> (cpu % 64)) & 1;
+    return bitmap_test(usable_cpus, cpu)
+           && ((__atomic_load_n(&v->sched.hard_affinity[cpu / 64],
+                                __ATOMIC_RELAXED) >> (cpu % 64)) & 1);
 }
 
 /* ---- accounting: the queue's lock is held ---- */
@@ -754,7 +776,9 @@ void sched_vcpu_create(struct vcpu *v)
 {
     list_init(&v->sched.rq_link);
     for (unsigned int i = 0; i < cpu_count; i++) {
-        v->sched.hard_affinity[i / 64] |= 1UL << (i % 64);
+        if (bitmap_test(usable_cpus, i)) {
+            v->sched.hard_affinity[i / 64] |= 1UL << (i % 64);
+        }
     }
     v->sched.cpu = (v->domain->id + v->id) % cpu_count;
     v->runstate.state = RUNSTATE_offline;
@@ -787,7 +811,8 @@ int sched_set_affinity(struct vcpu *v, const uint64_t *mask)
     struct run_queue *rq;
 
     for (unsigned int i = 0; i < cpu_count; i++) {
-        is_empty = is_empty && !((mask[i / 64] >> (i % 64)) & 1);
+        is_empty = is_empty && !(bitmap_test(usable_cpus, i)
+                                 && ((mask[i / 64] >> (i % 64)) & 1));
     }
     if (is_empty) {
         return -EINVAL;

@@ -33,6 +33,13 @@ struct sched_domain {
 
 /* Boot, once the count of CPUs is known.  0 or -ENOMEM. */
 int sched_init(unsigned int cpus);
+/*
+ * Boot, before the first vcpu: only CPUs first to last run vcpus; the others
+ * see to interrupts.  0, or -EINVAL if there are none of them.
+ */
+int sched_restrict(unsigned int first, unsigned int last);
+/* CPUs that run vcpus. */
+unsigned int sched_cpu_count(void);
 int sched_domain_create(struct domain *d);
 void sched_domain_destroy(struct domain *d);
 void sched_vcpu_create(struct vcpu *v);
@@ -62,7 +69,7 @@ void sched_give_way(struct vcpu *v);
 
 /* weight 0: unchanged.  0 or -EINVAL. */
 int sched_set_params(struct domain *d, uint16_t weight, uint16_t cap);
-/* SCHED_AFFINITY_WORDS words: 0, or -EINVAL if no CPU is in it. */
+/* SCHED_AFFINITY_WORDS words: 0, or -EINVAL if no usable CPU is in it. */
 int sched_set_affinity(struct vcpu *v, const uint64_t *mask);
 /* Runstate as of now: for VCPUOP_get_runstate_info and domctl. */
 struct vcpu_runstate_info;

@@ -49,12 +49,15 @@ START_TEST(good)
 {
     parse("com1=115200,8n1 console=com1 dom0=pvh dom0_mem=2560M,max:2560M "
           "dom0_max_vcpus=2 sched=credit loglvl=all guest_loglvl=all/all "
-          "noreboot");
+          "sched_cpus=1-2 noreboot");
     ck_assert_str_eq(printed, "");
     ck_assert_uint_eq(boot_options.dom0_mem, 2560ull << 20);
     ck_assert_uint_eq(boot_options.dom0_max_vcpus, 2);
     ck_assert_uint_eq(boot_options.com1_baud, 115200);
     ck_assert(boot_options.noreboot);
+    ck_assert(boot_options.has_sched_cpus);
+    ck_assert_uint_eq(boot_options.sched_first, 1);
+    ck_assert_uint_eq(boot_options.sched_last, 2);
 }
 END_TEST
 
@@ -87,6 +90,25 @@ START_TEST(bad)
 }
 END_TEST
 
+START_TEST(cpus_for_vcpus)
+{
+    static const char *const wrong[] = {
+        "sched_cpus=1", "sched_cpus=-1", "sched_cpus=2-1", "sched_cpus=1-2,3",
+        "sched_cpus=1-x", "sched_cpus=99999999999999999999-",
+    };
+
+    parse("sched_cpus=1-");
+    ck_assert_str_eq(printed, "");
+    ck_assert(boot_options.has_sched_cpus);
+    ck_assert_uint_eq(boot_options.sched_last, UINT32_MAX);
+    for (unsigned int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        parse(wrong[i]);
+        ck_assert_str_ne(printed, "");
+        ck_assert(!boot_options.has_sched_cpus);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("options");
@@ -95,5 +117,6 @@ int main(void)
     tcase_add_test(all, good);
     tcase_add_test(all, memory_forms);
     tcase_add_test(all, bad);
+    tcase_add_test(all, cpus_for_vcpus);
     return unit_run(suite);
 }

@@ -446,6 +446,39 @@ START_TEST(test_affinity)
 }
 END_TEST
 
+/* The first CPU stays free of vcpus, whatever is asked. */
+START_TEST(test_restricted)
+{
+    uint64_t mask[SCHED_AFFINITY_WORDS] = { 1 };
+    struct domain *d[4];
+    struct load *l[4];
+
+    start(3);
+    ck_assert_int_eq(sched_restrict(3, 3), -22);
+    ck_assert_int_eq(sched_restrict(2, 1), -22);
+    ck_assert_uint_eq(sched_cpu_count(), 3);
+    ck_assert_int_eq(sched_restrict(1, UINT32_MAX), 0);
+    ck_assert_uint_eq(sched_cpu_count(), 2);
+    for (unsigned int i = 0; i < 4; i++) {
+        d[i] = guest(256, 1);
+        ck_assert_uint_eq(d[i]->vcpu[0]->sched.hard_affinity[0], 6);
+        l[i] = add_load(d[i], 0, i == 0 ? 2 * MS : 0, 100 * US);
+        go(d[i]);
+    }
+    enter(0);
+    ck_assert_int_eq(sched_set_affinity(d[0]->vcpu[0], mask), -22);
+    mask[0] = 3;
+    ck_assert_int_eq(sched_set_affinity(d[0]->vcpu[0], mask), 0);
+    for (unsigned int i = 0; i < 100; i++) {
+        run(10 * MS);
+        ck_assert_ptr_null(running[0]);
+    }
+    ck_near(share(l[1], 1000 * MS) + share(l[2], 1000 * MS)
+            + share(l[3], 1000 * MS), 1.95, 0.05);
+    ck_near(share(l[0], 1000 * MS), 0.05, 0.01);
+}
+END_TEST
+
 START_TEST(test_pause_stops_at_once)
 {
     struct domain *d;
@@ -552,6 +585,7 @@ int main(void)
     tcase_add_test(tc, test_interactive_at_high_rate);
     tcase_add_test(tc, test_work_conserving);
     tcase_add_test(tc, test_affinity);
+    tcase_add_test(tc, test_restricted);
     tcase_add_test(tc, test_pause_stops_at_once);
     tcase_add_test(tc, test_runstates_add_up);
     tcase_add_test(tc, test_yield_lets_the_other_in);

@@ -39,6 +39,8 @@ struct boot_info {
 struct boot_options {
     uint64_t dom0_mem;          /* bytes, 0: not given */
     unsigned int dom0_max_vcpus; /* 0: not given */
+    bool has_sched_cpus;
+    uint32_t sched_first, sched_last; /* CPUs that run vcpus */
     bool noreboot;
     bool has_com1;
     uint32_t com1_baud;

@@ -105,6 +105,26 @@ static bool parse_dom0_max_vcpus(const char *s)
            && boot_options.dom0_max_vcpus > 0;
 }
 
+/* first-last, or first-: the CPUs that run vcpus. */
+static bool parse_sched_cpus(const char *s)
+{
+    const char *dash = strchr(s, '-');
+    char first[16];
+
+    if (dash == NULL || (size_t)(dash - s) >= sizeof(first)
+        || strchr(s, ',') != NULL) {
+        return false;
+    }
+    string_copy(first, s, (size_t)(dash - s) + 1);
+    boot_options.sched_last = UINT32_MAX;
+    boot_options.has_sched_cpus
+        = parse_number(first, &boot_options.sched_first)
+          && (dash[1] == '\0'
+              || parse_number(dash + 1, &boot_options.sched_last))
+          && boot_options.sched_first <= boot_options.sched_last;
+    return boot_options.has_sched_cpus;
+}
+
 static bool parse_com1(const char *s)
 {
     boot_options.has_com1 = true;
@@ -178,6 +198,7 @@ static const struct {
     { "noreboot", parse_noreboot },
     { "placeholder", accept },
     { "sched", accept },
+    { "sched_cpus", parse_sched_cpus },
 };
 
 static void complain(const char *word, bool is_known)

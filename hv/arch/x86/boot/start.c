@@ -10,6 +10,7 @@
 #include "core/console.h"
 #include "core/domain.h"
 #include "core/main.h"
+#include "core/sched.h"
 #include "cpu.h"
 #include "hvm/pvh_dom0.h"
 #include "insn.h"
@@ -44,6 +45,16 @@ static void start_memory(void)
     boot_memory_reserve_modules();
     mmu_init();
     boot_memory_move_modules();
+}
+
+static void restrict_cpus(void)
+{
+    if (boot_options.has_sched_cpus
+        && sched_restrict(boot_options.sched_first,
+                          boot_options.sched_last) != 0) {
+        console_log(LOG_WARNING, "sched_cpus=: there are only %u CPUs: all "
+                    "of them run vcpus", arch_cpu_count());
+    }
 }
 
 static void start_dom0(void)
@@ -85,6 +96,7 @@ void start_bsp(uint64_t info)
     svm_init_cpu(cpus[0]);
     smp_start();
     core_init(arch_cpu_count());
+    restrict_cpus();
     pv_init();
     start_dom0();
     uart_start_input();

@@ -21,6 +21,7 @@
 #include "core/p2m.h"
 #include "core/page_alloc.h"
 #include "core/physmap.h"
+#include "core/sched.h"
 #include "core/vcpu.h"
 #include "e820.h"
 #include "hvm/dom0_acpi.h"
@@ -436,7 +437,7 @@ static struct domain *make_domain(unsigned int vcpus)
 struct domain *pvh_dom0_create(void)
 {
     unsigned int vcpus = boot_options.dom0_max_vcpus == 0
-                         ? arch_cpu_count() : boot_options.dom0_max_vcpus;
+                         ? sched_cpu_count() : boot_options.dom0_max_vcpus;
     uint64_t start_info, entry, size;
     struct domain *d;
 
