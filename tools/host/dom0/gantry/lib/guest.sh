@@ -70,6 +70,9 @@ vcpus = $vcpus
 ${vif:+vif = [ '$vif' ]}
 $lines
 CFG
+    if [ -e /run/gantry/spare ]; then
+        echo "cpus = \"all,^$(cat /run/gantry/spare)\"" >> "/root/$name.cfg"
+    fi
 }
 
 # guest_create NAME: xl create with the time it took as a fact.
