@@ -172,6 +172,9 @@ hv/pvkern.bin: hv/pvkern.elf
 CLEANFILES += hv/pvkern.bin
 hv/arch/x86/hvm/gantry_elf-pv_image.$(OBJEXT): hv/pvkern.bin
 
+# BUILT_SOURCES come first for `make all' and `make check' only.
+$(hv_gantry_elf_OBJECTS) $(hv_pvkern_elf_OBJECTS): | hv/abi/xen
+
 hv/gantry: hv/gantry.elf
 	$(AM_V_GEN)$(OBJCOPY) --strip-debug -O elf32-i386 hv/gantry.elf $@.tmp \
 	&& mv $@.tmp $@

@@ -133,3 +133,10 @@ tests_guest_pv_die_CFLAGS = $(pv_cflags)
 tests_guest_pv_die_LDFLAGS = $(pv_ldflags)
 tests_guest_pv_die_LDADD = libpv.a
 EXTRA_tests_guest_pv_die_DEPENDENCIES = $(pv_depends)
+
+# See hv/automake.mk: for who makes one kernel alone.
+$(libguest_a_OBJECTS) $(libpv_a_OBJECTS) $(tests_guest_boot_OBJECTS) \
+$(tests_guest_evtchn_OBJECTS) $(tests_guest_hostile_calls_OBJECTS) \
+$(tests_guest_hostile_cpu_OBJECTS) $(tests_guest_pv_abi_OBJECTS) \
+$(tests_guest_pv_die_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
+$(tests_guest_smp_OBJECTS) $(tests_guest_time_OBJECTS): | hv/abi/xen
