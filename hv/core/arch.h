@@ -142,6 +142,10 @@ int arch_domain_set_cpu_policy(struct domain *d, const xen_cpuid_leaf_t *leaf,
 int arch_hvm_context_save(struct domain *d, void *buf, size_t size,
                           size_t *used);
 int arch_hvm_context_load(struct domain *d, const void *buf, size_t size);
+/* Bytes of such a record that each vcpu has, CPU or MTRR; others: 0. */
+size_t arch_hvm_record_size(uint32_t type);
+/* Fills 'record', as many bytes, from 'v', which is paused. */
+void arch_hvm_record_save(struct vcpu *v, uint32_t type, void *record);
 
 /* APIC id of an online CPU, for XENPF_get_cpuinfo and topology. */
 uint32_t arch_cpu_apic_id(unsigned int cpu);

@@ -378,6 +378,7 @@ static const struct domctl_entry table[] = {
     { XEN_DOMCTL_get_cpu_policy, DC, domctl_get_policy },
     { XEN_DOMCTL_set_cpu_policy, DC, domctl_set_policy },
     { XEN_DOMCTL_gethvmcontext, DC, domctl_get_hvm_context },
+    { XEN_DOMCTL_gethvmcontext_partial, DC, domctl_get_hvm_record },
     { XEN_DOMCTL_sethvmcontext, D, domctl_set_hvm_context },
     { XEN_DOMCTL_irq_permission, D, refuse_passthrough },
     { XEN_DOMCTL_iomem_permission, D, accept_nothing },

@@ -18,6 +18,9 @@ int domctl_bitmap_write(const struct xenctl_bitmap *to, const uint64_t *from,
 int domctl_bitmap_read(uint64_t *to, const struct xenctl_bitmap *from,
                        unsigned int bits);
 
+/* A number from the caller's operation: the vcpu, or NULL. */
+struct vcpu *domctl_vcpu(struct domain *d, uint32_t id);
+
 /* Operations on vcpus: domctl_vcpu.c.  'd' is referenced by the caller. */
 int domctl_max_vcpus(struct domain *d, struct xen_domctl *op);
 int domctl_set_context(struct domain *d, struct xen_domctl *op);
@@ -31,5 +34,6 @@ int domctl_get_policy(struct domain *d, struct xen_domctl *op);
 int domctl_set_policy(struct domain *d, struct xen_domctl *op);
 int domctl_get_hvm_context(struct domain *d, struct xen_domctl *op);
 int domctl_set_hvm_context(struct domain *d, struct xen_domctl *op);
+int domctl_get_hvm_record(struct domain *d, struct xen_domctl *op);
 
 #endif

@@ -6,6 +6,7 @@
  *
  *  1. Counts from the caller are bounded before anything is allocated.
  *  2. A whole set of leaves or records is copied, then applied.
+ *  3. A guest's registers are read while the vcpu is paused.
  */
 #include "core/arch.h"
 #include "core/cpu_policy.h"
@@ -13,6 +14,7 @@
 #include "core/domctl.h"
 #include "core/kmem.h"
 #include "core/vcpu.h"
+#include "lib/atomic.h"
 #include "lib/errno.h"
 
 #define HVM_CONTEXT_MAX (64u * 1024)
@@ -120,5 +122,52 @@ int domctl_set_hvm_context(struct domain *d, struct xen_domctl *op)
         domain_unpause(d);
     }
     kmem_free(buf);
+    return rc;
+}
+
+/* 'record' from vcpu 'v': 0, or -ENODATA as a vcpu that is down has none. */
+static int read_record(struct vcpu *v, uint32_t type, void *record)
+{
+    int rc = 0;
+
+    vcpu_pause(v);
+    if (type == HVM_SAVE_CODE(CPU) && READ_ONCE(v->is_down)) {
+        rc = -ENODATA;
+    } else {
+        arch_hvm_record_save(v, type, record);
+    }
+    vcpu_unpause(v);
+    return rc;
+}
+
+int domctl_get_hvm_record(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_hvmcontext_partial *p = &op->u.hvmcontext_partial;
+    struct guest_ptr to = guest_ptr_of(p->buffer.p);
+    size_t size = arch_hvm_record_size(p->type);
+    struct vcpu *v;
+    void *record;
+    int rc;
+
+    if (d == vcpu_current()->domain || d->is_pv || domain_is_dying(d) ||
+        size == 0) {
+        return -EINVAL;
+    }
+    v = domctl_vcpu(d, p->instance);
+    if (v == NULL) {
+        return -ENOENT;
+    }
+    record = kmem_alloc(size);
+    if (record == NULL) {
+        return -ENOMEM;
+    }
+    rc = read_record(v, p->type, record);
+    if (rc == 0 && !guest_ptr_is_null(to)) {
+        rc = p->bufsz < size ? -ENOBUFS : guest_write(to, record, size);
+    }
+    if (rc == 0) {
+        p->bufsz = size;
+    }
+    kmem_free(record);
     return rc;
 }

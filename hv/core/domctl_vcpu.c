@@ -20,7 +20,7 @@
 
 #define AFFINITY_WORDS (sizeof(((struct sched_vcpu *)0)->hard_affinity) / 8)
 
-static struct vcpu *find_vcpu(struct domain *d, uint32_t id)
+struct vcpu *domctl_vcpu(struct domain *d, uint32_t id)
 {
     if (id >= d->max_vcpus) {
         return NULL;
@@ -94,7 +94,7 @@ int domctl_max_vcpus(struct domain *d, struct xen_domctl *op)
 
 int domctl_set_context(struct domain *d, struct xen_domctl *op)
 {
-    struct vcpu *v = find_vcpu(d, op->u.vcpucontext.vcpu);
+    struct vcpu *v = domctl_vcpu(d, op->u.vcpucontext.vcpu);
     struct guest_ptr from = guest_ptr_of(op->u.vcpucontext.ctxt.p);
     struct vcpu_guest_context *c;
     int rc;
@@ -121,7 +121,7 @@ int domctl_set_context(struct domain *d, struct xen_domctl *op)
 
 int domctl_get_context(struct domain *d, struct xen_domctl *op)
 {
-    struct vcpu *v = find_vcpu(d, op->u.vcpucontext.vcpu);
+    struct vcpu *v = domctl_vcpu(d, op->u.vcpucontext.vcpu);
     struct guest_ptr to = guest_ptr_of(op->u.vcpucontext.ctxt.p);
     struct vcpu_guest_context *c;
     int rc;
@@ -147,7 +147,7 @@ int domctl_get_context(struct domain *d, struct xen_domctl *op)
 int domctl_vcpu_info(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_getvcpuinfo *info = &op->u.getvcpuinfo;
-    struct vcpu *v = find_vcpu(d, info->vcpu);
+    struct vcpu *v = domctl_vcpu(d, info->vcpu);
     struct vcpu_runstate_info rs;
 
     if (v == NULL) {
@@ -165,7 +165,7 @@ int domctl_vcpu_info(struct domain *d, struct xen_domctl *op)
 int domctl_set_affinity(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_vcpuaffinity *a = &op->u.vcpuaffinity;
-    struct vcpu *v = find_vcpu(d, a->vcpu);
+    struct vcpu *v = domctl_vcpu(d, a->vcpu);
     unsigned int cpus = arch_cpu_count();
     uint64_t mask[AFFINITY_WORDS];
     int rc;
@@ -200,7 +200,7 @@ int domctl_set_affinity(struct domain *d, struct xen_domctl *op)
 int domctl_get_affinity(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_vcpuaffinity *a = &op->u.vcpuaffinity;
-    struct vcpu *v = find_vcpu(d, a->vcpu);
+    struct vcpu *v = domctl_vcpu(d, a->vcpu);
     uint64_t soft[AFFINITY_WORDS];
     int rc = 0;
 

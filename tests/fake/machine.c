@@ -669,6 +669,25 @@ int arch_hvm_context_load(struct domain *d, const void *buf, size_t size)
     return size >= 8 ? 0 : -EINVAL;
 }
 
+size_t arch_hvm_record_size(uint32_t type)
+{
+    return type == HVM_SAVE_CODE(CPU) ? sizeof(struct hvm_hw_cpu) : 0;
+}
+
+void arch_hvm_record_save(struct vcpu *v, uint32_t type, void *record)
+{
+    struct hvm_hw_cpu *cpu = record;
+
+    if (type != HVM_SAVE_CODE(CPU)) {
+        wrong("a record is read that has no size");
+    }
+    if (v->sched.is_running || vcpu_is_runnable(v)) {
+        wrong("the registers of a vcpu that may run are read");
+    }
+    memset(cpu, 0, sizeof(*cpu));
+    cpu->rip = 0x1000 + v->id;
+}
+
 uint32_t arch_cpu_apic_id(unsigned int cpu)
 {
     return cpu;

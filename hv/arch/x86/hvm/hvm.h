@@ -33,7 +33,11 @@ struct hvm_regs {
     uint64_t rflags;
 };
 
-/* 'attr' is the packed form of APM 15.5.1: type s dpl p avl l db g. */
+/*
+ * 'attr' is the packed form of APM 15.5.1: type s dpl p avl l db g.  The
+ * DPL of SS is the CPL.
+ */
+#define CPL_SHIFT 5
 struct hvm_segment {
     uint16_t selector;
     uint16_t attr;

@@ -15,7 +15,6 @@
 #include "lib/atomic.h"
 #include "lib/string.h"
 
-#define CPL_SHIFT 5                 /* of SS's attributes: its DPL */
 #define IOPL_SHIFT 12
 
 static void from_machine(struct cpu_user_regs *u, const struct hvm_regs *r,

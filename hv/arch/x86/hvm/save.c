@@ -17,8 +17,6 @@
 #include "lib/nospec.h"
 #include "lib/string.h"
 
-#include <xen/hvm/save.h>
-
 #define CR0_ALLOWED 0xe005003full
 #define CR4_ALLOWED 0x00370fffull   /* up to SMAP, without VMXE, LA57, PKE */
 #define EFER_ALLOWED 0x4d01ull
@@ -174,6 +172,27 @@ int arch_hvm_context_save(struct domain *d, void *buf, size_t size,
     put_record(&w, HVM_SAVE_CODE(END), 0, NULL, 0);
     *used = w.used;
     return w.rc;
+}
+
+size_t arch_hvm_record_size(uint32_t type)
+{
+    switch (type) {
+    case HVM_SAVE_CODE(CPU):
+        return sizeof(struct hvm_hw_cpu);
+    case HVM_SAVE_CODE(MTRR):
+        return sizeof(struct hvm_hw_mtrr);
+    default:
+        return 0;
+    }
+}
+
+void arch_hvm_record_save(struct vcpu *v, uint32_t type, void *record)
+{
+    if (type == HVM_SAVE_CODE(CPU)) {
+        save_cpu(v, record);
+    } else {
+        save_mtrr(v, record);
+    }
 }
 
 /* ---- reading ---- */
@@ -365,6 +384,23 @@ int arch_hvm_context_load(struct domain *d, const void *buf, size_t size)
 
 /* ---- contexts of the PV form ---- */
 
+static void segments_to_context(const struct hvm_state *s,
+                                struct vcpu_guest_context *c)
+{
+    uint64_t active = s->segment[HVM_GS].base;
+    bool in_kernel = (s->segment[HVM_SS].attr >> CPL_SHIFT & 3) == 0;
+
+    c->user_regs.cs = s->segment[HVM_CS].selector;
+    c->user_regs.ss = s->segment[HVM_SS].selector;
+    c->user_regs.ds = s->segment[HVM_DS].selector;
+    c->user_regs.es = s->segment[HVM_ES].selector;
+    c->user_regs.fs = s->segment[HVM_FS].selector;
+    c->user_regs.gs = s->segment[HVM_GS].selector;
+    c->fs_base = s->segment[HVM_FS].base;
+    c->gs_base_kernel = in_kernel ? active : s->kernel_gs_base;
+    c->gs_base_user = in_kernel ? s->kernel_gs_base : active;
+}
+
 void arch_vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
 {
     const struct hvm_regs *r = &v->arch->regs;
@@ -396,8 +432,7 @@ void arch_vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
     c->user_regs.r15 = r->gpr[HVM_R15];
     c->user_regs.rip = r->rip;
     c->user_regs.rflags = r->rflags;
-    c->user_regs.cs = s.segment[HVM_CS].selector;
-    c->user_regs.ss = s.segment[HVM_SS].selector;
+    segments_to_context(&s, c);
     c->ctrlreg[0] = s.cr0;
     c->ctrlreg[2] = s.cr2;
     c->ctrlreg[3] = s.cr3;

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a toolstack reads of a guest's CPUs: one HVM record, as xenctx does. */
+#include <errno.h>
+#include <string.h>
+
+#include "fake/machine.h"
+#include "unit.h"
+#include "core_env.h"
+
+static struct domain *control, *guest, *pv;
+
+static void setup(void)
+{
+    env_start();
+    control = env_domain(0, 1);
+    guest = env_domain(1, 3);
+    pv = env_pv_domain(2, 1);
+    env_run(control->vcpu[0]);
+}
+
+static long control_op(uint32_t cmd, struct xen_domctl *op)
+{
+    op->cmd = cmd;
+    op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    return env_call(__HYPERVISOR_domctl, env_arg(op), 0, 0);
+}
+
+static struct xen_domctl ask(const struct domain *d, uint32_t instance,
+                             void *buf, uint64_t size)
+{
+    struct xen_domctl op = { .domain = d->id };
+
+    op.u.hvmcontext_partial.type = HVM_SAVE_CODE(CPU);
+    op.u.hvmcontext_partial.instance = instance;
+    op.u.hvmcontext_partial.bufsz = size;
+    op.u.hvmcontext_partial.buffer.p = buf;
+    return op;
+}
+
+static long record(struct xen_domctl *op)
+{
+    return control_op(XEN_DOMCTL_gethvmcontext_partial, op);
+}
+
+START_TEST(a_vcpus_registers_come_alone)
+{
+    struct { struct hvm_hw_cpu cpu; unsigned char after[16]; } buf;
+    struct xen_domctl op = ask(guest, 1, &buf, sizeof(buf));
+
+    memset(&buf, 0xaa, sizeof(buf));
+    ck_assert_int_eq(record(&op), 0);
+    ck_assert_uint_eq(op.u.hvmcontext_partial.bufsz, sizeof(buf.cpu));
+    ck_assert_uint_eq(buf.cpu.rip, 0x1001);
+    for (unsigned int i = 0; i < sizeof(buf.after); i++) {
+        ck_assert_uint_eq(buf.after[i], 0xaa);
+    }
+    ck_assert_uint_eq(guest->vcpu[1]->pause_count, 0);
+    ck_assert(vcpu_is_runnable(guest->vcpu[1]));
+}
+END_TEST
+
+START_TEST(a_null_buffer_asks_for_the_size)
+{
+    struct xen_domctl op = ask(guest, 0, NULL, 0);
+
+    ck_assert_int_eq(record(&op), 0);
+    ck_assert_uint_eq(op.u.hvmcontext_partial.bufsz,
+                      sizeof(struct hvm_hw_cpu));
+}
+END_TEST
+
+START_TEST(a_short_buffer_is_not_touched)
+{
+    struct hvm_hw_cpu cpu = { .rip = 5 };
+    struct xen_domctl op = ask(guest, 0, &cpu, sizeof(cpu) - 1);
+
+    ck_assert_int_eq(record(&op), -ENOBUFS);
+    ck_assert_uint_eq(cpu.rip, 5);
+    op.u.hvmcontext_partial.bufsz = 0;
+    ck_assert_int_eq(record(&op), -ENOBUFS);
+    op.u.hvmcontext_partial.bufsz = UINT64_MAX;
+    ck_assert_int_eq(record(&op), 0);
+    ck_assert_uint_eq(guest->vcpu[0]->pause_count, 0);
+}
+END_TEST
+
+START_TEST(a_buffer_that_is_not_there_is_a_fault)
+{
+    struct xen_domctl op = ask(guest, 0, (void *)8, sizeof(struct hvm_hw_cpu));
+
+    ck_assert_int_eq(record(&op), -EFAULT);
+    ck_assert_uint_eq(guest->vcpu[0]->pause_count, 0);
+}
+END_TEST
+
+START_TEST(an_instance_that_is_not_there_has_no_record)
+{
+    static const uint32_t bad[] = { 3, 64, 0x10000, UINT32_MAX };
+    struct hvm_hw_cpu cpu;
+
+    for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct xen_domctl op = ask(guest, bad[i], &cpu, sizeof(cpu));
+
+        ck_assert_int_eq(record(&op), -ENOENT);
+    }
+}
+END_TEST
+
+START_TEST(a_vcpu_that_is_down_has_no_registers)
+{
+    struct hvm_hw_cpu cpu;
+    struct xen_domctl op = ask(guest, 2, &cpu, sizeof(cpu));
+
+    vcpu_down(guest->vcpu[2]);
+    ck_assert_int_eq(record(&op), -ENODATA);
+    ck_assert_uint_eq(guest->vcpu[2]->pause_count, 0);
+}
+END_TEST
+
+START_TEST(other_records_are_refused)
+{
+    static const uint32_t bad[] = { HVM_SAVE_CODE(END), HVM_SAVE_CODE(HEADER),
+                                    HVM_SAVE_CODE(PIC), HVM_SAVE_CODE_MAX + 1,
+                                    0x10000 + HVM_SAVE_CODE(CPU), UINT32_MAX };
+    struct hvm_hw_cpu cpu;
+
+    for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct xen_domctl op = ask(guest, 0, &cpu, sizeof(cpu));
+
+        op.u.hvmcontext_partial.type = bad[i];
+        ck_assert_int_eq(record(&op), -EINVAL);
+    }
+}
+END_TEST
+
+START_TEST(only_another_hvm_domain_that_lives_has_records)
+{
+    struct hvm_hw_cpu cpu;
+    struct xen_domctl own = ask(control, 0, &cpu, sizeof(cpu));
+    struct xen_domctl of_pv = ask(pv, 0, &cpu, sizeof(cpu));
+    struct xen_domctl op = ask(guest, 0, &cpu, sizeof(cpu));
+
+    ck_assert_int_eq(record(&own), -EINVAL);
+    ck_assert_int_eq(record(&of_pv), -EINVAL);
+    guest->state = DOMAIN_DYING;
+    ck_assert_int_eq(record(&op), -EINVAL);
+    guest->state = DOMAIN_RUNNING;
+    while (domain_kill(guest) != 0) {
+    }
+    ck_assert_int_eq(record(&op), -ESRCH);
+    op.domain = 77;
+    ck_assert_int_eq(record(&op), -ESRCH);
+}
+END_TEST
+
+START_TEST(a_guest_reads_nobodys_registers)
+{
+    struct hvm_hw_cpu cpu;
+    struct xen_domctl op = ask(guest, 1, &cpu, sizeof(cpu));
+
+    env_run(guest->vcpu[0]);
+    ck_assert_int_eq(record(&op), -EPERM);
+    op.domain = control->id;
+    ck_assert_int_eq(record(&op), -EPERM);
+    op.domain = DOMID_SELF;
+    ck_assert_int_eq(record(&op), -EPERM);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("domctl_policy");
+    TCase *t = unit_case(s, "hvm record");
+
+    tcase_add_checked_fixture(t, setup, NULL);
+    tcase_add_test(t, a_vcpus_registers_come_alone);
+    tcase_add_test(t, a_null_buffer_asks_for_the_size);
+    tcase_add_test(t, a_short_buffer_is_not_touched);
+    tcase_add_test(t, a_buffer_that_is_not_there_is_a_fault);
+    tcase_add_test(t, an_instance_that_is_not_there_has_no_record);
+    tcase_add_test(t, a_vcpu_that_is_down_has_no_registers);
+    tcase_add_test(t, other_records_are_refused);
+    tcase_add_test(t, only_another_hvm_domain_that_lives_has_records);
+    tcase_add_test(t, a_guest_reads_nobodys_registers);
+    return s;
+}
+
+int main(void)
+{
+    return unit_run(suite());
+}
