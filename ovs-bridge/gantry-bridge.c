@@ -126,7 +126,7 @@ parse_default_bridge(char *arg, struct port_template *template)
 {
     struct vif_place place;
 
-    if (!vif_parse_place(arg, &place) || strcmp(place.bridge, arg)) {
+    if (!vif_parse_place(arg, &place) || strcmp(place.bridge, arg) != 0) {
         ovs_fatal(0, "\"%s\" cannot be a bridge's name: use up to %d of the "
                   "characters a-z A-Z 0-9 - _", arg, VIF_BRIDGE_MAX);
     }

@@ -126,10 +126,7 @@ is_same_setting(const struct port *a, const struct port *b)
 {
     int i;
 
-    if (a->place.tag != b->place.tag
-        || a->place.n_trunks != b->place.n_trunks
-        || memcmp(a->place.trunks, b->place.trunks,
-                  a->place.n_trunks * sizeof a->place.trunks[0])) {
+    if (!vif_is_same_vlan(&a->place, &b->place)) {
         return false;
     }
     if (a->rate.kbps != b->rate.kbps || a->rate.burst_kb != b->rate.burst_kb
@@ -137,7 +134,7 @@ is_same_setting(const struct port *a, const struct port *b)
         return false;
     }
     for (i = 0; i < PORT_N_IDS; i++) {
-        if (strcmp(a->ids[i], b->ids[i])) {
+        if (strcmp(a->ids[i], b->ids[i]) != 0) {
             return false;
         }
     }

@@ -85,7 +85,7 @@ vif_parse_path(const char *path, const char *base,
     size_t base_len = strlen(base);
     uint32_t dom, dev;
 
-    if (strncmp(path, base, base_len) || path[base_len] != '/') {
+    if (strncmp(path, base, base_len) != 0 || path[base_len] != '/') {
         return false;
     }
     path += base_len + 1;
@@ -158,6 +158,22 @@ vif_parse_place(const char *s, struct vif_place *place)
     }
     *place = new;
     return true;
+}
+
+/* Returns true if 'a' and 'b' have the same tag and the same trunks. */
+bool
+vif_is_same_vlan(const struct vif_place *a, const struct vif_place *b)
+{
+    return a->tag == b->tag && a->n_trunks == b->n_trunks
+        && memcmp(a->trunks, b->trunks,
+                  a->n_trunks * sizeof a->trunks[0]) == 0;
+}
+
+/* Returns true if 'a' and 'b' are the same VLANs of the same bridge. */
+bool
+vif_is_same_place(const struct vif_place *a, const struct vif_place *b)
+{
+    return !strcmp(a->bridge, b->bridge) && vif_is_same_vlan(a, b);
 }
 
 /* Parses "BYTES,USEC", libxl's form of xl's "rate": so many bytes in each

@@ -55,6 +55,8 @@ bool vif_parse_id(const char *, uint32_t max, uint32_t *);
 bool vif_parse_path(const char *path, const char *base,
                     uint32_t *domid, uint32_t *devid);
 bool vif_parse_place(const char *, struct vif_place *);
+bool vif_is_same_place(const struct vif_place *, const struct vif_place *);
+bool vif_is_same_vlan(const struct vif_place *, const struct vif_place *);
 bool vif_parse_rate(const char *, struct vif_rate *);
 bool vif_parse_mac(const char *, char mac[VIF_MAC_LEN + 1]);
 bool vif_parse_uuid(const char *, char uuid[VIF_UUID_LEN + 1]);

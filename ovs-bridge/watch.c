@@ -296,8 +296,7 @@ scan_vif(uint32_t domid, uint32_t devid)
         hmap_insert(&vifs, &w->node, hash_2words(domid, devid));
     } else if (w->vif.state != new.vif.state
                || w->vif.online != new.vif.online
-               || memcmp(&w->vif.place, &new.vif.place,
-                         sizeof w->vif.place)) {
+               || !vif_is_same_place(&w->vif.place, &new.vif.place)) {
         w->since = time_msec();
     }
     strcpy(new.vif.driver_error, w->vif.driver_error);

@@ -83,6 +83,38 @@ START_TEST(bad_places)
 }
 END_TEST
 
+/* They were compared by their bytes once, which differ behind the strings'
+ * ends and between the members without a change: the daemon then took a vif
+ * for moved, and gave it its time anew. */
+START_TEST(same_places)
+{
+    static const char *const others[] = {
+        "", "br1.7:1:2", "br0:1:2", "br0.8:1:2", "br0.7:1", "br0.7:1:3",
+        "br0.7:1:2:3", "br0.7",
+    };
+    struct vif_place a, b;
+    size_t i;
+
+    memset(&a, 0xaa, sizeof a);
+    memset(&b, 0x55, sizeof b);
+    strcpy(a.bridge, "br0");
+    strcpy(b.bridge, "br0");
+    a.tag = b.tag = 7;
+    a.trunks[0] = b.trunks[0] = 1;
+    a.trunks[1] = b.trunks[1] = 2;
+    a.n_trunks = b.n_trunks = 2;
+    ck_assert(vif_is_same_place(&a, &b));
+    ck_assert(vif_parse_place("br0.7:2:1", &b));
+    ck_assert(vif_is_same_place(&a, &b));
+    for (i = 0; i < sizeof others / sizeof others[0]; i++) {
+        ck_assert(vif_parse_place(others[i], &b));
+        ck_assert_msg(!vif_is_same_place(&a, &b), "\"%s\"", others[i]);
+    }
+    ck_assert(vif_parse_place("br1.7:1:2", &b));
+    ck_assert(vif_is_same_vlan(&a, &b));
+}
+END_TEST
+
 START_TEST(many_trunks)
 {
     char s[512] = "b";
@@ -188,6 +220,7 @@ main(void)
     tcase_add_test(tcase, paths);
     tcase_add_test(tcase, places);
     tcase_add_test(tcase, bad_places);
+    tcase_add_test(tcase, same_places);
     tcase_add_test(tcase, many_trunks);
     tcase_add_test(tcase, rates);
     tcase_add_test(tcase, macs);
