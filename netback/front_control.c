@@ -236,7 +236,7 @@ int front_control_start(struct front *front, const struct front_wish *wish)
     pthread_mutex_lock(&control.lock);
     error = start_thread();
     if (error == 0) {
-        front->wishes += memcmp(&front->wish, wish, sizeof(*wish)) != 0;
+        front->wishes += !front_wish_is_same(&front->wish, wish);
         front->wish = *wish;
     }
     if (error == 0 && !front->started) {

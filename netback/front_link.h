@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "burst.h"
 #include "from_backend.h"
@@ -66,6 +67,16 @@ struct front_wish {
     void (*prepare)(void *front, struct front_link *link);
     void *front;
 };
+
+static inline bool front_wish_is_same(const struct front_wish *a,
+                                      const struct front_wish *b)
+{
+    return a->queues == b->queues && a->rx_buffers == b->rx_buffers &&
+           a->tx_buffers == b->tx_buffers && a->scatter == b->scatter &&
+           a->lro == b->lro &&
+           memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
+           a->prepare == b->prepare && a->front == b->front;
+}
 
 /*
  * front_local.c.  Listen at path: a descriptor or a negative errno.  Accept:

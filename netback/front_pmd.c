@@ -77,11 +77,13 @@ static void make_wish(struct rte_eth_dev *dev, struct front_wish *wish)
     const struct front_pmd *pmd = dev->data->dev_private;
     uint64_t offloads = dev->data->dev_conf.rxmode.offloads;
 
-    memset(wish, 0, sizeof(*wish));     /* it is compared by its bytes */
-    wish->queues = RTE_MAX(dev->data->nb_rx_queues, 1);
-    wish->rx_buffers = wish->tx_buffers = BUFFERS_MIN;
-    wish->scatter = (offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
-    wish->lro = (offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0;
+    *wish = (struct front_wish){
+        .queues = RTE_MAX(dev->data->nb_rx_queues, 1),
+        .rx_buffers = BUFFERS_MIN,
+        .tx_buffers = BUFFERS_MIN,
+        .scatter = (offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0,
+        .lro = (offloads & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0,
+    };
     memcpy(wish->mac, &pmd->mac, sizeof(wish->mac));
     for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
         const struct front_rx_queue *q = dev->data->rx_queues[i];

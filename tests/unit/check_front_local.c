@@ -131,6 +131,35 @@ START_TEST(handshake)
 }
 END_TEST
 
+/*
+ * A wish was compared by its bytes, those between the members too, which a
+ * caller need not set: the link might be made anew for nothing.
+ */
+START_TEST(wishes)
+{
+    struct front_wish a, b;
+
+    memset(&a, 0xaa, sizeof(a));
+    memset(&b, 0x55, sizeof(b));
+    a.queues = b.queues = 1;
+    a.rx_buffers = b.rx_buffers = a.tx_buffers = b.tx_buffers = 64;
+    a.scatter = b.scatter = a.lro = b.lro = false;
+    memset(a.mac, 2, sizeof(a.mac));
+    memset(b.mac, 2, sizeof(b.mac));
+    a.prepare = b.prepare = prepare;
+    a.front = b.front = &prepared;
+    ck_assert(front_wish_is_same(&a, &b));
+    b.mac[5] = 3;
+    ck_assert(!front_wish_is_same(&a, &b));
+    b.mac[5] = 2;
+    b.lro = true;
+    ck_assert(!front_wish_is_same(&a, &b));
+    b.lro = false;
+    b.tx_buffers = 32;
+    ck_assert(!front_wish_is_same(&a, &b));
+}
+END_TEST
+
 /* What the backend may only read, it is granted for reading only. */
 START_TEST(grants)
 {
@@ -278,6 +307,7 @@ int main(void)
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, handshake);
+    tcase_add_test(tcase, wishes);
     tcase_add_test(tcase, grants);
     tcase_add_test(tcase, sixteen_queues_of_all_buffers);
     tcase_add_test(tcase, events);
