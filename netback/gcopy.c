@@ -36,6 +36,7 @@
 #define BOUNCE_PAGES 60u
 #define BOUNCE_SIZE (BOUNCE_PAGES * ACCESS_PAGE_SIZE)
 #define NO_BOUNCE UINT32_MAX
+#define HOST_PAGES_MAX 2u       /* that a piece, a page at most, touches */
 #define SEGMENTS_MAX 16u        /* of gntdev's copy ioctl */
 
 struct gcopy_op {
@@ -123,14 +124,14 @@ static bool add_bounced(struct gcopy *g, enum access_direction direction,
  */
 static bool add_fixed(struct gcopy *g, enum access_direction direction,
                       const struct access_copy *copy, uint32_t index,
-                      const uint64_t *gfns)
+                      const uint64_t gfns[HOST_PAGES_MAX])
 {
     uint32_t done = 0;
 
-    if (OPS_MAX - g->op_count < 2) {
+    if (OPS_MAX - g->op_count < HOST_PAGES_MAX) {
         return false;
     }
-    for (unsigned int i = 0; done < copy->size; i++) {
+    for (unsigned int i = 0; i < HOST_PAGES_MAX && done < copy->size; i++) {
         gnttab_copy_t *op = &g->ops[g->op_count];
         uint32_t at = (uint32_t)((uintptr_t)(copy->host + done) %
                                  ACCESS_PAGE_SIZE);
@@ -159,7 +160,7 @@ static bool add_fixed(struct gcopy *g, enum access_direction direction,
 static bool add(struct gcopy *g, enum access_direction direction,
                 const struct access_copy *copy, uint32_t index)
 {
-    uint64_t gfns[2] = { 0, 0 };
+    uint64_t gfns[HOST_PAGES_MAX] = { 0, 0 };
 
     if (g->config.host_gfn != NULL) {
         gfns[0] = g->config.host_gfn(copy->host);

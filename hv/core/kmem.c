@@ -118,6 +118,7 @@ static void *take(unsigned int class)
     }
     s = list_first(&partial[class], struct slab, link);
     p = s->free;
+    BUG_ON(p == NULL);          /* invariant 2 */
     s->free = *(void **)p;
     s->used++;
     if (s->free == NULL) {

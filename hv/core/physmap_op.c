@@ -196,6 +196,7 @@ static long reservation(unsigned long cmd, struct guest_ptr arg)
     }
     if (done >= r.nr_extents ||
         r.nr_extents > ~0UL >> MEMOP_EXTENT_SHIFT ||
+        /* NOLINTNEXTLINE(bugprone-branch-clone): equal by their values */
         r.extent_order > (cur->is_privileged ? CONTROL_MAX_ORDER :
                                                GUEST_MAX_ORDER)) {
         return (long)done;

@@ -774,6 +774,7 @@ void sched_domain_destroy(struct domain *d)
 
 void sched_vcpu_create(struct vcpu *v)
 {
+    BUG_ON(cpu_count == 0);         /* no vcpu before sched_init() */
     list_init(&v->sched.rq_link);
     for (unsigned int i = 0; i < cpu_count; i++) {
         if (bitmap_test(usable_cpus, i)) {

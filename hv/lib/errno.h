@@ -6,7 +6,7 @@
 #if __STDC_HOSTED__
 #include <errno.h>
 #else
-#define XEN_ERRNO(name, value) name = value,
+#define XEN_ERRNO(name, value) name = (value),
 enum error_number {
 #include <xen/errno.h>
     ERESTART = 85,              /* run the hypercall again; never returned */

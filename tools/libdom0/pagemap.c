@@ -66,7 +66,7 @@ int pagemap_read(const void *address, size_t count, uint64_t *gfns)
 
 bool pagemap_is_hugetlb(uint64_t gfn)
 {
-    uint64_t flags;
+    uint64_t flags = 0;
 
     return read_entries("/proc/kpageflags", gfn, &flags,
                         sizeof(flags)) == 0 &&

@@ -95,7 +95,7 @@ int xenbus_read_number(struct xs_handle *xs, const char *dir,
                        const char *node, unsigned long max,
                        unsigned long *value)
 {
-    char text[XENBUS_TEXT_MAX];
+    char text[XENBUS_TEXT_MAX] = "";
     int error = xenbus_read(xs, dir, node, text, sizeof(text));
 
     return error != 0 ? error : parse_number(text, max, value);
