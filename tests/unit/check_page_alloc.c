@@ -295,6 +295,11 @@ START_TEST(test_threads_lose_nothing)
 }
 END_TEST
 
+static bool is_filled(const char *p, char byte, size_t size)
+{
+    return p[0] == byte && memcmp(p, p + 1, size - 1) == 0;
+}
+
 START_TEST(test_small_objects)
 {
     void *p[500];
@@ -307,15 +312,11 @@ START_TEST(test_small_objects)
             size[i] = (size_t)rand() % 6000 + 1;
             p[i] = kmem_alloc(size[i]);
             ck_assert_ptr_nonnull(p[i]);
-            for (size_t j = 0; j < size[i]; j++) {
-                ck_assert_int_eq(((char *)p[i])[j], 0);
-            }
+            ck_assert(is_filled(p[i], 0, size[i]));
             memset(p[i], (int)i, size[i]);
         }
         for (unsigned int i = 0; i < 500; i++) {
-            for (size_t j = 0; j < size[i]; j++) {
-                ck_assert_int_eq(((char *)p[i])[j], (char)i);
-            }
+            ck_assert(is_filled(p[i], (char)i, size[i]));
             kmem_free(p[i]);
         }
         if (round == 0) {
