@@ -33,17 +33,15 @@ struct hvm_regs {
     uint64_t rflags;
 };
 
-/*
- * 'attr' is the packed form of APM 15.5.1: type s dpl p avl l db g.  The
- * DPL of SS is the CPL.
- */
-#define CPL_SHIFT 5
+/* 'attr' is the packed form of APM 15.5.1: type s dpl p avl l db g. */
 struct hvm_segment {
     uint16_t selector;
     uint16_t attr;
     uint32_t limit;
     uint64_t base;
 };
+
+#define CPL_SHIFT 5             /* in the attr of SS: its DPL is the CPL */
 
 enum hvm_segment_name { HVM_ES, HVM_CS, HVM_SS, HVM_DS, HVM_FS, HVM_GS,
                         HVM_GDTR, HVM_LDTR, HVM_IDTR, HVM_TR,
