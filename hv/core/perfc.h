@@ -35,6 +35,7 @@
     X(GRANT_COPY, "grant copies") \
     X(GRANT_MAP, "grant maps") \
     X(WINDOW_MAP, "window chunks mapped") \
+    X(WINDOW_UNMAP, "window chunks unmapped") \
     X(WINDOW_REPOINT, "window entries repointed") \
     X(CONTEXT_SWITCH, "vcpu switches") \
     X(TLB_SHOOTDOWN, "nested table flushes") \

@@ -592,6 +592,7 @@ void window_forget(struct domain *d, uint64_t g, const uint64_t *slot)
     }
     spin_unlock(&w->lock);
     if (is_last) {
+        perfc_count(PERFC_WINDOW_UNMAP);
         drop_map(m);
     }
 }
