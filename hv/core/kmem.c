@@ -17,6 +17,7 @@
 #include "core/arch.h"
 #include "core/lock.h"
 #include "core/page_alloc.h"
+#include "core/perfc.h"
 #include "lib/bug.h"
 #include "lib/list.h"
 #include "lib/minmax.h"
@@ -98,6 +99,7 @@ static bool pool_grow(void)
         list_add_tail(&s->link, &pool);
     }
     spin_unlock(&kmem_lock);
+    perfc_add(PERFC_KMEM_FRAME, pages);
     return true;
 }
 

@@ -39,7 +39,8 @@
     X(WINDOW_REPOINT, "window entries repointed") \
     X(CONTEXT_SWITCH, "vcpu switches") \
     X(TLB_SHOOTDOWN, "nested table flushes") \
-    X(KICK, "interrupts between CPUs")
+    X(KICK, "interrupts between CPUs") \
+    X(KMEM_FRAME, "frames of the small-object pool")
 
 enum perfc_id {
 #define PERFC_ID(id, name) PERFC_##id,
@@ -59,6 +60,11 @@ extern struct perfc_cpu perfc_cpu[PERFC_MAX_CPUS];
 static inline void perfc_count(enum perfc_id id)
 {
     perfc_cpu[arch_cpu_id()].counter[id]++;
+}
+
+static inline void perfc_add(enum perfc_id id, uint32_t count)
+{
+    perfc_cpu[arch_cpu_id()].counter[id] += count;
 }
 
 static inline void perfc_count_hypercall(uint64_t nr)

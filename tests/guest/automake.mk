@@ -8,6 +8,7 @@ guest_lib_sources = \
 	tests/guest/lib/entry.S \
 	tests/guest/lib/guest.h \
 	tests/guest/lib/machine.c \
+	tests/guest/lib/perfc.c \
 	tests/guest/lib/start.c \
 	tests/guest/lib/trap.c
 
@@ -28,9 +29,11 @@ libguest_a_CCASFLAGS = -g -fno-pic
 guest_kernels = \
 	tests/guest/boot \
 	tests/guest/evtchn \
+	tests/guest/fuzz_host \
 	tests/guest/hostile_calls \
 	tests/guest/hostile_cpu \
 	tests/guest/pv_host \
+	tests/guest/pvh_fuzz \
 	tests/guest/smp \
 	tests/guest/time
 
@@ -87,7 +90,30 @@ EXTRA_tests_guest_time_DEPENDENCIES = $(guest_depends)
 
 EXTRA_DIST += tests/guest/lib/guest.lds
 
-tests_guest_pv_host_SOURCES = tests/guest/pv_host.c
+# The kernels that build and run another (tests/guest/host).
+child_sources = \
+	tests/guest/host/child.c \
+	tests/guest/host/child.h \
+	tests/guest/host/child_pv.c \
+	tests/guest/host/child_pvh.c
+fuzz_sources = tests/guest/fuzz/fuzz.c tests/guest/fuzz/fuzz.h
+
+tests_guest_fuzz_host_SOURCES = tests/guest/fuzz_host.c $(child_sources) \
+	$(fuzz_sources)
+tests_guest_fuzz_host_CPPFLAGS = $(guest_cppflags)
+tests_guest_fuzz_host_CFLAGS = $(guest_cflags)
+tests_guest_fuzz_host_LDFLAGS = $(guest_ldflags)
+tests_guest_fuzz_host_LDADD = $(guest_ldadd)
+EXTRA_tests_guest_fuzz_host_DEPENDENCIES = $(guest_depends)
+
+tests_guest_pvh_fuzz_SOURCES = tests/guest/pvh_fuzz.c $(fuzz_sources)
+tests_guest_pvh_fuzz_CPPFLAGS = $(guest_cppflags)
+tests_guest_pvh_fuzz_CFLAGS = $(guest_cflags)
+tests_guest_pvh_fuzz_LDFLAGS = $(guest_ldflags)
+tests_guest_pvh_fuzz_LDADD = $(guest_ldadd)
+EXTRA_tests_guest_pvh_fuzz_DEPENDENCIES = $(guest_depends)
+
+tests_guest_pv_host_SOURCES = tests/guest/pv_host.c $(child_sources)
 tests_guest_pv_host_CPPFLAGS = $(guest_cppflags)
 tests_guest_pv_host_CFLAGS = $(guest_cflags)
 tests_guest_pv_host_LDFLAGS = $(guest_ldflags)
@@ -112,7 +138,8 @@ libpv_a_CCASFLAGS = -g -fno-pic
 
 pv_kernels = \
 	tests/guest/pv_abi \
-	tests/guest/pv_die
+	tests/guest/pv_die \
+	tests/guest/pv_fuzz
 noinst_PROGRAMS += $(pv_kernels)
 pv_ldflags = -nostdlib -static -Wl,-T,$(top_srcdir)/tests/guest/pv/pv.lds \
 	-Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--build-id=none \
@@ -134,9 +161,16 @@ tests_guest_pv_die_LDFLAGS = $(pv_ldflags)
 tests_guest_pv_die_LDADD = libpv.a
 EXTRA_tests_guest_pv_die_DEPENDENCIES = $(pv_depends)
 
+tests_guest_pv_fuzz_SOURCES = tests/guest/pv_fuzz.c $(fuzz_sources)
+tests_guest_pv_fuzz_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_fuzz_CFLAGS = $(pv_cflags)
+tests_guest_pv_fuzz_LDFLAGS = $(pv_ldflags)
+tests_guest_pv_fuzz_LDADD = libpv.a
+EXTRA_tests_guest_pv_fuzz_DEPENDENCIES = $(pv_depends)
+
 # See hv/automake.mk: for who makes one kernel alone.
 $(libguest_a_OBJECTS) $(libpv_a_OBJECTS) $(tests_guest_boot_OBJECTS) \
 $(tests_guest_evtchn_OBJECTS) $(tests_guest_hostile_calls_OBJECTS) \
 $(tests_guest_hostile_cpu_OBJECTS) $(tests_guest_pv_abi_OBJECTS) \
 $(tests_guest_pv_die_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
-$(tests_guest_smp_OBJECTS) $(tests_guest_time_OBJECTS): | hv/abi/xen
+$(tests_guest_smp_OBJECTS) $(tests_guest_time_OBJECTS) $(tests_guest_fuzz_host_OBJECTS): | hv/abi/xen

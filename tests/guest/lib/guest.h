@@ -50,6 +50,13 @@ bool guest_has_arg(const char *word);
 /* Is it the hypervisor whose ABI this is, not ours? By its extra version. */
 bool guest_on_gantry(void);
 
+/*
+ * A performance counter's values, one a CPU or as its name says: how many,
+ * at most 'max'; 0 if there is none of this name.
+ */
+unsigned int guest_perfc(const char *name, uint32_t *values,
+                         unsigned int max);
+
 /* Zeroed pages from the image's own memory; ends the kernel if none left. */
 void *guest_pages(unsigned int count);
 
