@@ -19,6 +19,7 @@
 #include "core/domain.h"
 
 #include "core/arch.h"
+#include "core/budget.h"
 #include "core/console.h"
 #include "core/evtchn.h"
 #include "core/frame.h"
@@ -538,8 +539,11 @@ static int relinquish(struct domain *d, unsigned int stage)
 
 static int run_stages(struct domain *d)
 {
+    struct budget b = budget_start();
+
     while (d->kill_stage <= LAST_STAGE) {
-        int rc = relinquish(d, d->kill_stage);
+        int rc = budget_is_spent(&b) ? -ERESTART
+                                     : relinquish(d, d->kill_stage);
 
         if (rc != 0) {
             return rc;

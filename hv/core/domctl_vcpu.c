@@ -10,6 +10,7 @@
 #include "core/domctl.h"
 
 #include "core/arch.h"
+#include "core/budget.h"
 #include "core/domain.h"
 #include "core/kmem.h"
 #include "core/sched.h"
@@ -75,6 +76,8 @@ int domctl_bitmap_read(uint64_t *to, const struct xenctl_bitmap *from,
 
 int domctl_max_vcpus(struct domain *d, struct xen_domctl *op)
 {
+    struct budget b = budget_start();
+
     if (op->u.max_vcpus.max != d->max_vcpus) {
         return -EINVAL;
     }
@@ -85,6 +88,9 @@ int domctl_max_vcpus(struct domain *d, struct xen_domctl *op)
             continue;
         }
         rc = vcpu_create(d, i);
+        if (rc == 0 && i + 1 < d->max_vcpus && budget_is_spent(&b)) {
+            rc = -ERESTART;     /* those that exist are not made again */
+        }
         if (rc != 0) {
             return rc;
         }

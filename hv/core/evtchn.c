@@ -13,6 +13,7 @@
  *     toolstack named, or dom0.
  */
 #include "core/arch.h"
+#include "core/budget.h"
 #include "core/evtchn_table.h"
 #include "core/kmem.h"
 #include "core/lock.h"
@@ -24,7 +25,8 @@
 #include "lib/minmax.h"
 #include "lib/nospec.h"
 
-#define CLOSES_PER_CALL 512u
+#define LOOKS_PER_CALL 512u
+#define LOOKS_PER_CLOCK 16u         /* ports closed, or found free */
 
 /* Who gets the global virqs that dom0 does not; the pointers are borrowed. */
 static struct domain *virq_handler[NR_VIRQS];
@@ -346,17 +348,21 @@ static int close_all(struct domain *d)
 {
     struct evtchn_table *t = d->evtchn;
     uint32_t valid = __atomic_load_n(&t->valid_ports, __ATOMIC_ACQUIRE);
-    uint32_t port, budget = CLOSES_PER_CALL;
+    struct budget b = budget_start();
+    uint32_t port = max(READ_ONCE(t->close_next), 1u);
 
-    for (port = 1; port < valid; port++) {
-        if (READ_ONCE(evtchn_find(d, port)->state) == PORT_FREE) {
-            continue;
-        }
-        if (budget-- == 0) {
+    for (uint32_t seen = 0; port < valid; port++, seen++) {
+        if (seen == LOOKS_PER_CALL
+            || (seen % LOOKS_PER_CLOCK == LOOKS_PER_CLOCK - 1
+                && budget_is_spent(&b))) {
+            WRITE_ONCE(t->close_next, port);
             return -ERESTART;
         }
-        (void)evtchn_close(d, port);
+        if (READ_ONCE(evtchn_find(d, port)->state) != PORT_FREE) {
+            (void)evtchn_close(d, port);
+        }
     }
+    WRITE_ONCE(t->close_next, 0);
     spin_lock(&t->lock);
     evtchn_fifo_destroy(d);
     spin_unlock(&t->lock);

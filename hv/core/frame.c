@@ -9,7 +9,9 @@
  *     owner is past its last reference and nobody passes it here.
  */
 #include "core/frame.h"
+#include "core/domain.h"
 #include "core/page_alloc.h"
+#include "lib/atomic.h"
 #include "lib/bug.h"
 
 bool frame_get_any(struct frame *f)
@@ -59,6 +61,61 @@ bool frame_release(struct frame *f)
     }
     frame_put(f);
     return true;
+}
+
+/* What page_alloc_give_back() would do to each, at once. */
+static bool is_idle_block(const struct frame *f, uint64_t count,
+                          const struct domain *d)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (READ_ONCE(f[i].refs) != 1 || f[i].owner != d
+            || (READ_ONCE(f[i].flags) & (FRAME_ALLOCATED | FRAME_CORE))
+               != FRAME_ALLOCATED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Takes the last reference, the allocation's, if it is the last. */
+static bool end_frame(struct frame *f)
+{
+    uint32_t last = 1;
+
+    if (!(__atomic_fetch_and(&f->flags, (uint8_t)~FRAME_ALLOCATED,
+                             __ATOMIC_ACQ_REL) & FRAME_ALLOCATED)) {
+        return false;
+    }
+    if (!__atomic_compare_exchange_n(&f->refs, &last, 0, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+        frame_put(f);
+        return false;
+    }
+    return true;
+}
+
+void frame_release_block(struct frame *f, unsigned int order,
+                         struct domain *d)
+{
+    uint64_t count = 1UL << order, ended = 0, i;
+
+    if (!d->is_direct_mapped && is_idle_block(f, count, d)) {
+        while (ended < count && end_frame(&f[ended])) {
+            ended++;
+        }
+        if (ended == count) {
+            page_alloc_give_back_block(f, order);
+            return;
+        }
+        /* Somebody had a look at one meanwhile: each by itself. */
+        for (i = 0; i < ended; i++) {
+            page_alloc_give_back(&f[i]);
+        }
+        ended++;
+    }
+    for (i = ended; i < count; i++) {
+        (void)frame_release(&f[i]);
+    }
 }
 
 bool frame_keep(struct frame *f)

@@ -13,6 +13,7 @@
  *     done.
  */
 #include "core/arch.h"
+#include "core/budget.h"
 #include "core/grant_table.h"
 #include "core/kmem.h"
 #include "core/p2m.h"
@@ -295,11 +296,12 @@ int grant_map_relinquish(struct domain *d)
 {
     struct grant_table *gt = d->grant;
     uint64_t limit = (uint64_t)gt->track_count * GRANT_HANDLES_PER_FRAME;
+    struct budget time = budget_start();
     uint32_t budget = UNMAPS_PER_CALL;
     struct grant_mapping m;
 
     while (gt->unmap_next < limit) {
-        if (budget == 0) {
+        if (budget == 0 || budget_is_spent(&time)) {
             return -ERESTART;
         }
         if (take_handle(gt, gt->unmap_next, &m)) {

@@ -9,6 +9,7 @@
  *  3. Version 2 is refused, so no other table format exists.
  */
 #include "core/arch.h"
+#include "core/budget.h"
 #include "core/grant_table.h"
 #include "core/hypercall.h"
 #include "core/physmap.h"
@@ -96,11 +97,13 @@ static long run(struct guest_ptr uop, unsigned int count, size_t size,
                 chunk_fn fn)
 {
     struct batch b = { .cur = vcpu_current()->domain };
+    struct budget budget = budget_start();
     unsigned int done = 0, step;
     long error = 0;
 
     while (count > 0 && error == 0) {
-        if (done >= OPS_PER_CALL) {
+        if (done >= OPS_PER_CALL
+            || (done > 0 && budget_is_spent(&budget))) {
             hypercall_set_arg(1, uop.va);
             hypercall_set_arg(2, count);
             error = -ERESTART;

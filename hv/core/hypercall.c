@@ -11,6 +11,7 @@
  */
 #include "core/hypercall.h"
 #include "core/arch.h"
+#include "core/budget.h"
 #include "core/domain.h"
 #include "core/evtchn.h"
 #include "core/grant.h"
@@ -171,6 +172,7 @@ static long run_entry(struct vcpu *v, struct guest_ptr at)
 static long do_multicall(struct vcpu *v, const uint64_t a[6])
 {
     struct guest_ptr list = guest(a[0]);
+    struct budget b = budget_start();
     uint32_t i, count = a[1];
     long error = 0;
 
@@ -178,7 +180,7 @@ static long do_multicall(struct vcpu *v, const uint64_t a[6])
         return -EINVAL;
     }
     for (i = 0; i < count; i++) {
-        if (i == MULTICALL_BATCH) {
+        if (i == MULTICALL_BATCH || (i > 0 && budget_is_spent(&b))) {
             error = -ERESTART;
             break;
         }
@@ -229,6 +231,7 @@ static long dispatch(struct vcpu *v, uint64_t nr, const uint64_t a[6])
 
 bool hypercall(struct vcpu *v, uint64_t nr, uint64_t *ret)
 {
+    uint64_t begin = perfc_begin();
     uint64_t a[6];
     unsigned int i;
     long result;
@@ -238,6 +241,9 @@ bool hypercall(struct vcpu *v, uint64_t nr, uint64_t *ret)
         a[i] = arch_hypercall_arg(v, i);
     }
     result = dispatch(v, nr, a);
+    if (begin != 0) {
+        perfc_end(begin, nr, a[0]);
+    }
     if (result == -ERESTART) {
         return false;
     }

@@ -28,6 +28,7 @@
 #include "core/p2m.h"
 
 #include "core/arch.h"
+#include "core/budget.h"
 #include "core/domain.h"
 #include "core/kmem.h"
 #include "core/lock.h"
@@ -43,8 +44,10 @@
 #define ENTRIES 512u
 #define LEVELS 4u
 #define BATCH 64u                   /* removed leaves per flush */
-#define RELINQUISH_FRAMES 4096u     /* references dropped per call */
-#define DESTROY_TABLES 512u         /* tables freed per call */
+#define BLOCK_ORDER 6u              /* of a large leaf given up at once */
+#define RELINQUISH_BATCH 16u        /* entries per look at the clock */
+#define RELINQUISH_STEPS 1024u      /* entries looked at per call, at most */
+#define DESTROY_TABLES 64u          /* tables freed per call */
 #define TABLES_BASE 1024u           /* tables any domain may have */
 #define TABLES_SHARE 64u            /* and one more per this many pages */
 /*
@@ -124,6 +127,25 @@ static bool is_counted(unsigned int type)
 
 /* ---- flushing and references ---- */
 
+/* A leaf of many frames: is it RAM whose frames are all records? */
+static bool drop_block(struct domain *d, uint64_t g, mfn_t m,
+                       unsigned int type)
+{
+    struct frame *f = frame_of(m);
+
+    if (!is_ram(type) || f == NULL
+        || frame_of(mfn_add(m, (1UL << BLOCK_ORDER) - 1)) == NULL) {
+        return false;
+    }
+    for (uint64_t i = 0; i < 1UL << BLOCK_ORDER; i++) {
+        if (f[i].gfn == g + i) {
+            f[i].gfn = INVALID_FRAME;
+        }
+    }
+    frame_release_block(f, BLOCK_ORDER, d);
+    return true;
+}
+
 static void drop_reference(uint64_t g, mfn_t m, unsigned int type)
 {
     struct frame *f = frame_of(m);
@@ -182,8 +204,14 @@ static void batch_end(struct batch *b)
             window_forget(b->d, b->old[i].g, b->old[i].slot);
             continue;
         }
-        for (uint64_t j = 0; j < span(b->old[i].level); j++) {
+        for (uint64_t j = 0; j < span(b->old[i].level); ) {
+            if (b->old[i].level > 1
+                && drop_block(b->d, b->old[i].g + j, mfn_add(m, j), type)) {
+                j += 1UL << BLOCK_ORDER;
+                continue;
+            }
             drop_reference(b->old[i].g + j, mfn_add(m, j), type);
+            j++;
         }
     }
     b->count = 0;
@@ -726,23 +754,62 @@ void p2m_remove_grants(struct domain *d, struct p2m_grant_entry *list,
     spin_unlock(&d->p2m->lock);
 }
 
+/*
+ * A large leaf with frames that others use, too: each goes by itself, which
+ * takes long for all, so that they shall be small leaves first.
+ */
+static bool is_busy_leaf(const struct leaf *leaf)
+{
+    const struct frame *f = frame_of(arch_p2m_mfn(leaf->entry));
+    bool busy = false;
+
+    if (leaf->level == 1 || leaf->entry == 0 || f == NULL) {
+        return false;
+    }
+    for (uint64_t i = 0; i < span(leaf->level) && !busy; i++) {
+        busy = READ_ONCE(f[i].refs) > 1;
+    }
+    return busy;
+}
+
+/* Takes out the leaf at the cursor, or goes over what is not there. */
+static void relinquish_one(struct batch *b, struct p2m *p)
+{
+    uint64_t from = p->cursor;
+    struct leaf leaf = walk(p, from);
+
+    if (is_busy_leaf(&leaf)
+        && remove_at(b, from, from + 1, &p->cursor) == 0) {
+        return;
+    }
+    (void)remove_at(b, from, P2M_GFN_LIMIT, &p->cursor);
+}
+
 int p2m_relinquish(struct domain *d)
 {
     struct batch b = { .d = d };
+    struct budget budget = budget_start();
     struct p2m *p = d->p2m;
-    uint64_t steps = 0;
+    unsigned int steps;
     bool is_done;
 
     spin_lock(&p->lock);
-    while (p->cursor < P2M_GFN_LIMIT && steps < RELINQUISH_FRAMES) {
+    for (steps = 0; p->cursor < P2M_GFN_LIMIT && steps < RELINQUISH_STEPS;
+         steps++) {
         uint64_t from = p->cursor;
-        unsigned int had = b.count;
 
-        remove_at(&b, from, P2M_GFN_LIMIT, &p->cursor);
-        if (b.count != had) {
-            steps += p->cursor - from - 1;
+        relinquish_one(&b, p);
+        /* A large leaf's end is a piece of work; so are a few small ones. */
+        if (b.count >= RELINQUISH_BATCH
+            || (b.count > 0 && p->cursor - from > 1)) {
+            batch_end(&b);
+            if (budget_is_spent(&budget)) {
+                break;
+            }
+        } else if (steps % RELINQUISH_BATCH == 0
+                   && budget_is_spent(&budget)) {
+            break;
         }
-        steps++;
     }
     batch_end(&b);
     is_done = p->cursor >= P2M_GFN_LIMIT;

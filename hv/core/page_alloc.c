@@ -23,6 +23,7 @@
 #include "core/page_alloc.h"
 
 #include "core/arch.h"
+#include "core/budget.h"
 #include "core/domain.h"
 #include "core/lock.h"
 #include "lib/atomic.h"
@@ -337,7 +338,7 @@ static void pages_uncharge(struct domain *d, uint64_t count)
  * The caller has the right to 2^order frames.  So a single one is always
  * there, at worst on its way between another CPU's cache and the lists.
  */
-static struct frame *take_frames(unsigned int order)
+static struct frame *find_frames(unsigned int order)
 {
     struct frame *f = order == 0 && caches != NULL ? cache_get()
                                                    : nodes_get(order);
@@ -349,11 +350,17 @@ static struct frame *take_frames(unsigned int order)
             break;
         }
     }
-    if (f == NULL) {
-        return NULL;
+    if (f != NULL) {
+        f->order = (uint8_t)order;
     }
-    f->order = (uint8_t)order;
-    if (page_alloc_watch != NULL) {
+    return f;
+}
+
+static struct frame *take_frames(unsigned int order)
+{
+    struct frame *f = find_frames(order);
+
+    if (f != NULL && page_alloc_watch != NULL) {
         page_alloc_watch(frame_mfn(f), order, false);
     }
     return f;
@@ -391,6 +398,27 @@ static void own_frames(struct frame *f, uint64_t count, struct domain *owner,
                          __ATOMIC_RELAXED);
         __atomic_store_n(&f->refs, 1, __ATOMIC_RELEASE);
     }
+}
+
+/*
+ * Zeroes what is to be zeroed in a block that nobody has, until the budget
+ * is spent: true if all is.
+ */
+static bool clean_block(struct frame *f, uint64_t count)
+{
+    struct budget b = budget_start();
+
+    for (uint64_t i = 0; i < count; i++) {
+        if (!(f[i].flags & FRAME_DIRTY)) {
+            continue;
+        }
+        memset(arch_frame_map(frame_mfn(&f[i])), 0, PAGE_SIZE);
+        flags_clear(&f[i], FRAME_DIRTY);
+        if (i + 1 < count && budget_is_spent(&b)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static struct frame *alloc_frames(struct domain *payer, struct domain *owner,
@@ -453,6 +481,64 @@ struct frame *page_alloc_domain(struct domain *d, unsigned int order)
         pages_uncharge(d, 1UL << order);
     }
     return f;
+}
+
+static int take_clean(struct domain *d, unsigned int order,
+                      struct frame **out)
+{
+    uint64_t count = 1UL << order;
+    uint64_t paid;
+    int rc = 0;
+
+    if (!account_take(d, count, &paid)) {
+        return -ENOMEM;
+    }
+    *out = find_frames(order);
+    if (*out == NULL) {
+        rc = -ENOMEM;
+    } else if (!clean_block(*out, count)) {
+        nodes_put(*out, order);
+        rc = -ERESTART;
+    } else {
+        if (page_alloc_watch != NULL) {
+            page_alloc_watch(frame_mfn(*out), order, false);
+        }
+        own_frames(*out, count, d, 0);
+    }
+    if (rc != 0) {
+        account_give(d, count, paid);
+    }
+    return rc;
+}
+
+int page_alloc_extent(struct domain *d, unsigned int order,
+                      struct frame **out)
+{
+    int rc;
+
+    if (order == 0) {
+        *out = page_alloc_domain(d, 0);
+        return *out == NULL ? -ENOMEM : 0;
+    }
+    if (order > MAX_ORDER || !pages_charge(d, 1UL << order)) {
+        return -ENOMEM;
+    }
+    rc = take_clean(d, order, out);
+    if (rc != 0) {
+        pages_uncharge(d, 1UL << order);
+    }
+    return rc;
+}
+
+void page_alloc_give_back_block(struct frame *f, unsigned int order)
+{
+    struct domain *d = f->owner;
+
+    for (uint64_t i = 0; i < 1UL << order; i++) {
+        f[i].owner = NULL;
+    }
+    put_frames(f, order);
+    pages_uncharge(d, 1UL << order);
 }
 
 void page_alloc_give_back(struct frame *f)

@@ -30,6 +30,12 @@ void page_free_core(void *p, unsigned int order);
  */
 struct frame *page_alloc_domain(struct domain *d, unsigned int order);
 /*
+ * The same, zeroing no longer than a budget (budget.h) allows: 0, -ENOMEM, or
+ * -ERESTART: ask again, a block of the heap is cleaner by now.
+ */
+int page_alloc_extent(struct domain *d, unsigned int order,
+                      struct frame **out);
+/*
  * Direct-mapped dom0 at boot: takes the given frames out of the free lists,
  * or in if page_alloc_add() never saw them (RAM that was kept for dom0).
  * Counted as by page_alloc_domain(), but not zeroed: only at boot, for dom0,
@@ -53,6 +59,8 @@ int page_alloc_claim(struct domain *d, uint64_t pages);
 
 /* frame.c: 'f' lost its last reference. */
 void page_alloc_give_back(struct frame *f);
+/* The same for 2^order aligned frames of one domain, not direct-mapped. */
+void page_alloc_give_back_block(struct frame *f, unsigned int order);
 
 /* Tests: told of each block that becomes free (true) or used.  Else NULL. */
 extern void (*page_alloc_watch)(mfn_t m, unsigned int order, bool is_free);

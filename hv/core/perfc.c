@@ -2,15 +2,20 @@
 /*
  * Performance counters and XEN_SYSCTL_perfc_op, which the stock tool
  * xenperf reads: a list of descriptions, and the values of all in order.
- * Each counter has one value a CPU; hypercalls have one value a number,
- * summed over the CPUs.
+ * Each counter has one value a CPU; hypercalls have one value a number:
+ * counts, summed over the CPUs, and the longest times, with their arguments.
  */
 #include "core/perfc.h"
 
 #include "lib/errno.h"
+#include "lib/minmax.h"
 #include "lib/string.h"
 
+/* Arrays by hypercall number: their names for xenperf. */
+#define ARRAYS 3u
+
 struct perfc_cpu perfc_cpu[PERFC_MAX_CPUS];
+bool perfc_takes_times;
 
 static const char *const names[PERFC_COUNT] = {
 #define PERFC_NAME(id, name) name,
@@ -18,7 +23,25 @@ static const char *const names[PERFC_COUNT] = {
 #undef PERFC_NAME
 };
 
-#define HYPERCALLS_NAME "hypercalls by number"
+static const char *const array_names[ARRAYS] = {
+    "hypercalls by number", "longest hypercall by number, ns",
+    "its first argument",
+};
+
+struct arrays {
+    uint32_t value[ARRAYS][PERFC_HYPERCALLS];
+};
+
+void perfc_end(uint64_t begin, uint64_t nr, uint64_t arg)
+{
+    struct perfc_cpu *c = &perfc_cpu[arch_cpu_id()];
+    uint64_t took = min(arch_time_now() - begin, (uint64_t)UINT32_MAX);
+
+    if (nr < PERFC_HYPERCALLS && took > c->longest[nr]) {
+        c->longest[nr] = (uint32_t)took;
+        c->longest_arg[nr] = (uint32_t)arg;
+    }
+}
 
 static int write_desc(struct guest_ptr to, uint32_t index, const char *name,
                       uint32_t values)
@@ -43,13 +66,30 @@ static int write_descs(struct guest_ptr to)
             return -EFAULT;
         }
     }
-    return write_desc(to, PERFC_COUNT, HYPERCALLS_NAME, PERFC_HYPERCALLS);
+    for (uint32_t i = 0; i < ARRAYS; i++) {
+        if (write_desc(to, PERFC_COUNT + i, array_names[i],
+                       PERFC_HYPERCALLS) != 0) {
+            return -EFAULT;
+        }
+    }
+    return 0;
+}
+
+static void add_arrays(struct arrays *sum, const struct perfc_cpu *c)
+{
+    for (uint32_t nr = 0; nr < PERFC_HYPERCALLS; nr++) {
+        sum->value[0][nr] += c->hypercall[nr];
+        if (c->longest[nr] > sum->value[1][nr]) {
+            sum->value[1][nr] = c->longest[nr];
+            sum->value[2][nr] = c->longest_arg[nr];
+        }
+    }
 }
 
 static int write_values(struct guest_ptr to)
 {
     unsigned int cpus = arch_cpu_count();
-    uint32_t sum[PERFC_HYPERCALLS];
+    struct arrays sum;
 
     for (uint32_t i = 0; i < PERFC_COUNT; i++) {
         for (unsigned int cpu = 0; cpu < cpus; cpu++) {
@@ -61,13 +101,11 @@ static int write_values(struct guest_ptr to)
             to = guest_ptr_add(to, sizeof(value));
         }
     }
-    memset(sum, 0, sizeof(sum));
+    memset(&sum, 0, sizeof(sum));
     for (unsigned int cpu = 0; cpu < cpus; cpu++) {
-        for (uint32_t nr = 0; nr < PERFC_HYPERCALLS; nr++) {
-            sum[nr] += perfc_cpu[cpu].hypercall[nr];
-        }
+        add_arrays(&sum, &perfc_cpu[cpu]);
     }
-    return guest_write(to, sum, sizeof(sum));
+    return guest_write(to, &sum, sizeof(sum));
 }
 
 int perfc_op(struct xen_sysctl_perfc_op *op)
@@ -78,15 +116,16 @@ int perfc_op(struct xen_sysctl_perfc_op *op)
 
     switch (op->cmd) {
     case XEN_SYSCTL_PERFCOP_reset:
-        memset(perfc_cpu, 0, sizeof(perfc_cpu));
+        memset(perfc_cpu, 0, arch_cpu_count() * sizeof(perfc_cpu[0]));
+        __atomic_store_n(&perfc_takes_times, true, __ATOMIC_RELAXED);
         break;
     case XEN_SYSCTL_PERFCOP_query:
         break;
     default:
         return -EINVAL;
     }
-    op->nr_counters = PERFC_COUNT + 1;
-    op->nr_vals = PERFC_COUNT * arch_cpu_count() + PERFC_HYPERCALLS;
+    op->nr_counters = PERFC_COUNT + ARRAYS;
+    op->nr_vals = PERFC_COUNT * arch_cpu_count() + ARRAYS * PERFC_HYPERCALLS;
     if (!guest_ptr_is_null(desc)) {
         rc = write_descs(desc);
     }

@@ -9,6 +9,10 @@
  * grant_table_op (20) stay where they were; "event channel sends" is what
  * notifications cost.  "window entries repointed" counts how often a guest's
  * memory changed under a window.
+ *
+ * From the first xenperf -r on the time of each hypercall is taken: how long
+ * one held its CPU at most (from its exit to its end, or to where it lets
+ * others go first), in ns, with the first argument of that one.
  */
 #ifndef CORE_PERFC_H
 #define CORE_PERFC_H
@@ -40,7 +44,7 @@
     X(CONTEXT_SWITCH, "vcpu switches") \
     X(TLB_SHOOTDOWN, "nested table flushes") \
     X(KICK, "interrupts between CPUs") \
-    X(KMEM_FRAME, "frames of the small-object pool")
+    X(KMEM_FRAME, "frames taken by the small-object pool")
 
 enum perfc_id {
 #define PERFC_ID(id, name) PERFC_##id,
@@ -52,9 +56,12 @@ enum perfc_id {
 struct perfc_cpu {
     uint32_t counter[PERFC_COUNT];              /* [o] */
     uint32_t hypercall[PERFC_HYPERCALLS];       /* [o] by number */
+    uint32_t longest[PERFC_HYPERCALLS];         /* [o] ns */
+    uint32_t longest_arg[PERFC_HYPERCALLS];     /* [o] */
 } __attribute__((aligned(64)));
 
 extern struct perfc_cpu perfc_cpu[PERFC_MAX_CPUS];
+extern bool perfc_takes_times;                  /* [a] */
 
 /* Counts one event on this CPU. */
 static inline void perfc_count(enum perfc_id id)
@@ -73,6 +80,16 @@ static inline void perfc_count_hypercall(uint64_t nr)
         perfc_cpu[arch_cpu_id()].hypercall[nr]++;
     }
 }
+
+/* When a hypercall began; 0: nobody wants to know. */
+static inline uint64_t perfc_begin(void)
+{
+    return __atomic_load_n(&perfc_takes_times, __ATOMIC_RELAXED) ?
+           arch_time_now() : 0;
+}
+
+/* It let go of the CPU: 'begin' is not 0. */
+void perfc_end(uint64_t begin, uint64_t nr, uint64_t arg);
 
 /* XEN_SYSCTL_perfc_op on a local copy: 0, -EFAULT, -EINVAL. */
 int perfc_op(struct xen_sysctl_perfc_op *op);

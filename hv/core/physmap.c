@@ -15,6 +15,7 @@
  */
 #include "core/physmap.h"
 
+#include "core/budget.h"
 #include "core/domain.h"
 #include "core/frame.h"
 #include "core/grant_table.h"
@@ -163,6 +164,7 @@ int physmap_add_batch(struct domain *d,
                       const struct xen_add_to_physmap_batch *op,
                       uint64_t *done)
 {
+    struct budget b = budget_start();
     struct domain *owner = NULL;
     uint64_t end = min(*done + BATCH, (uint64_t)op->size);
     int rc = 0;
@@ -184,6 +186,9 @@ int physmap_add_batch(struct domain *d,
         rc = add_element(d, op, *done, owner);
         if (rc == 0) {
             (*done)++;
+        }
+        if (budget_is_spent(&b)) {
+            break;
         }
     }
     domain_put(owner);
@@ -376,6 +381,7 @@ static int acquire_frames(struct domain *cur, struct domain *d,
                           uint64_t *done)
 {
     uint64_t end = min(*done + BATCH, (uint64_t)op->nr_frames);
+    struct budget b = budget_start();
 
     while (*done < end) {
         xen_pfn_t g;
@@ -389,6 +395,9 @@ static int acquire_frames(struct domain *cur, struct domain *d,
             return rc;
         }
         (*done)++;
+        if (budget_is_spent(&b)) {
+            break;
+        }
     }
     return *done < op->nr_frames ? -ERESTART : 0;
 }

@@ -11,6 +11,7 @@
  *     was reserved for it when it released it.
  */
 #include "core/arch.h"
+#include "core/budget.h"
 #include "core/domain.h"
 #include "core/frame.h"
 #include "core/hypercall.h"
@@ -29,7 +30,7 @@
 #define MEMOP_CMD_MASK ((1u << MEMOP_EXTENT_SHIFT) - 1)
 
 /* Frames zeroed or unmapped before other work gets its turn. */
-#define FRAMES_PER_RUN 1024u
+#define FRAMES_PER_RUN 512u
 #define EXTENTS_PER_FLUSH 64ul
 #define CONTROL_MAX_ORDER PAGE_ORDER_2M
 #define GUEST_MAX_ORDER PAGE_ORDER_2M
@@ -73,9 +74,9 @@ static int populate(struct domain *d, gfn_t g, unsigned int order)
     if (d->is_direct_mapped) {
         return populate_direct(d, g, order);
     }
-    f = page_alloc_domain(d, order);
-    if (f == NULL) {
-        return -ENOMEM;
+    rc = page_alloc_extent(d, order, &f);
+    if (rc != 0) {
+        return rc;
     }
     rc = p2m_populate(d, g, frame_mfn(f), order);
     if (rc != 0) {
@@ -133,22 +134,28 @@ static unsigned int read_extents(const struct xen_memory_reservation *r,
     return valid;
 }
 
-/* Gives the extents frames: how many. */
+/* Gives the extents frames: how many.  '*is_late': others get their turn. */
 static unsigned int populate_list(struct domain *d, const xen_pfn_t *list,
                                   unsigned int count,
-                                  const struct xen_memory_reservation *r)
+                                  const struct xen_memory_reservation *r,
+                                  bool *is_late)
 {
+    struct budget b = budget_start();
     bool on_demand = vcpu_current()->domain->is_privileged &&
                      (r->mem_flags & XENMEMF_populate_on_demand) != 0;
-    unsigned int done;
+    unsigned int done = 0;
+    int rc = 0;
 
-    for (done = 0; done < count; done++) {
+    while (done < count && !*is_late) {
         if (on_demand) {
             raise_limit(d, r->extent_order);
         }
-        if (populate(d, gfn(list[done]), r->extent_order) != 0) {
+        rc = populate(d, gfn(list[done]), r->extent_order);
+        if (rc != 0 && rc != -ERESTART) {
             break;
         }
+        done += rc == 0;
+        *is_late = rc == -ERESTART || budget_is_spent(&b);
     }
     window_settle(d);
     return done;
@@ -160,25 +167,28 @@ static long run_extents(struct domain *d, unsigned long cmd, uint64_t done,
 {
     uint64_t budget = max(FRAMES_PER_RUN >> r->extent_order, 1u);
     bool gives = (cmd & MEMOP_CMD_MASK) == XENMEM_populate_physmap;
+    struct budget b = budget_start();
     xen_pfn_t list[EXTENTS_PER_FLUSH];
+    bool is_late = false;
 
     while (done < r->nr_extents) {
         uint64_t left = min(r->nr_extents - done, budget);
         unsigned int count = (unsigned int)min(left, EXTENTS_PER_FLUSH);
         unsigned int got;
 
-        if (budget == 0) {
+        if (budget == 0 || is_late) {
             return run_again(cmd, done);
         }
         count = read_extents(r, done, count, list);
         /* Gives up RAM only: what else stands there is no reservation. */
-        got = gives ? populate_list(d, list, count, r) :
+        got = gives ? populate_list(d, list, count, r, &is_late) :
                       p2m_remove_ram(d, list, count, r->extent_order);
         done += got;
         budget -= got;
-        if (got == 0 || got < count) {
+        if (!is_late && (got == 0 || got < count)) {
             break;
         }
+        is_late = is_late || budget_is_spent(&b);
     }
     return (long)done;
 }

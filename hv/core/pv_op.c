@@ -12,6 +12,7 @@
 #include "core/pv_op.h"
 
 #include "core/arch.h"
+#include "core/budget.h"
 #include "core/domain.h"
 #include "core/hypercall.h"
 #include "core/p2m.h"
@@ -77,11 +78,12 @@ static long run(struct domain *d, struct guest_ptr list, unsigned int count,
                 struct guest_ptr done)
 {
     uint32_t end = min(count, BATCH);
+    struct budget b = budget_start();
     struct mmuext_op op;
     uint32_t i = 0;
     int rc = 0;
 
-    while (rc == 0 && i < end) {
+    while (rc == 0 && i < end && (i == 0 || !budget_is_spent(&b))) {
         rc = guest_read(&op, guest_ptr_add(list, i * sizeof(op)),
                         sizeof(op)) != 0 ? -EFAULT : pin_one(d, &op);
         i += rc == 0;

@@ -16,7 +16,7 @@
 
 #define FANOUT_SHIFT 9u
 #define LEVELS 4u
-#define PAGES_PER_CALL 512u
+#define PAGES_PER_CALL 64u
 
 static unsigned int index_at(uint64_t key, unsigned int level)
 {

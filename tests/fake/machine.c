@@ -45,6 +45,7 @@ static uint64_t ram_frames;
 static void *frame_table;
 static unsigned int cpu_count;
 static uint64_t now = 1000000000ull;
+static uint64_t step;
 static const char *window;
 static size_t window_size;
 static int copies_left = -1;
@@ -283,6 +284,11 @@ void machine_set_cpu(unsigned int cpu)
     this_cpu = cpu;
 }
 
+void machine_step_time(uint64_t ns)
+{
+    __atomic_store_n(&step, ns, __ATOMIC_SEQ_CST);
+}
+
 void machine_set_time(uint64_t ns)
 {
     __atomic_store_n(&now, ns, __ATOMIC_SEQ_CST);
@@ -340,7 +346,8 @@ void arch_cpu_kick(unsigned int cpu)
 
 uint64_t arch_time_now(void)
 {
-    return __atomic_load_n(&now, __ATOMIC_SEQ_CST);
+    return __atomic_add_fetch(&now, __atomic_load_n(&step, __ATOMIC_SEQ_CST),
+                              __ATOMIC_SEQ_CST);
 }
 
 uint64_t arch_boot_wallclock(void)

@@ -44,6 +44,8 @@ void machine_start(uint64_t frames, uint64_t kept, unsigned int cpus);
 void machine_set_cpu(unsigned int cpu);
 /* The clock stands still but for this. */
 void machine_set_time(uint64_t ns);
+/* Or each look at it takes so long; 0: it stands still. */
+void machine_step_time(uint64_t ns);
 
 /*
  * From now on guest copies reach only this memory of the test, -EFAULT

@@ -28,6 +28,7 @@ libguest_a_CCASFLAGS = -g -fno-pic
 
 guest_kernels = \
 	tests/guest/boot \
+	tests/guest/bounds \
 	tests/guest/evtchn \
 	tests/guest/fuzz_host \
 	tests/guest/hostile_calls \
@@ -105,6 +106,13 @@ tests_guest_fuzz_host_CFLAGS = $(guest_cflags)
 tests_guest_fuzz_host_LDFLAGS = $(guest_ldflags)
 tests_guest_fuzz_host_LDADD = $(guest_ldadd)
 EXTRA_tests_guest_fuzz_host_DEPENDENCIES = $(guest_depends)
+
+tests_guest_bounds_SOURCES = tests/guest/bounds.c $(child_sources)
+tests_guest_bounds_CPPFLAGS = $(guest_cppflags)
+tests_guest_bounds_CFLAGS = $(guest_cflags)
+tests_guest_bounds_LDFLAGS = $(guest_ldflags)
+tests_guest_bounds_LDADD = $(guest_ldadd)
+EXTRA_tests_guest_bounds_DEPENDENCIES = $(guest_depends)
 
 tests_guest_pvh_fuzz_SOURCES = tests/guest/pvh_fuzz.c $(fuzz_sources)
 tests_guest_pvh_fuzz_CPPFLAGS = $(guest_cppflags)

@@ -97,6 +97,84 @@ START_TEST(test_superpages)
 }
 END_TEST
 
+/*
+ * With a clock that says that each piece of work takes long, all take turns
+ * after every piece, and do the same.
+ */
+START_TEST(test_turns_by_the_clock)
+{
+    struct xen_memory_reservation r = extents(1, 100, 0);
+    uint64_t had = d->tot_pages;
+    uint64_t free = page_alloc_free();
+
+    machine_step_time(50000);
+    ck_assert_int_eq(mem(XENMEM_populate_physmap, &r), 100);
+    ck_assert_uint_ge(env_restarts(), 40);
+    ck_assert_int_eq(mem(XENMEM_decrease_reservation, &r), 100);
+    ck_assert_uint_ge(env_restarts(), 1);
+    ck_assert_uint_eq(d->tot_pages, had);
+    /* A large extent's pages are zeroed in parts. */
+    r = extents(1, 1, 9);
+    ck_assert_int_eq(mem(XENMEM_populate_physmap, &r), 1);
+    ck_assert_uint_ge(env_restarts(), 200);
+    for (unsigned int i = 0; i < 512; i++) {
+        ck_assert_uint_eq(*(uint64_t *)env_page(d, BASE + i), 0);
+        *(uint64_t *)env_page(d, BASE + i) = ~0ul;
+    }
+    ck_assert_int_eq(mem(XENMEM_decrease_reservation, &r), 1);
+    ck_assert_int_eq(mem(XENMEM_populate_physmap, &r), 1);
+    for (unsigned int i = 0; i < 512; i++) {
+        ck_assert_uint_eq(*(uint64_t *)env_page(d, BASE + i), 0);
+    }
+    ck_assert_int_eq(mem(XENMEM_decrease_reservation, &r), 1);
+    ck_assert_uint_eq(d->tot_pages, had);
+    ck_assert_uint_ge(page_alloc_free(), free - 16);    /* tables */
+    machine_step_time(0);
+}
+END_TEST
+
+/*
+ * A list that ends with what is no frame, at the start of a part: the guest's
+ * hypercall went on for ever when a part without an extent was no end.
+ */
+START_TEST(test_a_part_without_extents_is_the_end)
+{
+    struct xen_memory_reservation r = extents(1, 100, 0);
+
+    machine_step_time(30000);
+    for (unsigned int bad = 0; bad < 40; bad++) {
+        list[bad] = P2M_GFN_LIMIT;
+        ck_assert_int_eq(mem(XENMEM_populate_physmap, &r), bad);
+        ck_assert_int_eq(mem(XENMEM_decrease_reservation, &r), bad);
+        list[bad] = BASE + bad;
+    }
+    machine_step_time(0);
+}
+END_TEST
+
+/* A large page of whose frames somebody has one: that one stays. */
+START_TEST(test_large_page_with_a_user)
+{
+    struct xen_memory_reservation r = extents(1, 1, 9);
+    uint64_t free;
+    enum p2m_type type;
+    struct frame *f;
+
+    ck_assert_int_eq(mem(XENMEM_populate_physmap, &r), 1);
+    free = page_alloc_free();
+    f = p2m_get_frame(d, gfn(BASE + 77), &type);
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(mem(XENMEM_decrease_reservation, &r), 1);
+    ck_assert_uint_eq(page_alloc_free(), free + 511);
+    ck_assert_ptr_eq(f->owner, d);
+    ck_assert_uint_eq(f->refs, 1);
+    ck_assert_uint_eq(d->tot_pages, ENV_PAGES + 1);
+    frame_put(f);
+    ck_assert_uint_eq(page_alloc_free(), free + 512);
+    ck_assert_uint_eq(d->tot_pages, ENV_PAGES);
+}
+END_TEST
+
 START_TEST(test_populate_ends_at_the_limit)
 {
     struct xen_memory_reservation r = extents(1, 100, 0);
@@ -406,6 +484,9 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, test_populate_and_decrease);
     tcase_add_test(tc, test_superpages);
+    tcase_add_test(tc, test_turns_by_the_clock);
+    tcase_add_test(tc, test_a_part_without_extents_is_the_end);
+    tcase_add_test(tc, test_large_page_with_a_user);
     tcase_add_test(tc, test_populate_ends_at_the_limit);
     tcase_add_test(tc, test_frames_on_demand_pass_the_limit);
     tcase_add_test(tc, test_others_memory_is_not_a_guests);

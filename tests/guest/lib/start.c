@@ -15,6 +15,7 @@
 
 #define ARENA_PAGES 2048u
 #define LINE 400
+#define TIME_SHOWN 5000u            /* ns: what is shorter is no matter */
 
 uint8_t hypercall_page[4096] __attribute__((aligned(4096)));
 const struct hvm_start_info *guest_info;
@@ -26,6 +27,7 @@ static uint8_t arena[ARENA_PAGES][PAGE_SIZE]
     __attribute__((aligned(4096)));
 static unsigned int arena_used;
 static unsigned int passed, failed;
+static bool has_times;
 static struct xencons_interface *console_ring;
 static evtchn_port_t console_port;
 
@@ -120,10 +122,40 @@ bool guest_equal(const char *name, long got, long want)
     return guest_case(got == want, name, "got %ld want %ld", got, want);
 }
 
+/* With the argument "times": how long hypercalls held a CPU at most. */
+static void start_times(void)
+{
+    struct xen_sysctl op = {
+        .cmd = XEN_SYSCTL_perfc_op,
+        .interface_version = XEN_SYSCTL_INTERFACE_VERSION,
+        .u.perfc_op.cmd = XEN_SYSCTL_PERFCOP_reset,
+    };
+
+    guest_equal("times", hypercall(__HYPERVISOR_sysctl, PTR(&op), 0, 0), 0);
+}
+
+static void show_times(void)
+{
+    static uint32_t time[64], arg[64];
+    unsigned int count = guest_perfc("longest hypercall by number, ns", time,
+                                     ARRAY_SIZE(time));
+
+    (void)guest_perfc("its first argument", arg, ARRAY_SIZE(arg));
+    for (unsigned int i = 0; i < count; i++) {
+        if (time[i] >= TIME_SHOWN) {
+            guest_log("GUEST-TIME %u: %u ns, argument %x", i, time[i],
+                      arg[i]);
+        }
+    }
+}
+
 void guest_end(unsigned int reason)
 {
     struct sched_shutdown s = { reason };
 
+    if (has_times) {
+        show_times();
+    }
     guest_log("GUEST-TEST-END %u passed, %u failed", passed, failed);
     (void)sched_op(SCHEDOP_shutdown, &s);
     for (;;) {
@@ -192,6 +224,10 @@ void start_guest(const struct hvm_start_info *info)
     }
     trap_init();
     guest_log("GUEST-TEST-BEGIN \"%s\"", guest_args);
+    has_times = guest_is_dom0 && guest_has_arg("times");
+    if (has_times) {
+        start_times();
+    }
     guest_main();
     guest_end(SHUTDOWN_poweroff);
 }

@@ -12,6 +12,7 @@
  *  3. The M2P is the identity, made as far as the largest guest needs.
  */
 #include "core/console.h"
+#include "core/budget.h"
 #include "core/grant_table.h"
 #include "core/kmem.h"
 #include "core/lock.h"
@@ -45,7 +46,7 @@
 #define RECORDS_PER_PAGE (PAGE_SIZE / sizeof(uint32_t))
 #define PHYS_BITS_MAX 48u
 #define PAGES_PER_CALL 64u          /* mapped before other work's turn */
-#define RELEASES_PER_CALL 512u
+#define RELEASES_PER_CALL 64u
 
 /* Guest frames beyond the limit that a balloon may still be given. */
 #define FRAMES_SLACK 2048u
@@ -429,18 +430,23 @@ static int map_direct(struct domain *d, uint64_t i)
                DATA | PTE_LARGE);
 }
 
-/* From page '*done' to 'end', as far as '*budget' goes. */
+struct turn {
+    unsigned int left;          /* pages */
+    struct budget time;
+};
+
+/* From page '*done' to 'end', as far as the turn goes. */
 static int map_some(struct domain *d, int (*one)(struct domain *d,
                                                  uint64_t i),
-                    uint64_t *done, uint64_t end, unsigned int *budget)
+                    uint64_t *done, uint64_t end, struct turn *turn)
 {
     int rc = 0;
 
     while (rc == 0 && *done < end) {
-        if (*budget == 0) {
+        if (turn->left == 0 || budget_is_spent(&turn->time)) {
             return -ERESTART;
         }
-        (*budget)--;
+        turn->left--;
         rc = one(d, *done);
         *done += rc == 0;
     }
@@ -476,22 +482,22 @@ static int choose_frames(struct domain *d)
 static int complete(struct domain *d)
 {
     struct pv_domain *pv = d->arch->pv;
-    unsigned int budget = PAGES_PER_CALL;
+    struct turn turn = { PAGES_PER_CALL, budget_start() };
     uint64_t *root;
     int rc = pv->wanted == 0 ? choose_frames(d) : 0;
 
     if (rc == 0) {
         rc = map_some(d, map_m2p, &pv->m2p_done,
-                      (pv->wanted + WORDS - 1) / WORDS, &budget);
+                      (pv->wanted + WORDS - 1) / WORDS, &turn);
     }
     if (rc == 0) {
         rc = map_some(d, map_records, &pv->records_done,
                       (pv->wanted + RECORDS_PER_PAGE - 1) / RECORDS_PER_PAGE,
-                      &budget);
+                      &turn);
     }
     if (rc == 0) {
         rc = map_some(d, map_direct, &pv->direct_done,
-                      pv->wanted / FRAMES_2M, &budget);
+                      pv->wanted / FRAMES_2M, &turn);
     }
     if (rc != 0) {
         return rc;
