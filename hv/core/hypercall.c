@@ -111,6 +111,12 @@ static long do_hvm_op(struct vcpu *v, const uint64_t a[6])
     return hvm_op(a[0], guest(a[1]));
 }
 
+static long do_mmu_update(struct vcpu *v, const uint64_t a[6])
+{
+    (void)v;
+    return mmu_update(guest(a[0]), a[1], guest(a[2]), a[3]);
+}
+
 static long do_mmuext_op(struct vcpu *v, const uint64_t a[6])
 {
     (void)v;

@@ -35,6 +35,8 @@ long physdev_op(unsigned int cmd, struct guest_ptr arg);
 long vm_assist(unsigned int cmd, unsigned int type);
 long xsm_op(struct guest_ptr arg);
 /* Of another domain, by who builds it: pv_op.c */
+long mmu_update(struct guest_ptr list, unsigned int count,
+                struct guest_ptr done, unsigned int domid);
 long mmuext_op(struct guest_ptr list, unsigned int count,
                struct guest_ptr done, unsigned int domid);
 long mca_op(struct guest_ptr arg);

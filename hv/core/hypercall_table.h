@@ -22,6 +22,7 @@
     X(event_channel_op, ANY)                                            \
     X(physdev_op,       ANY)                                            \
     X(hvm_op,           ANY)                                            \
+    X(mmu_update,       ANY)                                            \
     X(mmuext_op,        CONTROL)                                        \
     X(mca,              CONTROL)                                        \
     X(platform_op,      CONTROL)                                        \

@@ -12,6 +12,7 @@
  */
 #include "core/arch.h"
 #include "core/budget.h"
+#include "core/console.h"
 #include "core/domain.h"
 #include "core/frame.h"
 #include "core/hypercall.h"
@@ -219,6 +220,63 @@ static long reservation(unsigned long cmd, struct guest_ptr arg)
     rc = rc != 0 ? rc : run_extents(d, cmd, done, &r);
     domain_put(d);
     return rc;
+}
+
+static bool exchange_is_sane(const struct xen_memory_exchange *e)
+{
+    return e->nr_exchanged <= e->in.nr_extents &&
+           e->in.domid == e->out.domid &&
+           ~0UL >> e->in.extent_order >= e->in.nr_extents &&
+           ~0UL >> e->out.extent_order >= e->out.nr_extents &&
+           e->in.nr_extents << e->in.extent_order ==
+           e->out.nr_extents << e->out.extent_order;
+}
+
+/*
+ * A translated guest's frames are not what it would exchange; a PV guest's
+ * are its container's, and none is beside those that it has.  So nobody gets
+ * any, with the reference's answer to each.
+ */
+static int exchange_refusal(const struct xen_memory_exchange *e,
+                            unsigned int max_order)
+{
+    struct domain *cur = vcpu_current()->domain;
+    struct domain *d;
+    int rc;
+
+    if (max(e->in.extent_order, e->out.extent_order) > max_order) {
+        return -EPERM;
+    }
+    if (!exchange_is_sane(e)) {
+        return -EINVAL;
+    }
+    d = domain_get_any(e->in.domid);
+    if (d == NULL) {
+        return -ESRCH;
+    }
+    rc = xsm_memory_adjust(cur, d);
+    if (rc == 0 && d->is_pv) {
+        console_guest_log(LOG_DEBUG, d, "exchange of %lu frames refused",
+                          e->in.nr_extents << e->in.extent_order);
+    }
+    rc = rc != 0 ? rc : d->is_pv ? -ENOMEM : -EOPNOTSUPP;
+    domain_put(d);
+    return rc;
+}
+
+static long exchange(unsigned long cmd, struct guest_ptr arg)
+{
+    bool is_control = vcpu_current()->domain->is_privileged;
+    struct xen_memory_exchange e;
+
+    if (cmd >> MEMOP_EXTENT_SHIFT != 0) {
+        return -EINVAL;
+    }
+    if (guest_read(&e, arg, sizeof(e)) != 0) {
+        return -EFAULT;
+    }
+    return exchange_refusal(&e, is_control ? CONTROL_MAX_ORDER
+                                           : GUEST_MAX_ORDER);
 }
 
 static long claim(struct guest_ptr arg)
@@ -431,8 +489,9 @@ long memory_op(unsigned long cmd, struct guest_ptr arg)
     case XENMEM_increase_reservation:
         /* Frames without a gfn have no meaning for a translated guest. */
         return (long)(cmd >> MEMOP_EXTENT_SHIFT);
-    case XENMEM_get_vnumainfo:
     case XENMEM_exchange:
+        return exchange(cmd, arg);
+    case XENMEM_get_vnumainfo:
         return -EOPNOTSUPP;
     default:
         return -ENOSYS;

@@ -2,8 +2,8 @@
 /*
  * PV domains as the toolstack meets them.  A PV guest's own page-table
  * hypercalls never get here: the machine's personality does them inside the
- * guest.  What is left is the builder's: pins before the first entry, the
- * hypercall page, and the types of frames for those who save a domain.
+ * guest.  What is left is the builder's: pins and entries before the first
+ * entry of the guest, the M2P that it confirms, the hypercall page, and the types of frames for those who save a domain.
  *
  *  1. A PV domain's machine frames are its own frame numbers, and the M2P
  *     is the identity: nobody updates it.
@@ -56,6 +56,12 @@ static int get_foreign(uint32_t id, struct domain **out)
     return 0;
 }
 
+/* One element of a list. */
+struct element {
+    int (*fn)(struct domain *d, struct guest_ptr at);
+    size_t size;
+};
+
 static int pin_one(struct domain *d, const struct mmuext_op *op)
 {
     enum p2m_type type;
@@ -73,26 +79,58 @@ static int pin_one(struct domain *d, const struct mmuext_op *op)
     }
 }
 
+static int read_and_pin(struct domain *d, struct guest_ptr at)
+{
+    struct mmuext_op op;
+
+    return guest_read(&op, at, sizeof(op)) != 0 ? -EFAULT : pin_one(d, &op);
+}
+
+/* The builder could as well map the table and write there. */
+static int write_entry(struct domain *d, uint64_t ptr, uint64_t entry)
+{
+    enum p2m_type type;
+
+    (void)p2m_lookup(d, gfn(ptr >> PAGE_SHIFT), &type);
+    return type != P2M_RAM_RW ? -EINVAL :
+           p2m_write(d, ptr & ~(sizeof(entry) - 1), &entry, sizeof(entry));
+}
+
+static int read_and_update(struct domain *d, struct guest_ptr at)
+{
+    struct mmu_update u;
+
+    if (guest_read(&u, at, sizeof(u)) != 0) {
+        return -EFAULT;
+    }
+    switch (u.ptr & (sizeof(uint64_t) - 1)) {
+    case MMU_NORMAL_PT_UPDATE:
+        return write_entry(d, u.ptr, u.val);
+    case MMU_MACHPHYS_UPDATE:
+        return u.ptr >> PAGE_SHIFT == u.val ? 0 : -EINVAL;
+    default:
+        return -EOPNOTSUPP;
+    }
+}
+
 /* '*done' counts the elements of the last part: who asks wants errors. */
 static long run(struct domain *d, struct guest_ptr list, unsigned int count,
-                struct guest_ptr done)
+                struct guest_ptr done, const struct element *element)
 {
     uint32_t end = min(count, BATCH);
     struct budget b = budget_start();
-    struct mmuext_op op;
     uint32_t i = 0;
     int rc = 0;
 
     while (rc == 0 && i < end && (i == 0 || !budget_is_spent(&b))) {
-        rc = guest_read(&op, guest_ptr_add(list, i * sizeof(op)),
-                        sizeof(op)) != 0 ? -EFAULT : pin_one(d, &op);
+        rc = element->fn(d, guest_ptr_add(list, i * element->size));
         i += rc == 0;
     }
     if (!guest_ptr_is_null(done) && guest_write(done, &i, sizeof(i)) != 0) {
         return -EFAULT;
     }
     if (rc == 0 && i < count) {
-        hypercall_set_arg(0, guest_ptr_add(list, i * sizeof(op)).va);
+        hypercall_set_arg(0, guest_ptr_add(list, i * element->size).va);
         hypercall_set_arg(1, count - i);
         return -ERESTART;
     }
@@ -102,13 +140,43 @@ static long run(struct domain *d, struct guest_ptr list, unsigned int count,
 long mmuext_op(struct guest_ptr list, unsigned int count,
                struct guest_ptr done, unsigned int domid)
 {
+    static const struct element pins = { read_and_pin,
+                                         sizeof(struct mmuext_op) };
     struct domain *d;
     long rc = get_foreign(domid, &d);
 
     if (rc != 0) {
         return rc;
     }
-    rc = run(d, list, count, done);
+    rc = run(d, list, count, done, &pins);
+    domain_put(d);
+    return rc;
+}
+
+/*
+ * The lower half of 'domid' names the owner of the frames; the upper one, plus
+ * one, that of the page tables: only the same domain's are written.
+ */
+long mmu_update(struct guest_ptr list, unsigned int count,
+                struct guest_ptr done, unsigned int domid)
+{
+    static const struct element updates = { read_and_update,
+                                            sizeof(struct mmu_update) };
+    unsigned int tables = domid >> 16, frames = domid & 0xffff;
+    struct domain *d;
+    long rc;
+
+    if (!vcpu_current()->domain->is_privileged) {
+        return -ENOSYS;             /* as to any translated guest */
+    }
+    if (tables != 0 && tables - 1 != frames) {
+        return -EOPNOTSUPP;
+    }
+    rc = get_foreign(frames, &d);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = run(d, list, count, done, &updates);
     domain_put(d);
     return rc;
 }

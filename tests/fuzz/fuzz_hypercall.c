@@ -59,6 +59,7 @@ static const struct shape {
     { __HYPERVISOR_physdev_op, { 40, P, 1 } },
     { __HYPERVISOR_hvm_op, { 27, P, 1 } },
     { __HYPERVISOR_arch_0, { P, 1, 1 } },
+    { __HYPERVISOR_mmu_update, { P, 200, P } },
     { __HYPERVISOR_mmuext_op, { P, 200, P } },
     { __HYPERVISOR_platform_op, { P, 1, 1 } },
     { __HYPERVISOR_sysctl, { P, 1, 1 } },

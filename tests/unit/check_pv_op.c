@@ -100,6 +100,83 @@ START_TEST(pins_before_the_first_entry_are_kept)
 }
 END_TEST
 
+static long update(uint64_t ptr, uint64_t value, uint64_t domid)
+{
+    struct mmu_update u = { .ptr = ptr, .val = value };
+
+    return call4(__HYPERVISOR_mmu_update, &u, 1, NULL, domid);
+}
+
+/* As xl restore tells the M2P, and as a builder may write tables. */
+START_TEST(a_builder_updates_tables_and_the_m2p)
+{
+    const uint64_t both = pv->id | (pv->id + 1u) << 16;
+    struct mmu_update list[200];
+    uint32_t done = 99;
+
+    ck_assert_int_eq(update(5u << 12 | MMU_MACHPHYS_UPDATE, 5, pv->id), 0);
+    ck_assert_int_eq(update(5u << 12 | MMU_MACHPHYS_UPDATE, 6, pv->id),
+                     -EINVAL);
+    ck_assert_int_eq(update(7u << 12 | 16, 0x1234567, both), 0);
+    ck_assert_uint_eq(((uint64_t *)env_page(pv, 7))[2], 0x1234567);
+    ck_assert_int_eq(update((PAGES + 1) << 12, 1, both), -EINVAL);
+    ck_assert_int_eq(update(~7ull, 1, both), -EINVAL);
+    ck_assert_int_eq(update(7u << 12 | 4, 1, both), -EOPNOTSUPP);
+    ck_assert_int_eq(update(7u << 12, 1, pv->id | 1u << 16), -EOPNOTSUPP);
+    ck_assert_int_eq(update(7u << 12, 1, other->id), -EINVAL);
+    ck_assert_int_eq(update(7u << 12, 1, 77), -ESRCH);
+    ck_assert_int_eq(update(7u << 12, 1, DOMID_SELF), -ESRCH);
+    for (unsigned int i = 0; i < 200; i++) {
+        list[i] = (struct mmu_update){ i << 12 | MMU_MACHPHYS_UPDATE, i };
+    }
+    list[150].val = 1;
+    ck_assert_int_eq(call4(__HYPERVISOR_mmu_update, list, 200, &done,
+                           pv->id), -EINVAL);
+    ck_assert_uint_ge(env_restarts(), 2);
+    ck_assert_uint_eq(done, 150 % 64);
+    env_run(other->vcpu[0]);
+    ck_assert_int_eq(update(5u << 12 | MMU_MACHPHYS_UPDATE, 5, pv->id),
+                     -ENOSYS);
+    env_run(control->vcpu[0]);
+    ck_assert_int_eq(domain_unpause_by_controller(pv), 0);
+    ck_assert_int_eq(update(7u << 12 | 16, 1, both), -EBUSY);
+}
+END_TEST
+
+/* A PV guest has the checks of a translated one, and then no frame. */
+START_TEST(no_frame_is_exchanged)
+{
+    xen_pfn_t in[2] = { 1, 2 };
+    struct xen_memory_exchange e = {
+        .in = { .nr_extents = 2, .domid = DOMID_SELF },
+        .out = { .nr_extents = 1, .extent_order = 1, .domid = DOMID_SELF },
+    };
+
+    e.in.extent_start.p = in;
+    e.out.extent_start.p = in;
+    env_run(pv->vcpu[0]);
+    ck_assert_int_eq(env_call(__HYPERVISOR_memory_op, XENMEM_exchange,
+                              env_arg(&e), 0), -ENOMEM);
+    ck_assert_uint_eq(e.nr_exchanged, 0);
+    ck_assert_uint_eq(pv->tot_pages, PAGES);
+    e.out.extent_order = 2;
+    ck_assert_int_eq(env_call(__HYPERVISOR_memory_op, XENMEM_exchange,
+                              env_arg(&e), 0), -EINVAL);
+    e.in.extent_order = 64;
+    ck_assert_int_eq(env_call(__HYPERVISOR_memory_op, XENMEM_exchange,
+                              env_arg(&e), 0), -EPERM);
+    e.in.extent_order = 0;
+    e.in.domid = e.out.domid = other->id;
+    e.out.extent_order = 1;
+    ck_assert_int_eq(env_call(__HYPERVISOR_memory_op, XENMEM_exchange,
+                              env_arg(&e), 0), -EPERM);
+    env_run(other->vcpu[0]);
+    e.in.domid = e.out.domid = DOMID_SELF;
+    ck_assert_int_eq(env_call(__HYPERVISOR_memory_op, XENMEM_exchange,
+                              env_arg(&e), 0), -EOPNOTSUPP);
+}
+END_TEST
+
 START_TEST(pins_are_for_pv_builders_only)
 {
     ck_assert_int_eq(pin(MMUEXT_PIN_L4_TABLE, 3, other->id), -EINVAL);
@@ -214,6 +291,8 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, a_pv_domain_is_told_apart);
     tcase_add_test(t, pins_before_the_first_entry_are_kept);
+    tcase_add_test(t, a_builder_updates_tables_and_the_m2p);
+    tcase_add_test(t, no_frame_is_exchanged);
     tcase_add_test(t, pins_are_for_pv_builders_only);
     tcase_add_test(t, a_long_list_is_done_in_parts);
     tcase_add_test(t, the_hypercall_page_is_ram_of_a_pv_domain);
