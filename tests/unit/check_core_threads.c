@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Several CPUs at once on event channels and grants: nothing deadlocks, no
- * invariant breaks (BUG_ON in the core), and at the end all is given back.
- * A thread is a CPU of the fake machine.
+ * Several CPUs at once on event channels, grants and memory: nothing
+ * deadlocks, no invariant breaks (BUG_ON in the core), no domain gets more
+ * than its quota, and at the end all is given back.  A thread is a CPU of the
+ * fake machine.
  */
 #include <pthread.h>
 #include <string.h>
@@ -26,7 +27,7 @@ struct cpu_arg {
     unsigned int cpu;
     struct vcpu *v;
     uint32_t random;
-    unsigned int done;
+    unsigned int done, mapped;
 };
 
 static uint32_t next_random(struct cpu_arg *arg)
@@ -234,6 +235,173 @@ START_TEST(grants_are_used_on_all_cpus)
 }
 END_TEST
 
+/* ---- quotas ---- */
+
+#define ROOM 40u                    /* pages that b may have more */
+#define GFNS 128u                   /* where it wants them */
+#define GFN_FIRST 256u
+#define HANDLES (2 * GRANT_HANDLES_PER_FRAME)
+
+static uint64_t pages_of(const struct domain *d)
+{
+    return __atomic_load_n(&d->tot_pages, __ATOMIC_SEQ_CST);
+}
+
+static void memory_step(struct cpu_arg *arg)
+{
+    uint32_t r = next_random(arg);
+    unsigned int order = r / 64 % 4;
+    xen_pfn_t list[4];
+    struct xen_memory_reservation op = {
+        .nr_extents = 1 + r % 4, .extent_order = order,
+        .domid = arg->v->domain == b ? DOMID_SELF : b->id,
+    };
+    struct xen_memory_exchange swap = { .in = op, .out = op };
+
+    for (unsigned int i = 0; i < 4; i++) {
+        list[i] = (GFN_FIRST + next_random(arg) % GFNS)
+                  & ~((1ul << order) - 1);
+    }
+    op.extent_start.p = list;
+    switch (r >> 8 & 7) {
+    case 0:
+        swap.in.extent_start.p = swap.out.extent_start.p = list;
+        (void)env_call(__HYPERVISOR_memory_op, XENMEM_exchange,
+                       env_arg(&swap), 0);
+        break;
+    case 1:
+    case 2:
+    case 3:
+        (void)env_call(__HYPERVISOR_memory_op, XENMEM_decrease_reservation,
+                       env_arg(&op), 0);
+        break;
+    default:
+        (void)env_call(__HYPERVISOR_memory_op, XENMEM_populate_physmap,
+                       env_arg(&op), 0);
+        break;
+    }
+    ck_assert_uint_le(pages_of(b), ENV_PAGES + ROOM);
+}
+
+static void *memory_cpu(void *p)
+{
+    struct cpu_arg *arg = p;
+
+    machine_set_cpu(arg->cpu);
+    env_run(arg->v);
+    for (; arg->done < STEPS; arg->done++) {
+        /* At the limit the race that it is about is short. */
+        for (unsigned int i = 0; i < 8; i++) {
+            memory_step(arg);
+        }
+    }
+    return NULL;
+}
+
+/* Its own vcpus and a toolstack, all for the same few gfns. */
+START_TEST(memory_stays_within_the_limit_on_all_cpus)
+{
+    struct cpu_arg args[CPUS] = { { .v = a->vcpu[0] }, { .v = b->vcpu[0] },
+                                  { .v = b->vcpu[1] } };
+    uint64_t had = 0;
+
+    b->max_pages = ENV_PAGES + ROOM;
+    run_cpus(memory_cpu, args);
+    machine_set_cpu(0);
+    env_run(a->vcpu[0]);
+    for (uint64_t g = GFN_FIRST; g < GFN_FIRST + GFNS; g++) {
+        struct frame *f = p2m_get_ram(b, gfn(g), false);
+        struct xen_memory_reservation op = { .nr_extents = 1,
+                                             .domid = b->id };
+
+        if (f == NULL) {
+            continue;
+        }
+        /* One page, one frame, one reference, and the way back. */
+        ck_assert_ptr_eq(f->owner, b);
+        ck_assert_uint_eq(f->gfn, g);
+        ck_assert_uint_eq(f->refs, 2);
+        frame_put(f);
+        had++;
+        op.extent_start.p = &g;
+        ck_assert_int_eq(env_call(__HYPERVISOR_memory_op,
+                                  XENMEM_decrease_reservation, env_arg(&op),
+                                  0), 1);
+    }
+    ck_assert_uint_le(had, ROOM);
+    ck_assert_uint_eq(pages_of(b), ENV_PAGES);
+}
+END_TEST
+
+/* Maps until there is no handle, and says how often it could. */
+static void *greedy_cpu(void *p)
+{
+    struct cpu_arg *arg = p;
+
+    machine_set_cpu(arg->cpu);
+    env_run(arg->v);
+    for (unsigned int i = 0; i < STEPS; i++) {
+        struct gnttab_map_grant_ref map = {
+            .host_addr = (0x1000 + arg->cpu * STEPS + i) << PAGE_SHIFT,
+            .ref = next_random(arg) % REFS, .dom = b->id,
+            .flags = GNTMAP_host_map,
+        };
+        struct gnttab_setup_table table = {
+            .dom = DOMID_SELF, .nr_frames = next_random(arg) % 12,
+        };
+        static xen_pfn_t frames[CPUS][12];
+
+        table.frame_list.p = frames[arg->cpu];
+        if (i % 16 == 0) {
+            ck_assert_int_eq(env_grant(GNTTABOP_setup_table, &table, 1), 0);
+            ck_assert_int_eq(table.status == GNTST_okay,
+                             table.nr_frames <= 8);
+        }
+        ck_assert_int_eq(env_grant(GNTTABOP_map_grant_ref, &map, 1), 0);
+        arg->mapped += map.status == GNTST_okay;
+    }
+    arg->done = STEPS;
+    return NULL;
+}
+
+START_TEST(grant_quotas_hold_on_all_cpus)
+{
+    struct cpu_arg args[CPUS] = { { .v = a->vcpu[0] }, { .v = a->vcpu[1] },
+                                  { .v = a->vcpu[2] } };
+    unsigned int mapped = 0;
+
+    a->grant->max_track = HANDLES / GRANT_HANDLES_PER_FRAME;
+    a->grant->max_frames = 8;
+    for (unsigned int i = 0; i < REFS; i++) {
+        b->grant->shared[0][i] = (grant_entry_v1_t){
+            .flags = GTF_permit_access, .frame = 20 + i };
+    }
+    run_cpus(greedy_cpu, args);
+    for (unsigned int i = 0; i < CPUS; i++) {
+        mapped += args[i].mapped;
+    }
+    ck_assert_uint_eq(mapped, HANDLES);
+    ck_assert_uint_le(a->grant->frame_count, 8);
+    ck_assert_uint_le(a->grant->track_count, a->grant->max_track);
+    machine_set_cpu(0);
+    env_run(a->vcpu[0]);
+    for (uint32_t handle = 0; handle < HANDLES; handle++) {
+        struct gnttab_unmap_grant_ref unmap = { .handle = handle };
+
+        unmap.host_addr =
+            a->grant->track[handle / GRANT_HANDLES_PER_FRAME]
+                           [handle % GRANT_HANDLES_PER_FRAME].gfn
+            << PAGE_SHIFT;
+        ck_assert_int_eq(env_grant(GNTTABOP_unmap_grant_ref, &unmap, 1), 0);
+        ck_assert_int_eq(unmap.status, GNTST_okay);
+    }
+    for (unsigned int i = 0; i < REFS; i++) {
+        ck_assert_uint_eq(b->grant->shared[0][i].flags &
+                          (GTF_reading | GTF_writing), 0);
+    }
+}
+END_TEST
+
 static void setup(void)
 {
     env_start();
@@ -249,5 +417,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_loop_test(tc, bindings_come_and_go_on_all_cpus, 0, 2);
     tcase_add_test(tc, grants_are_used_on_all_cpus);
+    tcase_add_test(tc, memory_stays_within_the_limit_on_all_cpus);
+    tcase_add_test(tc, grant_quotas_hold_on_all_cpus);
     return unit_run(suite);
 }
