@@ -147,6 +147,7 @@ libpv_a_CCASFLAGS = -g -fno-pic
 pv_kernels = \
 	tests/guest/pv_abi \
 	tests/guest/pv_die \
+	tests/guest/pv_entry \
 	tests/guest/pv_fuzz
 noinst_PROGRAMS += $(pv_kernels)
 pv_ldflags = -nostdlib -static -Wl,-T,$(top_srcdir)/tests/guest/pv/pv.lds \
@@ -176,9 +177,19 @@ tests_guest_pv_fuzz_LDFLAGS = $(pv_ldflags)
 tests_guest_pv_fuzz_LDADD = libpv.a
 EXTRA_tests_guest_pv_fuzz_DEPENDENCIES = $(pv_depends)
 
+tests_guest_pv_entry_SOURCES = tests/guest/pv_entry.c
+tests_guest_pv_entry_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_entry_CFLAGS = $(pv_cflags)
+tests_guest_pv_entry_LDFLAGS = $(pv_ldflags)
+tests_guest_pv_entry_LDADD = libpv.a
+EXTRA_tests_guest_pv_entry_DEPENDENCIES = $(pv_depends)
+
 # See hv/automake.mk: for who makes one kernel alone.
 $(libguest_a_OBJECTS) $(libpv_a_OBJECTS) $(tests_guest_boot_OBJECTS) \
-$(tests_guest_evtchn_OBJECTS) $(tests_guest_hostile_calls_OBJECTS) \
+$(tests_guest_bounds_OBJECTS) $(tests_guest_evtchn_OBJECTS) \
+$(tests_guest_fuzz_host_OBJECTS) $(tests_guest_hostile_calls_OBJECTS) \
 $(tests_guest_hostile_cpu_OBJECTS) $(tests_guest_pv_abi_OBJECTS) \
-$(tests_guest_pv_die_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
-$(tests_guest_smp_OBJECTS) $(tests_guest_time_OBJECTS) $(tests_guest_fuzz_host_OBJECTS): | hv/abi/xen
+$(tests_guest_pv_die_OBJECTS) $(tests_guest_pv_entry_OBJECTS) \
+$(tests_guest_pv_fuzz_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
+$(tests_guest_pvh_fuzz_OBJECTS) $(tests_guest_smp_OBJECTS) \
+$(tests_guest_time_OBJECTS): | hv/abi/xen

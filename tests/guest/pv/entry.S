@@ -75,6 +75,9 @@ pv_entry:
         STUB stub_81, 0x81
         STUB stub_event, 0x100
         STUB stub_syscall, 0x101
+        STUB stub_nmi, 0x103
+        STUB stub_syscall32, 0x104
+        STUB stub_sysenter, 0x105
         .globl stub_failsafe
 stub_failsafe:
         pop %rcx

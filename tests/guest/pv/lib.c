@@ -13,7 +13,7 @@
 struct start_info *start_info;
 struct shared_info *shared_info;
 struct pv_frame trap_last;
-volatile unsigned int events;
+volatile unsigned int events, nmis;
 
 static uint8_t arena[ARENA_PAGES][PAGE_SIZE] __attribute__((aligned(4096)));
 static unsigned int arena_used;
@@ -175,6 +175,10 @@ void pv_trap(struct pv_frame *f)
         f->rflags |= 1u << 9;
         return;
     }
+    if (f->vector == ON_NMI) {
+        nmis++;
+        return;
+    }
     trap_last = *f;
     if ((f->cs & 3) == 3 || f->vector == ON_FAILSAFE) {
         come_back();
@@ -234,16 +238,27 @@ void pv_user(const struct pv_start *s)
     pv_run(s);
 }
 
-void pv_user_code(const void *code, size_t size, uint64_t rflags)
+static void run_code(const void *code, size_t size, uint64_t rflags,
+                     uint64_t cs)
 {
     const struct pv_start s = {
         .rip = USER_CODE, .rsp = USER_STACK + PAGE_SIZE,
-        .rflags = rflags | 0x202, .cs = FLAT_USER_CS, .ss = FLAT_USER_SS,
+        .rflags = rflags | 0x202, .cs = cs, .ss = FLAT_USER_SS,
     };
 
     memset(user_code, 0xf4, PAGE_SIZE);
     memcpy(user_code, code, size);
     pv_user(&s);
+}
+
+void pv_user_code(const void *code, size_t size, uint64_t rflags)
+{
+    run_code(code, size, rflags, FLAT_USER_CS);
+}
+
+void pv_user_code32(const void *code, size_t size)
+{
+    run_code(code, size, 0, FLAT_USER_CS32);
 }
 
 void pv_start(struct start_info *info)

@@ -35,6 +35,9 @@
 #define ON_EVENT 0x100
 #define ON_SYSCALL 0x101
 #define ON_FAILSAFE 0x102
+#define ON_NMI 0x103
+#define ON_SYSCALL32 0x104
+#define ON_SYSENTER 0x105
 
 struct pv_frame {
     uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx,
@@ -65,13 +68,17 @@ void *pv_pages(unsigned int count);
 
 /* The last trap that pv_try() or pv_user() saw, and how many events came. */
 extern struct pv_frame trap_last;
-extern volatile unsigned int events;
+extern volatile unsigned int events, nmis;
+/* For callbacks that a kernel asks for itself. */
+extern const char stub_nmi[], stub_syscall32[], stub_sysenter[];
 
 bool pv_try(void (*fn)(void *), void *arg);
 /* Runs user code to its first trap or system call: trap_last. */
 void pv_user(const struct pv_start *s);
 /* Copies code to USER_CODE and runs it there. */
 void pv_user_code(const void *code, size_t size, uint64_t rflags);
+/* The same as 32-bit code. */
+void pv_user_code32(const void *code, size_t size);
 
 static inline long hypercall6(unsigned int nr, uint64_t a, uint64_t b,
                               uint64_t c, uint64_t d, uint64_t e)

@@ -152,9 +152,15 @@ void bounce_syscall(struct pvk_vcpu *v, struct pvk_regs *r,
 {
     const struct extra none = { .count = 0 };
 
+    if (v->callback[name].address == 0 && name == PVK_ON_SYSENTER) {
+        /* The CPU kept no rip to go back to: #GP(0) at 0, as from Xen. */
+        r->vector = VECTOR_GP;
+        bounce_trap(v, r, VECTOR_GP, 0);
+        return;
+    }
     if (v->callback[name].address == 0) {
         /* As a CPU without the instruction. */
-        r->rip -= name == PVK_ON_SYSENTER ? 0 : 2;
+        r->rip -= 2;
         r->vector = VECTOR_UD;
         bounce_trap(v, r, VECTOR_UD, NO_ERROR_CODE);
         return;

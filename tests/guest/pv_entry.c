@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The ways of a PV guest's user mode into its kernel that Linux's 64-bit
+ * programs do not take: 32-bit system calls, SYSENTER; and what comes in the
+ * instant between SYSCALL and the switch of stacks: NMIs and events that
+ * another vcpu sends all the time, while the user's stack pointer is one that
+ * nothing may be pushed at.
+ */
+#include "pv/pv.h"
+
+#include <xen/nmi.h>
+
+#define CALLS 20000u
+#define RAX 0x77u
+#define STACK_PAGES 4u
+
+static evtchn_port_t port;
+static volatile bool is_over;
+static volatile unsigned int sent;
+
+static long set_callback(uint16_t type, const char *to)
+{
+    struct callback_register op = { .type = type, .address = PTR(to) };
+
+    return hypercall(__HYPERVISOR_callback_op, CALLBACKOP_register, PTR(&op),
+                     0);
+}
+
+/* ---- 32-bit user code ---- */
+
+static void user32(const char *name, const char *code, size_t size,
+                   uint64_t vector, uint64_t rip)
+{
+    pv_user_code32(code, size);
+    pv_case(trap_last.vector == vector && trap_last.rip == rip
+            && (trap_last.cs & 0xffff) == FLAT_USER_CS32, name,
+            "vector %lx rip %lx cs %lx", trap_last.vector, trap_last.rip,
+            trap_last.cs);
+}
+
+static void test_32_bit(void)
+{
+    user32("int80-32", "\xcd\x80", 2, 0x80, USER_CODE + 2);
+    user32("syscall32-without-callback", "\x0f\x05", 2, 6, USER_CODE);
+    pv_equal("set-syscall32", set_callback(CALLBACKTYPE_syscall32,
+                                           stub_syscall32), 0);
+    user32("syscall32", "\x90\x0f\x05", 3, ON_SYSCALL32, USER_CODE + 3);
+    /* And the one for 64 bits is as it was. */
+    pv_user_code("\x0f\x05", 2, 0);
+    pv_equal("syscall-64", (long)trap_last.vector, ON_SYSCALL);
+}
+
+/* AMD's have no SYSENTER in long mode, Intel's do: a trap, or the callback. */
+static void test_sysenter(void)
+{
+    pv_user_code32("\x0f\x34", 2);
+    pv_case((trap_last.vector == 13 && trap_last.rip == 0)
+            || (trap_last.vector == 6 && trap_last.rip == USER_CODE),
+            "sysenter-without-callback", "vector %lx rip %lx",
+            trap_last.vector, trap_last.rip);
+    pv_equal("set-sysenter", set_callback(CALLBACKTYPE_sysenter,
+                                          stub_sysenter), 0);
+    pv_user_code32("\x0f\x34", 2);
+    pv_case(trap_last.vector == ON_SYSENTER
+            || (trap_last.vector == 6 && trap_last.rip == USER_CODE),
+            "sysenter", "vector %lx rip %lx", trap_last.vector,
+            trap_last.rip);
+}
+
+/* ---- the window of a system call ---- */
+
+/* On the other vcpu. */
+static void __attribute__((noreturn)) disturb(void)
+{
+    struct evtchn_send send = { port };
+
+    while (!is_over) {
+        (void)hypercall(__HYPERVISOR_vcpu_op, VCPUOP_send_nmi, 0, 0);
+        (void)hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_send,
+                        PTR(&send), 0);
+        sent++;
+    }
+    for (;;) {
+        (void)hypercall(__HYPERVISOR_vcpu_op, VCPUOP_down, 1, 0);
+    }
+}
+
+static void start_other(void)
+{
+    static struct vcpu_guest_context c;
+    char *stack = pv_pages(STACK_PAGES);
+
+    c.flags = VGCF_in_kernel;
+    c.user_regs.rip = PTR(disturb);
+    c.user_regs.rsp = PTR(stack) + STACK_PAGES * PAGE_SIZE - 8;
+    c.user_regs.rflags = 1 << 9;
+    c.user_regs.cs = FLAT_KERNEL_CS;
+    c.user_regs.ss = FLAT_KERNEL_SS;
+    c.kernel_ss = FLAT_KERNEL_SS;
+    c.kernel_sp = c.user_regs.rsp;
+    c.ctrlreg[3] = pfn_of(pv_root()) << PAGE_SHIFT;
+    c.debugreg[6] = 0xffff0ff0;
+    c.debugreg[7] = 0x400;
+    shared_info->vcpu_info[1].evtchn_upcall_mask = 1;
+    pv_equal("other-vcpu", hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise,
+                                     1, PTR(&c)), 0);
+    pv_equal("other-vcpu-up", hypercall(__HYPERVISOR_vcpu_op, VCPUOP_up, 1,
+                                        0), 0);
+}
+
+static void test_window(void)
+{
+    /* mov $RAX, %eax; syscall */
+    static const char code[] = "\xb8\x77\0\0\0\x0f\x05";
+    static const uint64_t stacks[] = {
+        0, 0x8000000000000000ul, 0xffff808000100ff8ul, VIRT_BASE + 8,
+        0xfffffffffffffff8ul, USER_STACK,
+    };
+    struct evtchn_bind_ipi bind = { .vcpu = 0 };
+    struct xennmi_callback nmi = { .handler_address = PTR(stub_nmi) };
+    struct pv_start s = { .rip = USER_CODE, .rflags = 0x202,
+                          .cs = FLAT_USER_CS, .ss = FLAT_USER_SS };
+    unsigned int right = 0;
+
+    pv_equal("bind-ipi", hypercall(__HYPERVISOR_event_channel_op,
+                                   EVTCHNOP_bind_ipi, PTR(&bind), 0), 0);
+    port = bind.port;
+    pv_equal("nmi-callback", hypercall(__HYPERVISOR_nmi_op,
+                                       XENNMI_register_callback, PTR(&nmi),
+                                       0), 0);
+    events = 0;
+    pv_user_code(code, sizeof(code) - 1, 0);
+    start_other();
+    for (unsigned int i = 0; i < CALLS; i++) {
+        s.rsp = stacks[i % ARRAY_SIZE(stacks)];
+        pv_user(&s);
+        right += trap_last.vector == ON_SYSCALL && trap_last.rax == RAX
+                 && trap_last.rsp == s.rsp && trap_last.rip == USER_CODE + 7;
+    }
+    is_over = true;
+    pv_equal("window-calls", right, CALLS);
+    pv_case(nmis > 0 && events > 0, "window-disturbed",
+            "%u NMIs and %u events of %u sent", nmis, events, sent);
+}
+
+void pv_main(void)
+{
+    test_32_bit();
+    test_sysenter();
+    test_window();
+}
