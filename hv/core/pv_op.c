@@ -2,8 +2,9 @@
 /*
  * PV domains as the toolstack meets them.  A PV guest's own page-table
  * hypercalls never get here: the machine's personality does them inside the
- * guest.  What is left is the builder's: pins and entries before the first
- * entry of the guest, the M2P that it confirms, the hypercall page, and the types of frames for those who save a domain.
+ * guest.  What is left is the builder's: pins and page table entries before
+ * the guest first runs, the M2P that it confirms, the hypercall page, and the
+ * types of frames for those who save a domain.
  *
  *  1. A PV domain's machine frames are its own frame numbers, and the M2P
  *     is the identity: nobody updates it.
