@@ -29,6 +29,7 @@
 #define GUEST_VCPUS 2u
 #define RESTARTS_MAX 20000u
 #define WINDOWS_AT 0x2000ul         /* gfns where windows are mapped */
+#define SLOW_CLOCK_NS 25000u        /* so a budget is two looks at it */
 #define TLB_FRAMES 64u              /* of these the TLB has */
 
 static uint64_t window[WINDOW_SIZE / 8] __attribute__((aligned(4096)));
@@ -397,6 +398,9 @@ static void run_steps(struct fuzz_input *in)
     unsigned int step;
     domid_t id;
 
+    /* Operations take turns by count alone, or by the clock. */
+    machine_step_time(fifo & 128 ? SLOW_CLOCK_NS : 0);
+
     for (id = 0; id < 3; id++) {
         struct domain *d = domain_get_by_id(id);
 
@@ -474,6 +478,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     destroy_guests();
     undo_dom0();
+    machine_step_time(0);
     fuzz_require(machine_domains() == 1, "no domain but dom0");
     return 0;
 }
