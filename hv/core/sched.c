@@ -734,14 +734,21 @@ struct vcpu *sched_pick(void)
 {
     struct run_queue *rq = this_queue();
 
-    if (rq->current != NULL && !READ_ONCE(rq->must_look)
-        && vcpu_is_runnable(rq->current)) {
+    if (!sched_must_look()) {
         return rq->current;
     }
     while (!pick_once(rq)) {
         continue;
     }
     return rq->current;
+}
+
+bool sched_must_look(void)
+{
+    struct run_queue *rq = this_queue();
+
+    return READ_ONCE(rq->must_look) || rq->current == NULL
+           || !vcpu_is_runnable(rq->current);
 }
 
 void sched_give_way(struct vcpu *v)

@@ -64,6 +64,9 @@ void sched_sleep_sync(struct vcpu *v);
  */
 struct vcpu *sched_pick(void);
 
+/* Would sched_pick() on this CPU look at more than who runs? */
+bool sched_must_look(void);
+
 /* SCHEDOP_yield: the current vcpu goes behind its equals. */
 void sched_give_way(struct vcpu *v);
 

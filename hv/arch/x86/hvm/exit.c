@@ -12,7 +12,9 @@
 #include "core/hypercall.h"
 #include "core/p2m.h"
 #include "core/perfc.h"
+#include "core/sched.h"
 #include "core/vcpu_op.h"
+#include "cpu.h"
 #include "hvm/cpuid.h"
 #include "hvm/mmio.h"
 #include "hvm/msr.h"
@@ -22,6 +24,7 @@
 #include "hvm/vlapic.h"
 #include "hvm/vpci.h"
 #include "insn.h"
+#include "irq.h"
 #include "lib/errno.h"
 
 #define FLAG_IF (1ull << 9)
@@ -125,6 +128,16 @@ bool hvm_exit_hlt(struct vcpu *v)
     return true;
 }
 
+/*
+ * Between two parts of a long hypercall: is there anything for the CPU's loop
+ * to do?  If not, the guest need not execute its instruction again.
+ */
+static bool others_wait(void)
+{
+    irq_window();
+    return this_cpu()->has_work || sched_must_look();
+}
+
 bool hvm_exit_hypercall(struct vcpu *v)
 {
     uint64_t *rax = &v->arch->regs.gpr[HVM_RAX];
@@ -149,8 +162,10 @@ bool hvm_exit_hypercall(struct vcpu *v)
         *rax = (uint32_t)-ENOSYS;
         return true;
     }
-    if (!hypercall(v, *rax & 0xffffffff, &ret)) {
-        return false;
+    while (!hypercall(v, *rax & 0xffffffff, &ret)) {
+        if (others_wait()) {
+            return false;
+        }
     }
     *rax = ret;
     return true;
