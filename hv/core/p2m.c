@@ -33,6 +33,7 @@
 #include "core/kmem.h"
 #include "core/lock.h"
 #include "core/page_alloc.h"
+#include "core/perfc.h"
 #include "core/window.h"
 #include "lib/atomic.h"
 #include "lib/bug.h"
@@ -245,6 +246,7 @@ static uint64_t *table_make(struct domain *d)
     if (t != NULL) {
         list_add(&frame_of(arch_virt_to_mfn(t))->link, &p->table_list);
         p->tables++;
+        perfc_count(PERFC_TABLE_FRAME);
     }
     return t;
 }
@@ -337,6 +339,7 @@ int p2m_destroy(struct domain *d)
         f = list_first(&p->table_list, struct frame, link);
         list_del(&f->link);
         page_free_core(arch_frame_map(frame_mfn(f)), 0);
+        perfc_count(PERFC_TABLE_FRAME_BACK);
     }
     return -ERESTART;
 }

@@ -44,7 +44,9 @@
     X(CONTEXT_SWITCH, "vcpu switches") \
     X(TLB_SHOOTDOWN, "nested table flushes") \
     X(KICK, "interrupts between CPUs") \
-    X(KMEM_FRAME, "frames taken by the small-object pool")
+    X(KMEM_FRAME, "frames taken by the small-object pool") \
+    X(TABLE_FRAME, "frames taken by nested tables and window indexes") \
+    X(TABLE_FRAME_BACK, "frames given back by them")
 
 enum perfc_id {
 #define PERFC_ID(id, name) PERFC_##id,

@@ -11,6 +11,7 @@
 #include "core/arch.h"
 #include "core/frame.h"
 #include "core/page_alloc.h"
+#include "core/perfc.h"
 #include "lib/bug.h"
 #include "lib/errno.h"
 
@@ -30,6 +31,7 @@ static void **new_page(struct radix *r)
 
     if (page != NULL) {
         list_add(&frame_of(arch_virt_to_mfn(page))->link, &r->nodes);
+        perfc_count(PERFC_TABLE_FRAME);
     }
     return page;
 }
@@ -85,6 +87,7 @@ int radix_destroy(struct radix *r)
         f = list_first(&r->nodes, struct frame, link);
         list_del(&f->link);
         page_free_core(arch_frame_map(frame_mfn(f)), 0);
+        perfc_count(PERFC_TABLE_FRAME_BACK);
     }
     return list_is_empty(&r->nodes) ? 0 : -ERESTART;
 }
