@@ -266,7 +266,7 @@ static int exchange_refusal(const struct xen_memory_exchange *e,
 
 static long exchange(unsigned long cmd, struct guest_ptr arg)
 {
-    bool is_control = vcpu_current()->domain->is_privileged;
+    const struct domain *cur = vcpu_current()->domain;
     struct xen_memory_exchange e;
 
     if (cmd >> MEMOP_EXTENT_SHIFT != 0) {
@@ -275,8 +275,9 @@ static long exchange(unsigned long cmd, struct guest_ptr arg)
     if (guest_read(&e, arg, sizeof(e)) != 0) {
         return -EFAULT;
     }
-    return exchange_refusal(&e, is_control ? CONTROL_MAX_ORDER
-                                           : GUEST_MAX_ORDER);
+    /* NOLINTNEXTLINE(bugprone-branch-clone): equal by their values */
+    return exchange_refusal(&e, cur->is_privileged ? CONTROL_MAX_ORDER :
+                                                     GUEST_MAX_ORDER);
 }
 
 static long claim(struct guest_ptr arg)
