@@ -18,7 +18,7 @@
 #define ICR_INIT 0x4500u
 #define ICR_SIPI 0x4600u
 
-enum command { IDLE, ANSWER, HALT, BLOCK, SPIN, DOWN };
+enum command { IDLE, ANSWER, HALT, STOP, BLOCK, SPIN, DOWN };
 
 static volatile uint32_t ap_runs, ap_woke, ap_ipis, bsp_ipis, ap_apic_id;
 static volatile uint32_t command;
@@ -54,6 +54,12 @@ static void ap_loop(void)
         case HALT:
             cpu_wait();
             ap_woke++;
+            break;
+        case STOP:
+            apic_send(ap_id_apic, IPI_VECTOR);
+            for (;;) {
+                __asm__ volatile("hlt" ::: "memory");
+            }
             break;
         case BLOCK:
             irq_enable();
@@ -239,6 +245,25 @@ static void test_init_again(void)
     guest_case(wait_for(&ap_runs, WAIT_MS), "init-sipi-runs", "%u", ap_runs);
 }
 
+/*
+ * HLT with interrupts off ends a vcpu, whatever is pending: so Linux halts
+ * and, where all vcpus did, the guest powers off.  With an event that came
+ * late it spun there.
+ */
+static void test_stop(void)
+{
+    bool ok = say(STOP);
+
+    pass_time(20);
+    guest_case(ok && vcpu_op(VCPUOP_is_up, 1, NULL) == 0, "stop", "%ld",
+               vcpu_op(VCPUOP_is_up, 1, NULL));
+    prepare();
+    apic_send(ap_id_apic, ICR_INIT);
+    pass_time(10);
+    apic_send(ap_id_apic, ICR_SIPI | TRAMPOLINE >> PAGE_SHIFT);
+    guest_case(wait_for(&ap_runs, WAIT_MS), "stop-sipi-runs", "%u", ap_runs);
+}
+
 /* ---- events ---- */
 
 /* Another vcpu's only while that is down. */
@@ -338,6 +363,8 @@ void guest_main(void)
     test_ipis("sipi");
     test_init_again();
     test_ipis("init");
+    test_stop();
+    test_ipis("stopped");
     test_block();
     guest_case(ap_info->time.tsc_to_system_mul != 0, "vcpu-info-time", "%u",
                ap_info->time.tsc_to_system_mul);

@@ -116,15 +116,14 @@ bool hvm_exit_io(struct vcpu *v, uint16_t port, unsigned int size, bool in,
 bool hvm_exit_hlt(struct vcpu *v)
 {
     perfc_count(PERFC_EXIT_HLT);
-    if (arch_vcpu_has_pending(v)) {
-        return true;
-    }
     if (!(v->arch->regs.rflags & FLAG_IF)) {
         /* For ever, or until INIT and SIPI: how Linux powers off. */
-        (void)vcpu_op_down(v);
-        return true;
+        if (!hvm_is_roused(v)) {
+            (void)vcpu_op_down(v);
+        }
+    } else if (!arch_vcpu_has_pending(v)) {
+        vcpu_block(v);
     }
-    vcpu_block(v);
     return true;
 }
 

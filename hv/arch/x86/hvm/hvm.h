@@ -199,6 +199,8 @@ void hvm_exit_unknown(struct vcpu *v, uint64_t code, uint64_t info);
  * down or its domain crashed).
  */
 bool hvm_prepare_entry(struct vcpu *v);
+/* Is there what ends a halt with interrupts off: an NMI or INIT? */
+bool hvm_is_roused(const struct vcpu *v);
 
 /* ---- helpers ---- */
 

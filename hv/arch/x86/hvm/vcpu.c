@@ -249,17 +249,21 @@ static int callback_pending(struct vcpu *v)
     return vector;
 }
 
+bool hvm_is_roused(const struct vcpu *v)
+{
+    return __atomic_load_n(&v->arch->nmi_pending, __ATOMIC_ACQUIRE)
+           || (v->arch->pv == NULL
+               && __atomic_load_n(&v->arch->vlapic->init_pending,
+                                  __ATOMIC_ACQUIRE));
+}
+
 bool arch_vcpu_has_pending(struct vcpu *v)
 {
-    const struct vlapic *apic = v->arch->vlapic;
-
     if (v->arch->pv != NULL) {
-        return __atomic_load_n(&v->arch->nmi_pending, __ATOMIC_ACQUIRE)
-               || evtchn_is_upcall_pending(v);
+        return hvm_is_roused(v) || evtchn_is_upcall_pending(v);
     }
-    return __atomic_load_n(&v->arch->nmi_pending, __ATOMIC_ACQUIRE)
-           || __atomic_load_n(&apic->init_pending, __ATOMIC_ACQUIRE)
-           || vlapic_pending(apic) >= 0 || callback_pending(v) >= 0;
+    return hvm_is_roused(v) || vlapic_pending(v->arch->vlapic) >= 0
+           || callback_pending(v) >= 0;
 }
 
 /* A PV guest's interrupt flag is in its vcpu_info. */
