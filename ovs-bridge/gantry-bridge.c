@@ -115,9 +115,22 @@ parse_test_interface(char *arg, struct port_template *template)
         template->devargs = colon + 1;
     }
     if (strlen(template->type) > PORT_TYPE_MAX
-        || strlen(template->devargs) > PORT_DEVARGS_MAX - 12) {
+        || strlen(template->devargs) > PORT_DEVARGS_MAX - PORT_ARGS_MAX - 13) {
         ovs_fatal(0, "--test-interface is too long");
     }
+}
+
+/* Takes what every vif's driver is told, as net_xenvif(7) has it. */
+static void
+parse_driver_args(char *arg, struct port_template *template)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789=,";
+
+    if (strlen(arg) > PORT_ARGS_MAX || strspn(arg, allowed) != strlen(arg)) {
+        ovs_fatal(0, "\"%s\" cannot be arguments of net_xenvif: use up to %d "
+                  "characters like access=copy,queues=4", arg, PORT_ARGS_MAX);
+    }
+    template->args = arg;
 }
 
 /* Takes the name of the bridge for vifs that name none. */
@@ -139,12 +152,14 @@ parse_options(int argc, char *argv[], struct options *options)
     enum {
         OPT_UNIXCTL = UCHAR_MAX + 1,
         OPT_OWNER,
+        OPT_DRIVER_ARGS,
         OPT_TEST_INTERFACE,
         VLOG_OPTION_ENUMS,
         DAEMON_OPTION_ENUMS
     };
     static const struct option long_options[] = {
         {"bridge",         required_argument, NULL, 'b'},
+        {"driver-args",    required_argument, NULL, OPT_DRIVER_ARGS},
         {"owner",          required_argument, NULL, OPT_OWNER},
         {"test-interface", required_argument, NULL, OPT_TEST_INTERFACE},
         {"unixctl",        required_argument, NULL, OPT_UNIXCTL},
@@ -158,7 +173,8 @@ parse_options(int argc, char *argv[], struct options *options)
 
     memset(options, 0, sizeof *options);
     options->owner = "gantry-bridge";
-    options->template = (struct port_template) { "dpdk", "net_xenvif", "" };
+    options->template = (struct port_template) {
+        "dpdk", "net_xenvif", "", "" };
 
     while ((c = getopt_long(argc, argv, "b:hVv::", long_options, NULL)) >= 0) {
         switch (c) {
@@ -170,6 +186,9 @@ parse_options(int argc, char *argv[], struct options *options)
         case 'V':
             printf("gantry-bridge (Gantry) %s\n", GANTRY_VERSION);
             exit(EXIT_SUCCESS);
+        case OPT_DRIVER_ARGS:
+            parse_driver_args(optarg, &options->template);
+            break;
         case OPT_OWNER:
             options->owner = optarg;
             break;
@@ -203,6 +222,9 @@ usage(void)
            "(default: unix:%s/db.sock).\n"
            "\nOptions:\n"
            "  -b, --bridge=NAME       bridge for vifs that name none\n"
+           "  --driver-args=ARGS      what each vif's driver is told, for"
+           " instance\n"
+           "                          queues=4 (see net_xenvif(7))\n"
            "  --unixctl=SOCKET        override default control socket name\n"
            "  -h, --help              display this help message\n"
            "  -V, --version           display version information\n",

@@ -28,7 +28,7 @@
 #include <string.h>
 
 /* Keys of OVS's integration guide and of ovs-vswitchd.conf.db(5), and the name
- * that Xen's script vif-openvswitch gives. */
+ * that Xen's script vif-openvswitch gives; then our own. */
 const char *const port_id_keys[PORT_N_IDS] = {
     [PORT_ID_ATTACHED_MAC] = "attached-mac",
     [PORT_ID_IFACE_ID] = "iface-id",
@@ -37,6 +37,7 @@ const char *const port_id_keys[PORT_N_IDS] = {
     [PORT_ID_XS_VM_UUID] = "xs-vm-uuid",
     [PORT_ID_XS_VIF_UUID] = "xs-vif-uuid",
     [PORT_ID_XEN_VM_NAME] = "xen-vm-name",
+    [PORT_ID_ACCESS] = "gantry-access",
 };
 
 /* Makes in 'port' the port that 'vif' should have. */
@@ -56,9 +57,10 @@ port_from_vif(const struct vif *vif, const struct port_template *template,
     }
     snprintf(port->type, sizeof port->type, "%s", template->type);
     if (template->devargs[0]) {
-        snprintf(port->devargs, sizeof port->devargs, "%s%u_%u",
+        snprintf(port->devargs, sizeof port->devargs, "%s%u_%u%s%s",
                  template->devargs,
-                 (unsigned) vif->domid, (unsigned) vif->devid);
+                 (unsigned) vif->domid, (unsigned) vif->devid,
+                 template->args[0] ? "," : "", template->args);
     }
 
     port->mtu = vif->mtu;
@@ -76,6 +78,7 @@ port_from_vif(const struct vif *vif, const struct port_template *template,
     strcpy(ids[PORT_ID_XS_VM_UUID], vif->vm_uuid);
     strcpy(ids[PORT_ID_XS_VIF_UUID], vif->uuid);
     strcpy(ids[PORT_ID_XEN_VM_NAME], vif->vm_name);
+    strcpy(ids[PORT_ID_ACCESS], vif->access);
 }
 
 /* Orders anything that starts with its name, for qsort() and bsearch():

@@ -13,6 +13,7 @@
 
 #define PORT_NAME_MAX 23        /* "vif32751.65535" and room for a person's. */
 #define PORT_DEVARGS_MAX 63
+#define PORT_ARGS_MAX 36        /* Of them, what follows the device. */
 #define PORT_TYPE_MAX 23
 #define PORT_ERROR_MAX 239
 
@@ -25,6 +26,7 @@ enum port_id {
     PORT_ID_XS_VM_UUID,
     PORT_ID_XS_VIF_UUID,
     PORT_ID_XEN_VM_NAME,
+    PORT_ID_ACCESS,
     PORT_N_IDS
 };
 extern const char *const port_id_keys[PORT_N_IDS];
@@ -67,6 +69,7 @@ struct actual_switch {
 struct port_template {
     const char *type;                   /* Interface.type. */
     const char *devargs;                /* Prefix of dpdk-devargs; "": none. */
+    const char *args;                   /* What follows the device, or "". */
     const char *bridge;                 /* For vifs that name none; or "". */
 };
 

@@ -48,6 +48,7 @@ struct vif {
     int state;                        /* xenbus_state of the backend. */
     bool online;                      /* The toolstack wants it. */
     char problem[160];                /* What is wrong with it, or "". */
+    char access[VIF_NAME_MAX + 1];    /* How its driver reaches the guest. */
     char driver_error[160];           /* What its driver says, or "". */
 };
 

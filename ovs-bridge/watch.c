@@ -10,6 +10,7 @@
  *
  *     backend/vif/<domid>/<devid>/
  *         frontend-id bridge mac state online ...    libxl's: read
+ *         gantry-access                              the driver's: read
  *         gantry-status                              "attached" or "error"
  *         gantry-error                               the reason, one line
  *         state                                      see invariants 3 and 4
@@ -208,6 +209,12 @@ read_keys(const char *dir, struct vif *vif)
     s = store_read(dir, "uuid");
     if (s) {
         vif_parse_uuid(s, vif->uuid);
+    }
+    free(s);
+
+    s = store_read(dir, "gantry-access");
+    if (s) {
+        vif_copy_name(s, vif->access);
     }
     free(s);
 

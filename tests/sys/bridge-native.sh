@@ -137,6 +137,9 @@ vsctl set Interface vif1.0 external_ids:ovn-installed=true \
 check repaired within 5 is 'iface vif1.0 external_ids:attached-mac' \
     '"00:16:3e:00:00:01"'
 check foreign-key is 'iface vif1.0 external_ids:ovn-installed' '"true"'
+xenstore-write $B/1/0/gantry-access 'copy: no window'
+check access within 5 is 'iface vif1.0 external_ids:gantry-access' \
+    '"copy: no window"'
 vsctl del-port vif1.0
 check port-again within 5 port vif1.0 br0
 
@@ -260,6 +263,16 @@ fifty() { [ "$(vsctl list-ports br0 | grep -c '^vif[1-5][0-9]\.0$')" = "$1" ]; }
 check many-come within 20 fifty 50
 for d in $(seq 10 59); do remove_vif $d; done
 check many-go within 20 fifty 0
+
+# What drivers are told.
+stop_bridge
+bridge_says() { "$build/ovs-bridge/gantry-bridge" "$@" 2>&1; }
+check bad-driver-args has 'bridge_says --driver-args="queues 4"' \
+    '"queues 4" cannot be arguments of net_xenvif'
+vif 1 0 br0
+start_bridge --test-interface=dummy:net_xenvif --driver-args=queues=4
+check driver-args within 5 is 'iface vif1.0 options:dpdk-devargs' \
+    '"net_xenvif1_0,queues=4"'
 
 # gantry-setup on an image.
 root=$work/root

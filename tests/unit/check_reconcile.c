@@ -11,7 +11,8 @@
 #define VM_B "bbbbbbbb-2222-3333-4444-555555555555"
 #define MAX 256
 
-static const struct port_template template = { "dpdk", "net_xenvif", "" };
+static const struct port_template template = {
+    "dpdk", "net_xenvif", "", "" };
 
 /* A test's switch: bridges br0 and br1 in user space, k0 in the kernel. */
 static struct actual_bridge bridges[] = {
@@ -107,6 +108,7 @@ START_TEST(port_of_a_vif)
         .domid = 7, .devid = 2,
         .place = { .bridge = "br0", .tag = 5, .trunks = { 9 }, .n_trunks = 1 },
         .mac = "00:16:3e:00:00:01", .vm_uuid = VM_A, .vm_name = "web",
+        .access = "copy: no window",
     };
     struct port p;
 
@@ -124,6 +126,7 @@ START_TEST(port_of_a_vif)
     ck_assert_str_eq(p.ids[PORT_ID_XS_VM_UUID], VM_A);
     ck_assert_str_eq(p.ids[PORT_ID_XS_VIF_UUID], "");
     ck_assert_str_eq(p.ids[PORT_ID_XEN_VM_NAME], "web");
+    ck_assert_str_eq(p.ids[PORT_ID_ACCESS], "copy: no window");
 
     strcpy(vif.uuid, VM_B);
     port_from_vif(&vif, &template, &p);
@@ -134,7 +137,7 @@ END_TEST
 
 START_TEST(default_bridge)
 {
-    struct port_template t = { "dummy", "", "br9" };
+    struct port_template t = { "dummy", "", "", "br9" };
     struct vif vif = { .domid = 32751, .devid = 65535, .place.tag = -1 };
     struct port p;
 
