@@ -17,19 +17,20 @@ bridge_address() { # bridge address
     ip link set "$1" up
 }
 
-# gantry_switch [hugepages|none]: stock OVS-DPDK with bridge br0 on
-# 10.0.0.1/24, and Gantry's daemon and script in charge of vifs.
+# gantry_switch [hugepages|none [OPTION...]]: stock OVS-DPDK with bridge br0 on
+# 10.0.0.1/24, and Gantry's daemon (with these options) and script in charge of
+# vifs.
 gantry_switch() {
     gantry-setup enable || return
     dpdk_ovs "${1:-hugepages}" || return
     [ "$(ovs-vsctl get Open_vSwitch . dpdk_initialized)" = true ] || return
     ovs-vsctl add-br br0 -- set Bridge br0 datapath_type=netdev || return
     bridge_address br0 10.0.0.1/24
-    start_bridge
+    start_bridge "${@:2}"
 }
 
-start_bridge() {
-    gantry-bridge --pidfile --detach --no-chdir -vconsole:off \
+start_bridge() { # option...
+    gantry-bridge "$@" --pidfile --detach --no-chdir -vconsole:off \
         --log-file=/var/log/openvswitch/gantry-bridge.log
 }
 
