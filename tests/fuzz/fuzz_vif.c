@@ -56,12 +56,13 @@ static void place_again(const struct vif_place *place)
 
 static void make_port(const struct vif_place *place, const char *name)
 {
-    struct port_template template = { "dpdk", "net_xenvif", "" };
+    struct port_template template = { "dpdk", "net_xenvif", "", "" };
     struct vif vif = { .domid = VIF_DOMID_MAX, .devid = VIF_DEVID_MAX };
     struct port port;
 
     vif.place = *place;
     vif_copy_name(name, vif.vm_name);
+    vif_copy_name(name, vif.access);
     port_from_vif(&vif, &template, &port);
     for (int i = 0; i < PORT_N_IDS; i++) {
         fuzz_require(is_clean(port.ids[i]), "external_ids are clean");
