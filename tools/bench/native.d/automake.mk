@@ -31,6 +31,14 @@ tools_bench_native_d_dpdk_load_CPPFLAGS = -D_GNU_SOURCE $(DPDK_CFLAGS)
 tools_bench_native_d_dpdk_load_CFLAGS = $(WARN_CFLAGS) -std=gnu11 -O2
 tools_bench_native_d_dpdk_load_LDADD = -lrte_ethdev -lrte_mbuf \
 	-lrte_mempool -lrte_eal
+
+noinst_PROGRAMS += tools/bench/native.d/dpdk_count
+tools_bench_native_d_dpdk_count_SOURCES = \
+	tools/bench/native.d/dpdk_count.c tools/bench/native.d/traffic.h
+tools_bench_native_d_dpdk_count_CPPFLAGS = -D_GNU_SOURCE $(DPDK_CFLAGS)
+tools_bench_native_d_dpdk_count_CFLAGS = $(WARN_CFLAGS) -std=gnu11 -O2
+tools_bench_native_d_dpdk_count_LDADD = -lrte_ethdev -lrte_mbuf \
+	-lrte_mempool -lrte_eal
 endif
 
 EXTRA_DIST += tools/bench/native \

@@ -12,16 +12,18 @@ import subprocess
 import sys
 import time
 
-from run import (GUESTS, MEASURED, Load, Switch, Testpmd, Trouble, eal,
-                 on_cpu)
+from run import (GUESTS, MEASURED, PATIENCE, Load, Switch, Testpmd, Trouble,
+                 eal, on_cpu)
 
 FIGURES = ("cycles_per_packet", "mpps", "batch", "delivered",
-           "instructions_per_packet")
+           "instructions_per_packet", "branches_per_packet",
+           "indirect_branches_per_packet")
 IMIX, IMIX_BYTES = 0, 354
 JUMBO = 9000
 SIZES = (64, 256, 1500, IMIX, JUMBO)
 FLOWS = 1000
 PAGES = 4096        # of 4 KiB: what a guest sends from in turn
+COUNTED_BURSTS = 300
 SETTLE = 0.15       # seconds until a change has reached everybody
 
 
@@ -360,31 +362,91 @@ def parts_case(bench):
             yield row("parts", Xenvif.name, size, figures, part=name)
 
 
+def callgrind(bench, functions, command):
+    """What a program prints, and what was counted inclusive of functions."""
+    out = os.path.join(bench.work, "callgrind")
+    try:
+        done = subprocess.run(
+            ["valgrind", "--tool=callgrind", "--branch-sim=yes",
+             "--callgrind-out-file=" + out] +
+            ["--toggle-collect=" + f for f in functions] + command,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            encoding="utf-8", timeout=PATIENCE, check=False)
+        text = subprocess.run(
+            ["callgrind_annotate", "--inclusive=yes", "--threshold=100",
+             "--show=Ir,Bc,Bi", out], stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, encoding="utf-8", check=False).stdout
+    except FileNotFoundError:
+        raise Trouble("instructions are counted by valgrind, which is not "
+                      "there: apt-get install valgrind") from None
+    except subprocess.TimeoutExpired:
+        raise Trouble("%s counts no packets" % command[0]) from None
+    counts = []
+    for function in functions:
+        # A file's part of a function has a line of its own, with less.
+        found = re.search(r"(?m)^ *" + 3 * r"([\d,]+) \([^)]*\) +" +
+                          r"\S+:" + function + r"\b", text)
+        if not found:
+            raise Trouble("no count of instructions: " +
+                          done.stdout.strip()[-200:])
+        counts.append([int(x.replace(",", "")) for x in found.groups()])
+    return done.stdout, counts
+
+
+def count_rows(bench, kinds, names, command, functions):
+    """Rows of both directions by a program that prints its packets."""
+    text, counts = callgrind(bench, functions, command)
+    found = re.search(r"(?m)^(?:alone|count) (\d+) (\d+)$", text)
+    if not found:
+        raise Trouble("no count of packets: " + text.strip()[-200:])
+    path, size = names
+    for kind, packets, (instructions, branches, indirect) in zip(
+            kinds, map(int, found.groups()), counts):
+        yield row(kind, path, size,
+                  {"instructions_per_packet": instructions / packets,
+                   "branches_per_packet": branches / packets,
+                   "indirect_branches_per_packet": indirect / packets})
+
+
+def count_ring(bench, size):
+    """They repeat exactly: the guest is in the same thread."""
+    return count_rows(
+        bench, ("instructions-from-guest", "instructions-to-guest"),
+        (Xenvif.name, size),
+        [bench.program("vif_bench"), "-t", "0.1", "alone", str(size)],
+        ("from_guest_once", "to_guest_once"))
+
+
+def count_driver(bench, kind, size):
+    """The guest runs by itself, at full speed."""
+    path = kind(bench)
+    command = [bench.program("dpdk_count")] + eal(
+        MEASURED, "count", 128) + ["-d", bench.driver, "--vdev",
+                                   path.vdev(0), "--", str(size),
+                                   str(COUNTED_BURSTS)]
+    load = path.load(1, "both")
+    try:
+        load.say("%d 1" % size)
+        yield from count_rows(
+            bench, ("instructions-pmd-from-guest",
+                    "instructions-pmd-to-guest"),
+            (kind.name, size), command,
+            ("count_from_guest", "count_to_guest"))
+    finally:
+        load.end()
+
+
 def instructions_case(bench):
-    """They repeat exactly, so one run does."""
+    """Clocks and other load do not move them, so one run does."""
     if instructions_case.done:
         return
     instructions_case.done = True
-    out = os.path.join(bench.work, "callgrind")
+    bench.end_switch()
     for size in bench.sizes(64, 1500):
-        for which, function in (("from-guest", "from_guest_once"),
-                                ("to-guest", "to_guest_once")):
-            done = subprocess.run(
-                ["valgrind", "--tool=callgrind", "--toggle-collect=" +
-                 function, "--callgrind-out-file=" + out,
-                 bench.program("vif_bench"), "-t", "0.1", "alone",
-                 str(size)], stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, encoding="utf-8", check=False)
-            # The guest's handshake is a child, which has a count too: 0.
-            totals = re.findall(r"Collected : (\d+)", done.stdout)
-            count = re.search(r"alone (\d+) (\d+)", done.stdout)
-            if not totals or not count:
-                raise Trouble("no count of instructions: " +
-                              done.stdout.strip()[-200:])
-            packets = int(count.group(1 if which == "from-guest" else 2))
-            yield row("instructions-" + which, Xenvif.name, size,
-                      {"instructions_per_packet":
-                       max(map(int, totals)) / packets})
+        yield from count_ring(bench, size)
+        # Of the others the guest is not there first, or is the kernel.
+        for kind in bench.paths("memif", "af_packet"):
+            yield from count_driver(bench, kind, size)
 
 
 instructions_case.done = False

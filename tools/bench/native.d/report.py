@@ -17,6 +17,8 @@ TITLES = {
     "parts": "parts of a packet from the guest",
     "instructions-from-guest": "instructions, ring and access, from the guest",
     "instructions-to-guest": "instructions, ring and access, to the guest",
+    "instructions-pmd-from-guest": "instructions, whole driver, from the guest",
+    "instructions-pmd-to-guest": "instructions, whole driver, to the guest",
 }
 
 
