@@ -76,39 +76,65 @@ static inline uint32_t grant_index(uint32_t index, uint32_t count)
 }
 
 /*
+ * Pin an entry that was found not to be free, or not to grant that, when its
+ * head was what is given here.  Apart, so that grant_pin's usual way has no
+ * registers saved for it.
+ */
+static __attribute__((noinline, unused))
+int16_t grant_pin_closer(union grant_v1 *entry, uint32_t head, domid_t user,
+                         bool writes)
+{
+    for (unsigned int i = 1; i < GRANT_PIN_TRIES; i++) {
+        if ((head & grant_head(GTF_type_mask, 0xffff)) !=
+            grant_head(GTF_permit_access, user)) {
+            return GNTST_bad_gntref;
+        }
+        if (writes && (head & GTF_readonly) != 0) {
+            return GNTST_general_error;
+        }
+        if ((head & (GTF_reading | GTF_writing)) != 0) {
+            return GRANT_PIN_FOREIGN;
+        }
+        if (__atomic_compare_exchange_n(&entry->word.head, &head,
+                                        head | grant_use(writes), false,
+                                        __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED)) {
+            return GNTST_okay;
+        }
+    }
+    return GNTST_eagain;
+}
+
+/*
  * Pin entry ref for user.  GNTST_okay; GRANT_PIN_FOREIGN; or a GNTST_* error
  * when the entry does not grant that, or does not keep still.  Nothing is
  * pinned then, and the record is empty.
  */
-static inline int16_t grant_pin(union grant_v1 *entry, grant_ref_t ref,
-                                domid_t user, bool writes, uint64_t *record)
+static inline __attribute__((always_inline))
+int16_t grant_pin(union grant_v1 *entry, grant_ref_t ref, domid_t user,
+                  bool writes, uint64_t *record)
 {
     const uint32_t use = grant_use(writes);
+    const uint32_t looked_at = grant_head(
+        GTF_type_mask | GTF_reading | GTF_writing |
+        (writes ? GTF_readonly : 0), 0xffff);
     uint32_t head = __atomic_load_n(&entry->word.head, __ATOMIC_RELAXED);
-    int16_t status = GNTST_eagain;
+    int16_t status;
 
     grant_record_set(record, grant_record(ref, use));
     kill_point(KILL_RECORDED);
-    for (unsigned int i = 0; i < GRANT_PIN_TRIES; i++) {
-        if ((head & grant_head(GTF_type_mask, 0xffff)) !=
-            grant_head(GTF_permit_access, user)) {
-            status = GNTST_bad_gntref;
-            break;
-        }
-        if (writes && (head & GTF_readonly) != 0) {
-            status = GNTST_general_error;
-            break;
-        }
-        if ((head & (GTF_reading | GTF_writing)) != 0) {
-            status = GRANT_PIN_FOREIGN;
-            break;
-        }
-        if (__atomic_compare_exchange_n(&entry->word.head, &head, head | use,
-                                        false, __ATOMIC_ACQUIRE,
-                                        __ATOMIC_RELAXED)) {
-            kill_point(KILL_PINNED);
-            return GNTST_okay;
-        }
+    if (__builtin_expect((head & looked_at) ==
+                         grant_head(GTF_permit_access, user) &&
+                         __atomic_compare_exchange_n(
+                             &entry->word.head, &head, head | use, false,
+                             __ATOMIC_ACQUIRE, __ATOMIC_RELAXED), true)) {
+        kill_point(KILL_PINNED);
+        return GNTST_okay;
+    }
+    status = grant_pin_closer(entry, head, user, writes);
+    if (status == GNTST_okay) {
+        kill_point(KILL_PINNED);
+        return status;
     }
     grant_record_set(record, 0);
     return status;

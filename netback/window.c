@@ -8,7 +8,8 @@
  *     one record for each copying thread is enough.
  *  2. What the guest can write is used once: the head by the swap that pins
  *     the entry, the frame by the one read after it.  The reads for a
- *     prefetch choose nothing but what comes closer.
+ *     prefetch choose what comes closer, and spare a lookup if they were of
+ *     that frame.
  *  3. A copy touches one page of one chunk that is mapped: the offset and the
  *     size are the caller's, and in the page; the frame is below page_count.
  *  4. Attempts at a pin are bounded: a guest that keeps writing its entry
@@ -20,8 +21,15 @@
 #include "prefetch.h"
 #include "window.h"
 
+#define BATCH 64u               /* copies that are looked up at once */
 #define AHEAD 6u                /* copies to prefetch for */
-#define LINES_AHEAD 2u          /* of a copy: the CPU sees the rest coming */
+
+/* What a copy is to touch, as far as it is known before its pin. */
+struct target {
+    union grant_v1 *entry;      /* NULL: the table ends before it */
+    uint32_t frame;             /* a guess */
+    uint8_t *page;              /* the guess's, or NULL */
+};
 
 /* Without a call for the sizes of most packets; the pieces may overlap. */
 static inline void copy_bytes(uint8_t *to, const uint8_t *from,
@@ -37,27 +45,58 @@ static inline void copy_bytes(uint8_t *to, const uint8_t *from,
     memcpy(to + size - 16, from + size - 16, 16);
 }
 
-/* A frame that is not here is left in *missed. */
-static inline int16_t copy_one(const struct window *window,
-                               const struct window_user *user, bool writes,
-                               const struct access_copy *copy,
-                               uint32_t *missed)
+/* Guess what a copy will touch, and bring its first two lines closer. */
+static inline void look_ahead(const struct window *window, bool writes,
+                              const struct access_copy *copy,
+                              struct target *target)
 {
-    union grant_v1 *entry = window_grant(window, copy->ref);
+    const uint8_t *at;
+
+    if (target->entry == NULL) {
+        return;
+    }
+    target->frame = grant_frame(target->entry);
+    target->page = window_page(window, target->frame);
+    at = target->page + copy->offset;
+    if (writes) {
+        prefetch_to_write(at);
+    } else {
+        prefetch_to_read(at);
+    }
+    if (copy->size <= PREFETCH_LINE) {
+        return;                 /* the CPU sees a longer rest coming */
+    }
+    if (writes) {
+        prefetch_to_write(at + PREFETCH_LINE);
+    } else {
+        prefetch_to_read(at + PREFETCH_LINE);
+    }
+}
+
+/* A frame that is not here is left in target->frame. */
+static inline __attribute__((always_inline))
+int16_t copy_one(const struct window *window, const struct window_user *user,
+                 bool writes, const struct access_copy *copy,
+                 struct target *target)
+{
+    uint8_t *page = target->page;
     int16_t status;
     uint32_t frame;
-    uint8_t *page;
 
-    if (entry == NULL) {
+    if (target->entry == NULL) {
         return GNTST_bad_gntref;
     }
-    status = grant_pin(entry, copy->ref, window->user, writes, user->record);
+    status = grant_pin(target->entry, copy->ref, window->user, writes,
+                       user->record);
     if (status != GNTST_okay) {
         return status;
     }
-    frame = grant_frame(entry);
-    page = window_page(window, frame);
+    frame = grant_frame(target->entry);
+    if (frame != target->frame) {
+        page = window_page(window, frame);
+    }
     if (page == NULL) {
+        target->frame = frame;
         status = WINDOW_MISS;
     } else if (writes) {
         copy_bytes(page + copy->offset, copy->host, copy->size);
@@ -65,71 +104,93 @@ static inline int16_t copy_one(const struct window *window,
         copy_bytes(copy->host, page + copy->offset, copy->size);
     }
     kill_point(KILL_COPIED);
-    grant_unpin(entry, writes, user->record);
-    *missed = frame;
+    grant_unpin(target->entry, writes, user->record);
     return status;
 }
 
-/* Bring a page's bytes closer, if the entry is as it should be. */
-static inline void prefetch(const struct window *window, bool writes,
-                            const struct access_copy *copy)
-{
-    const union grant_v1 *entry = window_grant(window, copy->ref);
-    const uint8_t *page;
+/* What the copies that were not made count as. */
+struct failures {
+    unsigned int misses, foreign, errors;
+};
 
-    if (entry == NULL) {
-        return;
+static __attribute__((noinline))
+void note_failure(struct window *window, int16_t status, uint32_t frame,
+                  struct failures *failures)
+{
+    if (status == WINDOW_MISS) {
+        failures->misses++;
+        window->miss(window, frame);
+    } else if (status == WINDOW_FOREIGN) {
+        failures->foreign++;
+    } else {
+        failures->errors++;
     }
-    page = window_page(window, grant_frame(entry));
-    if (page == NULL) {
-        return;
+}
+
+/* At most BATCH copies; once for each direction, which is a constant here. */
+static inline __attribute__((always_inline))
+void copy_some(struct window *window, const struct window_user *user,
+               bool writes, struct access_copy *copies, unsigned int count,
+               struct failures *failures)
+{
+    /* Copies on the stack, which no barrier makes the compiler reload. */
+    const struct window w = *window;
+    const struct window_user u = *user;
+    struct target targets[BATCH];
+
+    for (unsigned int i = 0; i < count; i++) {
+        targets[i].entry = window_grant(&w, copies[i].ref);
+        prefetch_to_write(targets[i].entry);
     }
-    page += copy->offset;
-    for (uint32_t at = 0;
-         at < LINES_AHEAD * PREFETCH_LINE && at < copy->size;
-         at += PREFETCH_LINE) {
-        if (writes) {
-            prefetch_to_write(page + at);
-        } else {
-            prefetch_to_read(page + at);
+    for (unsigned int i = 0; i < count && i < AHEAD; i++) {
+        look_ahead(&w, writes, &copies[i], &targets[i]);
+    }
+    for (unsigned int i = 0; i < count; i++) {
+        int16_t status;
+
+        if (i + AHEAD < count) {
+            look_ahead(&w, writes, &copies[i + AHEAD], &targets[i + AHEAD]);
+        }
+        status = copy_one(&w, &u, writes, &copies[i], &targets[i]);
+        copies[i].status = status;
+        if (status != GNTST_okay) {
+            note_failure(window, status, targets[i].frame, failures);
         }
     }
+}
+
+static void copy_from(struct window *window, const struct window_user *user,
+                      struct access_copy *copies, unsigned int count,
+                      struct failures *failures)
+{
+    copy_some(window, user, false, copies, count, failures);
+}
+
+static void copy_to(struct window *window, const struct window_user *user,
+                    struct access_copy *copies, unsigned int count,
+                    struct failures *failures)
+{
+    copy_some(window, user, true, copies, count, failures);
 }
 
 unsigned int window_copy(struct window *window,
                          const struct window_user *user, bool writes,
                          struct access_copy *copies, unsigned int count)
 {
-    /* Copies on the stack, which no barrier makes the compiler reload. */
-    const struct window w = *window;
-    const struct window_user u = *user;
-    unsigned int misses = 0, foreign = 0, hits = 0;
+    struct window_counts *counts = user->counts;
+    struct failures failures = { 0, 0, 0 };
 
-    for (unsigned int i = 0; i < count; i++) {
-        prefetch_to_write(window_grant(&w, copies[i].ref));
-    }
-    for (unsigned int i = 0; i < count; i++) {
-        uint32_t missed = 0;
-        int16_t status;
+    for (unsigned int done = 0; done < count; done += BATCH) {
+        unsigned int part = count - done < BATCH ? count - done : BATCH;
 
-        if (i + AHEAD < count) {
-            prefetch(&w, writes, &copies[i + AHEAD]);
-        }
-        status = copy_one(&w, &u, writes, &copies[i], &missed);
-        copies[i].status = status;
-        if (status == GNTST_okay) {
-            hits++;
-        } else if (status == WINDOW_MISS) {
-            misses++;
-            w.miss(window, missed);
-        } else if (status == WINDOW_FOREIGN) {
-            foreign++;
-        }
+        (writes ? copy_to : copy_from)(window, user, copies + done, part,
+                                       &failures);
     }
-    u.counts->hits += hits;
-    u.counts->misses += misses;
-    u.counts->foreign += foreign;
-    return misses + foreign;
+    counts->hits += count - failures.misses - failures.foreign -
+                    failures.errors;
+    counts->misses += failures.misses;
+    counts->foreign += failures.foreign;
+    return failures.misses + failures.foreign;
 }
 
 struct window_map *window_map_create(uint32_t page_count)

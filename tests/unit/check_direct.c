@@ -318,6 +318,67 @@ START_TEST(a_miss_holds_no_pin)
 END_TEST
 
 /* More later copies than one hypercall takes. */
+/*
+ * The burst's frames are looked at before any is pinned, to have its lines
+ * come closer.  What the guest writes after that is what counts.
+ */
+static void move_frames(void)
+{
+    if (miss_count == 1) {
+        grant(9, 6, GTF_permit_access);
+        grant(10, 7, GTF_permit_access);
+        grant(11, 2 * WINDOW_CHUNK_PAGES + 1, GTF_permit_access);
+        grant(12, UINT32_MAX, GTF_permit_access);
+    }
+}
+
+START_TEST(a_frame_counts_when_it_is_pinned)
+{
+    grant(8, 2 * WINDOW_CHUNK_PAGES, GTF_permit_access);
+    grant(9, 5, GTF_permit_access);
+    grant(10, UINT32_MAX, GTF_permit_access);
+    grant(11, 8, GTF_permit_access);
+    grant(12, 9, GTF_permit_access);
+    when_missed = move_frames;
+    burst(ACCESS_FROM_GUEST, 5);
+    expect_page(1, 6);
+    expect_page(2, 7);
+    expect_page(3, 2 * WINDOW_CHUNK_PAGES + 1);
+    ck_assert_int_eq(copies[4].status, GNTST_bad_page);
+    ck_assert_uint_eq(miss_count, 3);
+    ck_assert_uint_eq(missed[1], 2 * WINDOW_CHUNK_PAGES + 1);
+    ck_assert_uint_eq(missed[2], UINT32_MAX);
+    ck_assert_uint_eq(counts.hits, 2);
+    ck_assert_uint_eq(counts.misses, 3);
+}
+END_TEST
+
+/* Not a multiple of what is looked up at once. */
+START_TEST(long_bursts)
+{
+    static struct access_copy many[2 * 64 + 3];
+    const unsigned int count = sizeof(many) / sizeof(many[0]);
+
+    for (unsigned int i = 0; i < count; i++) {
+        grant(8 + i, 100 + i, GTF_permit_access);
+        many[i] = (struct access_copy){
+            .ref = 8 + i, .size = 4, .status = INT16_MAX,
+            .host = &host[0][4 * i],
+        };
+    }
+    grant(8 + 64, 0, 0);
+    access_copy(direct, ACCESS_FROM_GUEST, many, count);
+    for (unsigned int i = 0; i < count; i++) {
+        ck_assert_int_eq(many[i].status, i == 64 ? GNTST_bad_gntref
+                                                 : GNTST_okay);
+        ck_assert_uint_eq(host[0][4 * i + 3],
+                          i == 64 ? 0 : (uint8_t)((100 + i) * 7 + 1));
+    }
+    ck_assert_uint_eq(counts.hits, count - 1);
+    ck_assert_uint_eq(hypervisor.batches, 0);
+}
+END_TEST
+
 START_TEST(many_misses)
 {
     static struct access_copy many[600];
@@ -470,6 +531,8 @@ int main(void)
     tcase_add_test(tcase, revoked_before);
     tcase_add_loop_test(tcase, revoked_meanwhile, 0, 2);
     tcase_add_test(tcase, a_miss_holds_no_pin);
+    tcase_add_test(tcase, a_frame_counts_when_it_is_pinned);
+    tcase_add_test(tcase, long_bursts);
     tcase_add_test(tcase, many_misses);
     tcase_add_test(tcase, two_threads_and_a_hostile_guest);
     tcase_add_test(tcase, records_of_the_dead);
