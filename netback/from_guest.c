@@ -100,6 +100,21 @@ static inline bool ends_packet(struct place *place,
     }
 }
 
+/* Is a packet's first slot all of it? */
+static inline bool is_single(const union from_guest_slot *slot)
+{
+    return (slot->request.flags & (NETTXF_extra_info | NETTXF_more_data)) ==
+           0;
+}
+
+static inline void take_slot(const struct from_guest *q,
+                             struct from_guest_burst *burst,
+                             unsigned int i)
+{
+    ring_copy_out(burst->slots[i].word, ring_entry(q, q->req_cons + i),
+                  sizeof(burst->slots[i]) / sizeof(uint32_t));
+}
+
 /* The guest wrote them, and we shall write responses over them. */
 static void prefetch_slots(const struct from_guest *q, unsigned int count)
 {
@@ -109,12 +124,48 @@ static void prefetch_slots(const struct from_guest *q, unsigned int count)
     }
 }
 
+/* From slot count on, which is taken and begins a packet of several. */
+static __attribute__((noinline))
+unsigned int take_rest(const struct from_guest *q,
+                       struct from_guest_burst *burst, unsigned int count,
+                       unsigned int limit)
+{
+    struct place place = { .in = PLACE_FIRST };
+    unsigned int packets = count;
+
+    for (;;) {
+        packets += ends_packet(&place, &burst->slots[count++]);
+        if (count == limit || packets == burst->budget) {
+            return count;
+        }
+        take_slot(q, burst, count);
+    }
+}
+
+/* The slots of budget packets, or limit slots; returns how many. */
+static unsigned int take_slots(const struct from_guest *q,
+                               struct from_guest_burst *burst,
+                               unsigned int limit)
+{
+    unsigned int budget = burst->budget;
+    unsigned int singles = limit < budget ? limit : budget;
+
+    prefetch_slots(q, singles);
+    for (unsigned int i = 0; i < singles; i++) {
+        take_slot(q, burst, i);
+        if (!is_single(&burst->slots[i])) {
+            burst->single_count = i;
+            return take_rest(q, burst, i, limit);
+        }
+    }
+    burst->single_count = singles;
+    return singles;
+}
+
 int from_guest_take(struct from_guest *q, struct from_guest_burst *burst,
                     unsigned int budget)
 {
     RING_IDX ready = ring_load(&q->ring->req_prod) - q->req_cons;
-    struct place place = { .in = PLACE_FIRST };
-    unsigned int packets = 0;
     unsigned int count, limit;
 
     burst->fault = FROM_GUEST_OK;
@@ -132,13 +183,7 @@ int from_guest_take(struct from_guest *q, struct from_guest_burst *burst,
     burst->budget = budget < FROM_GUEST_BURST ? budget : FROM_GUEST_BURST;
     limit = burst->budget + CHAIN_SLOTS;
     limit = ready < limit ? ready : limit;
-    prefetch_slots(q, limit < burst->budget ? limit : burst->budget);
-    for (count = 0; count < limit && packets < burst->budget; count++) {
-        ring_copy_out(burst->slots[count].word,
-                      ring_entry(q, q->req_cons + count),
-                      sizeof(burst->slots[count]) / sizeof(uint32_t));
-        packets += ends_packet(&place, &burst->slots[count]);
-    }
+    count = take_slots(q, burst, limit);
     burst->more = count < ready;
     burst->slot_count = count;
     return count;
@@ -322,11 +367,9 @@ static enum from_guest_fault finish_first(struct from_guest_burst *burst,
     return FROM_GUEST_OK;
 }
 
-/* Apart, so that the short way needs no registers saved for it. */
-static __attribute__((noinline))
-enum from_guest_fault parse_packet(struct from_guest_burst *burst,
-                                   struct from_guest_packet *packet,
-                                   struct cursor *at)
+static enum from_guest_fault parse_packet(struct from_guest_burst *burst,
+                                          struct from_guest_packet *packet,
+                                          struct cursor *at)
 {
     const netif_tx_request_t *request = &at->slots[at->next].request;
     enum from_guest_fault fault = FROM_GUEST_OK;
@@ -352,56 +395,86 @@ enum from_guest_fault parse_packet(struct from_guest_burst *burst,
     return fault;
 }
 
+static const struct from_guest_packet single_packet = {
+    .slot_count = 1, .fragment_count = 1, .status = NETIF_RSP_OKAY,
+};
+
+/* Where a packet of one slot is in the burst's arrays. */
+struct single {
+    unsigned int packet, slot, fragment;
+};
+
 /*
  * What most packets are: one slot, nothing special.  False: look closer.
  * What it takes is what parse_packet would make of it.
  */
 static inline bool parse_single(struct from_guest_burst *burst,
-                                struct from_guest_packet *packet,
-                                struct cursor *at)
+                                struct single at)
 {
-    const netif_tx_request_t *request = &at->slots[at->next].request;
-    struct from_guest_fragment *fragment;
+    const netif_tx_request_t *request = &burst->slots[at.slot].request;
+    struct from_guest_packet *packet = &burst->packets[at.packet];
+    struct from_guest_fragment *fragment = &burst->fragments[at.fragment];
+    const uint32_t size = request->size;
+    const uint32_t offset = request->offset;
 
-    if ((request->flags & (NETTXF_extra_info | NETTXF_more_data)) != 0 ||
-        request->size < FROM_GUEST_SIZE_MIN ||
-        request->offset > ACCESS_PAGE_SIZE ||
-        request->size > ACCESS_PAGE_SIZE - request->offset) {
+    if (size < FROM_GUEST_SIZE_MIN || offset > ACCESS_PAGE_SIZE ||
+        size > ACCESS_PAGE_SIZE - offset) {
         return false;
     }
-    *packet = (struct from_guest_packet){
-        .size = request->size,
-        .slot = at->next++,
-        .slot_count = 1,
-        .fragment = burst->fragment_count++,
-        .fragment_count = 1,
-        .flags = request->flags,
-        .status = NETIF_RSP_OKAY,
-    };
-    fragment = &burst->fragments[packet->fragment];
+    *packet = single_packet;
+    packet->size = size;
+    packet->slot = (uint16_t)at.slot;
+    packet->fragment = (uint16_t)at.fragment;
+    packet->flags = request->flags;
     fragment->ref = request->gref;
-    fragment->offset = request->offset;
-    fragment->size = request->size;
+    fragment->offset = (uint16_t)offset;
+    fragment->size = (uint16_t)size;
     return true;
+}
+
+/* The leading packets of one slot: all the arrays go in step. */
+static void parse_singles(struct from_guest_burst *burst)
+{
+    unsigned int count = burst->single_count;
+    unsigned int i;
+
+    for (i = 0; i < count; i++) {
+        if (!parse_single(burst, (struct single){ i, i, i })) {
+            break;
+        }
+    }
+    burst->packet_count = burst->fragment_count = (uint16_t)i;
+}
+
+/* The next packet; at its slot. */
+static enum from_guest_fault parse_next(struct from_guest_burst *burst,
+                                        struct cursor *at)
+{
+    const struct single single = {
+        burst->packet_count, at->next, burst->fragment_count,
+    };
+
+    if (is_single(&burst->slots[at->next]) && parse_single(burst, single)) {
+        burst->fragment_count++;
+        at->next++;
+        return FROM_GUEST_OK;
+    }
+    return parse_packet(burst, &burst->packets[burst->packet_count], at);
 }
 
 int from_guest_parse(struct from_guest_burst *burst)
 {
     struct cursor at = { .slots = burst->slots, .end = burst->slot_count };
 
+    parse_singles(burst);
+    at.next = burst->packet_count;
     while (burst->packet_count < burst->budget && at.next < at.end) {
-        struct from_guest_packet *packet =
-            &burst->packets[burst->packet_count];
-        enum from_guest_fault fault;
+        const unsigned int fragment_count = burst->fragment_count;
+        enum from_guest_fault fault = parse_next(burst, &at);
 
-        if (parse_single(burst, packet, &at)) {
-            burst->packet_count++;
-            continue;
-        }
-        fault = parse_packet(burst, packet, &at);
         if (fault == FROM_GUEST_TRUNCATED && burst->more &&
             burst->packet_count != 0) {
-            burst->fragment_count = packet->fragment;
+            burst->fragment_count = (uint16_t)fragment_count;
             break;
         }
         if (fault != FROM_GUEST_OK) {
@@ -455,32 +528,9 @@ static int plan_copies(struct from_guest_burst *burst, unsigned int i,
     return 0;
 }
 
-/* One copy does, and there is room for it; false: look closer. */
-static inline bool plan_single(struct from_guest_burst *burst, unsigned int i,
-                               const struct from_guest_span *span)
-{
-    const struct from_guest_packet *packet = &burst->packets[i];
-    const struct from_guest_fragment *fragment =
-        &burst->fragments[packet->fragment];
-
-    if (packet->fragment_count != 1 || packet->size > span->size ||
-        burst->copy_count == FROM_GUEST_COPIES) {
-        return false;
-    }
-    burst->copies[burst->copy_count++] = (struct access_copy){
-        .ref = fragment->ref,
-        .offset = fragment->offset,
-        .size = fragment->size,
-        .status = GNTST_general_error,
-        .owner = i,
-        .host = span->data,
-    };
-    return true;
-}
-
-static __attribute__((noinline))
-int plan_packet(struct from_guest_burst *burst, unsigned int i,
-                const struct from_guest_span *spans, unsigned int count)
+int from_guest_plan_packet(struct from_guest_burst *burst, unsigned int i,
+                           const struct from_guest_span *spans,
+                           unsigned int count)
 {
     uint32_t size = burst->packets[i].size;
     uint32_t head = size < FROM_GUEST_HEADER ? size : FROM_GUEST_HEADER;
@@ -497,15 +547,6 @@ int plan_packet(struct from_guest_burst *burst, unsigned int i,
         return -ENOSPC;
     }
     return 0;
-}
-
-int from_guest_plan(struct from_guest_burst *burst, unsigned int i,
-                    const struct from_guest_span *spans, unsigned int count)
-{
-    if (count != 0 && plan_single(burst, i, spans)) {
-        return 0;
-    }
-    return plan_packet(burst, i, spans, count);
 }
 
 void from_guest_trim(struct from_guest_burst *burst, unsigned int count)
@@ -532,21 +573,43 @@ void from_guest_settle(struct from_guest_burst *burst)
     }
 }
 
-/* Responses of one packet; returns how many there are then. */
-static unsigned int answer_packet(struct from_guest_burst *burst,
-                                  const struct from_guest_packet *packet,
-                                  unsigned int count)
+/* Responses of one packet of several slots, from answer on. */
+static void answer_packet(const struct from_guest_burst *burst,
+                          const struct from_guest_packet *packet,
+                          union from_guest_answer *answer)
 {
     const union from_guest_slot *slot = &burst->slots[packet->slot];
 
-    for (unsigned int s = 0; s < packet->slot_count; s++, slot++, count++) {
-        netif_tx_response_t *response = &burst->answers[count].response;
+    for (unsigned int s = 0; s < packet->slot_count; s++, slot++, answer++) {
         bool is_extra = s != 0 && s <= packet->extra_count;
 
-        response->id = is_extra ? 0 : slot->request.id;
-        response->status = is_extra ? NETIF_RSP_NULL : packet->status;
+        answer->response.id = is_extra ? 0 : slot->request.id;
+        answer->response.status = is_extra ? NETIF_RSP_NULL : packet->status;
     }
-    return count;
+}
+
+/* The burst's responses; returns how many. *good: packets handed on. */
+static unsigned int make_answers(struct from_guest_burst *burst,
+                                 unsigned int *good)
+{
+    union from_guest_answer *answer = burst->answers;
+
+    *good = 0;
+    for (unsigned int i = 0; i < burst->packet_count; i++) {
+        const struct from_guest_packet *packet = &burst->packets[i];
+
+        if (packet->slot_count == 1) {
+            answer->response = (netif_tx_response_t){
+                burst->slots[packet->slot].request.id, packet->status,
+            };
+        } else {
+            answer_packet(burst, packet, answer);
+        }
+        answer += packet->slot_count;
+        *good += packet->kind == FROM_GUEST_DATA &&
+                 packet->status == NETIF_RSP_OKAY;
+    }
+    return (unsigned int)(answer - burst->answers);
 }
 
 /* All responses of the burst to its journal, then to the ring. */
@@ -569,17 +632,10 @@ static void put_answers(struct from_guest *q, struct from_guest_burst *burst,
 bool from_guest_respond(struct from_guest *q, struct from_guest_burst *burst)
 {
     RING_IDX old = q->req_cons;
-    unsigned int count = 0;
-    unsigned int good = 0;
+    unsigned int good;
+    unsigned int count = make_answers(burst, &good);
     bool wanted;
 
-    for (unsigned int i = 0; i < burst->packet_count; i++) {
-        const struct from_guest_packet *packet = &burst->packets[i];
-
-        count = answer_packet(burst, packet, count);
-        good += packet->kind == FROM_GUEST_DATA &&
-                packet->status == NETIF_RSP_OKAY;
-    }
     burst->packet_count = 0;
     if (count == 0) {
         return false;

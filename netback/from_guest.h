@@ -87,23 +87,24 @@ struct from_guest_fragment {
     uint16_t size;
 };
 
+/* In an order in which few stores fill it. */
 struct from_guest_packet {
     uint32_t size;              /* bytes of data, all fragments */
     uint16_t slot;              /* first slot in burst->slots */
-    uint16_t slot_count;        /* with extra infos */
-    uint16_t extra_count;       /* they follow the first slot */
     uint16_t fragment;          /* first in burst->fragments */
+    uint16_t slot_count;        /* with extra infos */
     uint16_t fragment_count;    /* zero-length ones are left out */
-    uint16_t flags;             /* NETTXF_* of the first slot */
+    uint16_t extra_count;       /* they follow the first slot */
     int16_t status;             /* NETIF_RSP_*, for the response */
     uint16_t gso_size;          /* 0: not GSO */
     uint8_t gso_type;           /* XEN_NETIF_GSO_TYPE_* */
     uint8_t kind;               /* enum from_guest_kind */
     uint8_t drop;               /* enum from_guest_drop */
-    uint8_t hash_type;          /* _XEN_NETIF_CTRL_HASH_TYPE_*, if has_hash */
     bool has_hash;
-    uint8_t mcast[6];
-    uint32_t hash;
+    uint16_t flags;             /* NETTXF_* of the first slot */
+    uint32_t hash;              /* if has_hash, as the next is */
+    uint8_t hash_type;          /* _XEN_NETIF_CTRL_HASH_TYPE_* */
+    uint8_t mcast[6];           /* if kind is not FROM_GUEST_DATA */
 };
 
 /* The caller's memory for a packet, or a part of it. */
@@ -130,6 +131,7 @@ struct from_guest_burst {
     bool more;                  /* the ring held more than we took */
     uint16_t budget;            /* packets */
     uint16_t slot_count;
+    uint16_t single_count;      /* leading slots, each a packet by itself */
     uint16_t packet_count;
     uint16_t fragment_count;
     uint16_t copy_count;
@@ -168,6 +170,11 @@ int from_guest_take(struct from_guest *q, struct from_guest_burst *burst,
  */
 int from_guest_parse(struct from_guest_burst *burst);
 
+/* from_guest_plan in general. */
+int from_guest_plan_packet(struct from_guest_burst *burst, unsigned int i,
+                           const struct from_guest_span *spans,
+                           unsigned int count);
+
 /*
  * Plan the copies of packet i into count spans.  The spans together hold
  * the packet, and the first holds FROM_GUEST_HEADER bytes or all of it, so
@@ -175,8 +182,30 @@ int from_guest_parse(struct from_guest_burst *burst);
  * or more the copies always fit.  -ENOSPC: the spans do not do; the packet
  * is marked dropped.  Only for FROM_GUEST_DATA packets whose status is OKAY.
  */
-int from_guest_plan(struct from_guest_burst *burst, unsigned int i,
-                    const struct from_guest_span *spans, unsigned int count);
+static inline int from_guest_plan(struct from_guest_burst *burst,
+                                  unsigned int i,
+                                  const struct from_guest_span *spans,
+                                  unsigned int count)
+{
+    const struct from_guest_packet *packet = &burst->packets[i];
+    const struct from_guest_fragment *fragment =
+        &burst->fragments[packet->fragment];
+
+    if (packet->fragment_count != 1 || count == 0 ||
+        packet->size > spans[0].size ||
+        burst->copy_count == FROM_GUEST_COPIES) {
+        return from_guest_plan_packet(burst, i, spans, count);
+    }
+    burst->copies[burst->copy_count++] = (struct access_copy){
+        .ref = fragment->ref,
+        .offset = fragment->offset,
+        .size = fragment->size,
+        .status = GNTST_general_error,
+        .owner = (uint16_t)i,
+        .host = spans[0].data,
+    };
+    return 0;
+}
 
 /*
  * Keep the first count packets; the others, none of them planned yet, stay

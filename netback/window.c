@@ -183,8 +183,11 @@ unsigned int window_copy(struct window *window,
     for (unsigned int done = 0; done < count; done += BATCH) {
         unsigned int part = count - done < BATCH ? count - done : BATCH;
 
-        (writes ? copy_to : copy_from)(window, user, copies + done, part,
-                                       &failures);
+        if (writes) {
+            copy_to(window, user, copies + done, part, &failures);
+        } else {
+            copy_from(window, user, copies + done, part, &failures);
+        }
     }
     counts->hits += count - failures.misses - failures.foreign -
                     failures.errors;

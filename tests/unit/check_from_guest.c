@@ -406,6 +406,57 @@ START_TEST(xsa448_zero_length_first)
 }
 END_TEST
 
+/*
+ * Packets of one slot go a short way up to the first of a burst that is
+ * something else, and after it: nothing tells where that one was.
+ */
+START_TEST(others_among_single_packets)
+{
+    const unsigned int place = (unsigned int)_i % 6;
+    const bool is_runt = _i >= 6;
+    unsigned int page = 0;
+
+    for (unsigned int i = 0; i < 6; i++) {
+        if (i == place && is_runt) {
+            fake_guest_send(guest, page++, 0, 13, 0);
+        } else if (i == place) {
+            fake_guest_send(guest, page++, 8, 300, NETTXF_more_data);
+            fake_guest_send(guest, page++, 16, 100, 0);
+        } else {
+            fake_guest_send(guest, page++, 4, 60 + i, 0);
+        }
+    }
+    fake_guest_push_tx(guest);
+    ck_assert_int_eq(receive(5), 5);
+    page = 0;
+    for (unsigned int i = 0; i < 5; i++) {
+        ck_assert_uint_eq(burst.packets[i].slot, page);
+        if (i == place && is_runt) {
+            ck_assert_int_eq(burst.packets[i].drop, FROM_GUEST_DROP_RUNT);
+        } else if (i == place) {
+            ck_assert_uint_eq(burst.packets[i].size, 300);
+            ck_assert_mem_eq(buffers[i], guest->pages[page] + 8, 200);
+            page++;
+            ck_assert_mem_eq(buffers[i] + 200, guest->pages[page] + 16, 100);
+        } else {
+            ck_assert_uint_eq(burst.packets[i].size, 60 + i);
+            ck_assert_mem_eq(buffers[i], guest->pages[page] + 4, 60 + i);
+        }
+        page++;
+    }
+    from_guest_respond(&q, &burst);
+    ck_assert_int_eq(receive(5), 1);
+    ck_assert_uint_eq(burst.packets[0].slot_count,
+                      place == 5 && !is_runt ? 2 : 1);
+    from_guest_respond(&q, &burst);
+    ck_assert_uint_eq(guest->tx->rsp_prod, is_runt ? 6 : 7);
+    for (unsigned int i = 0; i < (is_runt ? 6u : 7u); i++) {
+        assert_response((uint16_t)i, is_runt && i == place ? NETIF_RSP_ERROR
+                                                           : NETIF_RSP_OKAY);
+    }
+}
+END_TEST
+
 START_TEST(runt_is_dropped)
 {
     fake_guest_send(guest, 0, 0, _i, 0);
@@ -816,6 +867,7 @@ static void add_protocol(TCase *tcase)
     tcase_add_test(tcase, truncated_chain_is_fatal);
     tcase_add_test(tcase, truncated_extra_is_fatal);
     tcase_add_test(tcase, budget_never_cuts_a_packet);
+    tcase_add_loop_test(tcase, others_among_single_packets, 0, 12);
     tcase_add_loop_test(tcase, runt_is_dropped, 0, 14);
     tcase_add_test(tcase, split_header_needs_room);
     tcase_add_test(tcase, small_buffers_are_refused);
