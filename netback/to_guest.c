@@ -219,83 +219,127 @@ static void prefetch_slots(const struct to_guest *q, unsigned int count)
     }
 }
 
+/* Where a packet of one slot is in the burst's arrays. */
+struct single {
+    unsigned int packet, slot, copy;
+};
+
 /*
- * What most packets are: one span that fits one page, nothing special.
- * False: look closer.  What it takes is what plan_packet would make of it.
+ * What most packets are: one span that fits one page, nothing special; the
+ * caller has made sure of a slot and a copy.  False: look closer.  What it
+ * takes is what plan_packet would make of it.
  */
 static inline bool take_single(const struct to_guest *q,
                                struct to_guest_burst *burst,
-                               struct to_guest_packet *packet,
-                               unsigned int room)
+                               struct single at)
 {
+    struct to_guest_packet *packet = &burst->packets[at.packet];
+    struct access_copy *copy = &burst->copies[at.copy];
     const struct to_guest_span *span = packet->spans;
-    union to_guest_slot *slot;
-    grant_ref_t ref;
+    union to_guest_slot request;
 
     if (packet->span_count != 1 || extra_count(packet) != 0 ||
-        span->size - 1 >= ACCESS_PAGE_SIZE || burst->slot_count == room ||
-        burst->copy_count == TO_GUEST_COPIES) {
+        span->size - 1 >= ACCESS_PAGE_SIZE) {
         return false;
     }
     packet->drop = TO_GUEST_KEEP;
-    burst->first[burst->packet_count] = burst->slot_count;
-    ref = take_slot(q, burst, &slot);
-    slot->response.flags = packet->flags &
-                           (NETRXF_csum_blank | NETRXF_data_validated);
-    slot->response.status = (int16_t)span->size;
-    burst->copies[burst->copy_count++] = (struct access_copy){
-        .ref = ref,
-        .size = (uint16_t)span->size,
-        .status = GNTST_general_error,
-        .owner = burst->packet_count,
-        .host = span->data,
+    ring_copy_out(request.word, ring_entry(q, q->req_cons + at.slot),
+                  sizeof(request) / sizeof(uint32_t));
+    burst->first[at.packet] = (uint16_t)at.slot;
+    burst->slots[at.slot].response = (netif_rx_response_t){
+        .id = request.request.id,
+        .flags = packet->flags & (NETRXF_csum_blank | NETRXF_data_validated),
+        .status = (int16_t)span->size,
     };
+    copy->ref = request.request.gref;
+    copy->offset = 0;
+    copy->size = (uint16_t)span->size;
+    copy->status = GNTST_general_error;
+    copy->owner = (uint16_t)at.packet;
+    copy->host = span->data;
+    return true;
+}
+
+/* The leading such packets: all the arrays go in step. */
+static void take_singles(const struct to_guest *q,
+                         struct to_guest_burst *burst, unsigned int count)
+{
+    unsigned int i;
+
+    for (i = 0; i < count; i++) {
+        if (!take_single(q, burst, (struct single){ i, i, i })) {
+            break;
+        }
+    }
+    burst->slot_count = burst->packet_count = burst->copy_count = (uint16_t)i;
+}
+
+/* The next packet in general; false: there is no room for it. */
+static bool take_packet(const struct to_guest *q,
+                        struct to_guest_burst *burst, unsigned int room)
+{
+    struct to_guest_packet *packet = &burst->packets[burst->packet_count];
+    uint32_t size = packet_size(packet);
+    unsigned int pages = (size + ACCESS_PAGE_SIZE - 1) / ACCESS_PAGE_SIZE;
+    unsigned int slots = pages + extra_count(packet);
+    /* Each span's end and each page's end cuts one copy. */
+    unsigned int copies = pages + packet->span_count;
+
+    packet->drop = TO_GUEST_KEEP;
+    burst->first[burst->packet_count] = burst->slot_count;
+    if (size == 0 || size > TO_GUEST_SIZE_MAX || copies > TO_GUEST_COPIES ||
+        (q->linear && (pages > 1 || packet->gso_size != 0))) {
+        packet->drop = TO_GUEST_DROP_SIZE;
+    } else if (slots > room - burst->slot_count ||
+               copies > TO_GUEST_COPIES - burst->copy_count) {
+        return false;
+    } else {
+        plan_packet(q, burst, packet, size);
+    }
     burst->packet_count++;
+    return true;
+}
+
+/* The next packet; false: there is no room for it. */
+static bool take_next(const struct to_guest *q, struct to_guest_burst *burst,
+                      unsigned int room)
+{
+    const struct single at = {
+        burst->packet_count, burst->slot_count, burst->copy_count,
+    };
+
+    if (at.slot == room || at.copy == TO_GUEST_COPIES ||
+        !take_single(q, burst, at)) {
+        return take_packet(q, burst, room);
+    }
+    burst->packet_count++;
+    burst->slot_count++;
+    burst->copy_count++;
     return true;
 }
 
 int to_guest_take(struct to_guest *q, struct to_guest_burst *burst,
                   struct to_guest_packet *packets, unsigned int count)
 {
-    int room = to_guest_room(q);
+    int ready = to_guest_room(q);
+    unsigned int room, singles;
 
     burst->slot_count = 0;
     burst->packet_count = 0;
     burst->copy_count = 0;
     burst->packets = packets;
-    if (room < 0) {
-        return room;
+    if (ready < 0) {
+        return ready;
     }
     if (count > TO_GUEST_BURST) {
         count = TO_GUEST_BURST;
     }
-    prefetch_slots(q, (unsigned int)room < count ? (unsigned int)room : count);
-    while (burst->packet_count < count) {
-        struct to_guest_packet *packet = &packets[burst->packet_count];
-        uint32_t size;
-        unsigned int pages, slots, copies;
-
-        if (take_single(q, burst, packet, (unsigned int)room)) {
-            continue;
-        }
-        size = packet_size(packet);
-        pages = (size + ACCESS_PAGE_SIZE - 1) / ACCESS_PAGE_SIZE;
-        slots = pages + extra_count(packet);
-        /* Each span's end and each page's end cuts one copy. */
-        copies = pages + packet->span_count;
-        packet->drop = TO_GUEST_KEEP;
-        burst->first[burst->packet_count] = burst->slot_count;
-        if (size == 0 || size > TO_GUEST_SIZE_MAX ||
-            copies > TO_GUEST_COPIES ||
-            (q->linear && (pages > 1 || packet->gso_size != 0))) {
-            packet->drop = TO_GUEST_DROP_SIZE;
-        } else if (slots > (unsigned int)room - burst->slot_count ||
-                   copies > TO_GUEST_COPIES - burst->copy_count) {
-            break;
-        } else {
-            plan_packet(q, burst, packet, size);
-        }
-        burst->packet_count++;
+    room = (unsigned int)ready;
+    singles = room < count ? room : count;
+    prefetch_slots(q, singles);
+    take_singles(q, burst, singles);
+    while (burst->packet_count < count && take_next(q, burst, room)) {
+        continue;
     }
     burst->first[burst->packet_count] = burst->slot_count;
     return burst->packet_count;

@@ -214,6 +214,42 @@ START_TEST(failed_hash_keeps_its_extras)
 }
 END_TEST
 
+/*
+ * Packets of one slot go a short way up to the first of a burst that is
+ * something else, and after it: nothing tells where that one was.  Packet 5
+ * finds no buffer, whatever came before.
+ */
+START_TEST(others_among_single_packets)
+{
+    const unsigned int place = (unsigned int)_i % 5;
+    const bool is_empty = _i >= 5;
+    unsigned int page = 0;
+
+    spans[place].size = is_empty ? 0 : 4096 + 50;
+    give(is_empty ? 4 : 6);
+    ck_assert_int_eq(send(6), 5);
+    for (unsigned int i = 0; i < 5; i++) {
+        if (i == place && is_empty) {
+            ck_assert_uint_eq(packets[i].drop, TO_GUEST_DROP_SIZE);
+            continue;
+        }
+        ck_assert_uint_eq(packets[i].drop, TO_GUEST_KEEP);
+        if (i == place) {
+            assert_response((uint16_t)page, NETRXF_more_data, 4096);
+            ck_assert_mem_eq(guest->pages[page], data + i, 4096);
+            page++;
+            assert_response((uint16_t)page, 0, 50);
+            ck_assert_mem_eq(guest->pages[page], data + i + 4096, 50);
+        } else {
+            assert_response((uint16_t)page, 0, (int16_t)(64 + i));
+            ck_assert_mem_eq(guest->pages[page], data + i, 64 + i);
+        }
+        page++;
+    }
+    ck_assert_uint_eq(guest->rx->rsp_prod, is_empty ? 4 : 6);
+}
+END_TEST
+
 /* One packet more than the guest has buffers for is not begun. */
 START_TEST(packets_are_never_cut)
 {
@@ -453,6 +489,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, gso_has_its_extra);
     tcase_add_loop_test(tcase, hash_has_its_extra, 0, 2);
     tcase_add_test(tcase, failed_hash_keeps_its_extras);
+    tcase_add_loop_test(tcase, others_among_single_packets, 0, 10);
     tcase_add_test(tcase, packets_are_never_cut);
     tcase_add_test(tcase, xsa392_stalled_guest);
     tcase_add_test(tcase, xsa332_one_event_a_burst);
