@@ -13,7 +13,13 @@
 #include <errno.h>
 
 #include "netback/burst.h"
+#include "netback/burst_mbuf.h"
 #include "netback/burst_offload.h"
+
+_Static_assert(FROM_GUEST_BURST <= BURST_MBUFS &&
+               TO_GUEST_BURST <= BURST_MBUFS, "mbufs of a burst");
+_Static_assert(TO_GUEST_BURST <= BURST_SPANS - BURST_SEGMENTS,
+               "a burst of mbufs of one segment always has spans");
 
 static void from_broken(struct burst_from *b)
 {
@@ -27,22 +33,25 @@ static void from_broken(struct burst_from *b)
 }
 
 /*
- * Room for packet i: in its mbuf, or in a large buffer.  False: not now, the
- * packet has to wait.  A packet that will never fit is dropped.
+ * Plan a packet of several pieces, or one that its mbuf has no room for: it
+ * gets a large buffer then.  False: not now, the packet has to wait.  A
+ * packet that will never fit is dropped.
  */
-static bool find_room(struct burst_from *b, unsigned int i,
-                      struct rte_mbuf *mbuf)
+static __attribute__((noinline))
+bool plan_large(struct burst_from *b, unsigned int i, struct rte_mbuf *mbuf)
 {
-    const struct from_guest_packet *packet = &b->burst->packets[i];
-    int error = -EMSGSIZE;
+    uint32_t size = b->burst->packets[i].size;
+    struct from_guest_span span;
+    int error = 0;
 
-    if (packet->size <= rte_pktmbuf_tailroom(mbuf)) {
-        return true;
+    if (size > rte_pktmbuf_tailroom(mbuf)) {
+        error = b->offload ? burst_offload_grow(mbuf, size) : -EMSGSIZE;
     }
-    if (b->offload) {
-        error = burst_offload_grow(mbuf, packet->size);
-    }
-    if (error == -EMSGSIZE) {
+    if (error == 0) {
+        span.data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+        span.size = rte_pktmbuf_tailroom(mbuf);
+        (void)from_guest_plan(b->burst, i, &span, 1);
+    } else if (error == -EMSGSIZE) {
         from_guest_drop(b->burst, i, FROM_GUEST_DROP_BUFFER);
     }
     return error != -ENOMEM;
@@ -55,66 +64,98 @@ static bool find_room(struct burst_from *b, unsigned int i,
 static void plan(struct burst_from *b, struct rte_mbuf **mbufs)
 {
     struct from_guest_burst *burst = b->burst;
+    const unsigned int count = burst->packet_count;
 
     burst->copy_count = 0;
-    for (unsigned int i = 0; i < burst->packet_count; i++) {
-        const struct from_guest_packet *packet = &burst->packets[i];
-        struct from_guest_span span;
+    for (unsigned int i = 0; i < count; i++) {
+        struct rte_mbuf *mbuf = mbufs[i];
 
-        if (packet->kind != FROM_GUEST_DATA ||
-            packet->status != NETIF_RSP_OKAY) {
-            continue;
-        }
-        if (!find_room(b, i, mbufs[i])) {
+        if (from_guest_has_data(&burst->packets[i]) &&
+            !from_guest_plan_single(burst, i,
+                                    rte_pktmbuf_mtod(mbuf, uint8_t *),
+                                    rte_pktmbuf_tailroom(mbuf)) &&
+            !plan_large(b, i, mbuf)) {
             b->stats.no_mbuf++;
-            rte_pktmbuf_free_bulk(mbufs + i, burst->packet_count - i);
+            rte_pktmbuf_free_bulk(mbufs + i, count - i);
             from_guest_trim(burst, i);
             return;
         }
-        if (packet->status == NETIF_RSP_OKAY) {
-            span.data = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
-            span.size = rte_pktmbuf_tailroom(mbufs[i]);
-            (void)from_guest_plan(burst, i, &span, 1);
+    }
+}
+
+static inline void set_size(struct rte_mbuf *mbuf, uint32_t size)
+{
+    mbuf->data_len = (uint16_t)size;
+    mbuf->pkt_len = size;
+}
+
+/* Packet i's mbuf is what the packet says; false: the packet was dropped. */
+static bool complete(struct burst_from *b, unsigned int i,
+                     struct rte_mbuf *mbuf)
+{
+    const struct from_guest_packet *packet = &b->burst->packets[i];
+
+    if (!from_guest_has_data(packet)) {
+        return false;
+    }
+    set_size(mbuf, packet->size);
+    if (burst_offload_from_is_plain(packet) ||
+        burst_offload_from(b, mbuf, packet) == 0) {
+        return true;
+    }
+    from_guest_drop(b->burst, i, FROM_GUEST_DROP_OFFLOAD);
+    return false;
+}
+
+/* Packets from i on; returns how many are good, with those before. */
+static __attribute__((noinline))
+unsigned int collect_rest(struct burst_from *b, struct rte_mbuf **mbufs,
+                          unsigned int i, uint64_t *bytes)
+{
+    const struct from_guest_burst *burst = b->burst;
+    struct rte_mbuf *spare[FROM_GUEST_BURST];
+    unsigned int good = i;
+    unsigned int bad = 0;
+
+    for (; i < burst->packet_count; i++) {
+        const struct from_guest_packet *packet = &burst->packets[i];
+        struct rte_mbuf *mbuf = mbufs[i];
+
+        if (complete(b, i, mbuf)) {
+            *bytes += packet->size;
+            mbufs[good++] = mbuf;
+        } else {
+            b->stats.drops[packet->drop] += packet->drop != FROM_GUEST_KEEP;
+            spare[bad++] = mbuf;
         }
     }
+    if (bad != 0) {
+        rte_pktmbuf_free_bulk(spare, bad);
+    }
+    return good;
 }
 
 /* After the copies: good packets become mbufs at the front of the array. */
 static unsigned int collect(struct burst_from *b, struct rte_mbuf **mbufs)
 {
-    struct from_guest_burst *burst = b->burst;
-    struct rte_mbuf *spare[FROM_GUEST_BURST];
-    unsigned int good = 0;
-    unsigned int bad = 0;
+    const struct from_guest_packet *packet = b->burst->packets;
+    const unsigned int count = b->burst->packet_count;
+    unsigned int good;
     uint64_t bytes = 0;
 
-    for (unsigned int i = 0; i < burst->packet_count; i++) {
-        const struct from_guest_packet *packet = &burst->packets[i];
-        struct rte_mbuf *mbuf = mbufs[i];
-
-        if (packet->kind == FROM_GUEST_DATA &&
-            packet->status == NETIF_RSP_OKAY) {
-            mbuf->data_len = (uint16_t)packet->size;
-            mbuf->pkt_len = packet->size;
-            if (!burst_offload_from_is_plain(packet) &&
-                burst_offload_from(b, mbuf, packet) != 0) {
-                from_guest_drop(burst, i, FROM_GUEST_DROP_OFFLOAD);
-            }
+    for (good = 0; good < count; good++, packet++) {
+        if (!from_guest_has_data(packet) ||
+            !burst_offload_from_is_plain(packet)) {
+            break;
         }
-        if (packet->kind != FROM_GUEST_DATA ||
-            packet->status != NETIF_RSP_OKAY) {
-            b->stats.drops[packet->drop] += packet->drop != FROM_GUEST_KEEP;
-            spare[bad++] = mbuf;
-            continue;
-        }
+        set_size(mbufs[good], packet->size);
         bytes += packet->size;
-        mbufs[good++] = mbuf;
+    }
+    if (good != count) {
+        good = collect_rest(b, mbufs, good, &bytes);
     }
     b->stats.packets += good;
     b->stats.bytes += bytes;
-    if (bad != 0) {
-        rte_pktmbuf_free_bulk(spare, bad);
-    }
     return good;
 }
 
@@ -134,7 +175,7 @@ static unsigned int from_burst(struct burst_from *b,
         from_broken(b);
         return 0;
     }
-    if (rte_pktmbuf_alloc_bulk(pool, mbufs, (unsigned int)packets) != 0) {
+    if (burst_mbuf_alloc(pool, mbufs, (unsigned int)packets) != 0) {
         b->stats.no_mbuf++;
         return 0;
     }
@@ -174,20 +215,16 @@ static void to_broken(struct burst_to *b)
 }
 
 /* What most mbufs are: one segment, nothing special.  False: look closer. */
-static inline bool to_describe_single(struct burst_to *b,
-                                      struct to_guest_packet *packet,
-                                      const struct rte_mbuf *mbuf,
-                                      unsigned int used)
+static inline bool to_describe_single(struct to_guest_packet *packet,
+                                      struct to_guest_span *span,
+                                      const struct rte_mbuf *mbuf)
 {
     if (mbuf->nb_segs != 1 || !burst_offload_to_is_plain(mbuf)) {
         return false;
     }
-    *packet = (struct to_guest_packet){
-        .spans = &b->spans[used], .span_count = 1,
-    };
-    b->spans[used] = (struct to_guest_span){
-        .data = rte_pktmbuf_mtod(mbuf, uint8_t *), .size = mbuf->data_len,
-    };
+    *packet = (struct to_guest_packet){ .spans = span, .span_count = 1 };
+    span->data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    span->size = mbuf->data_len;
     return true;
 }
 
@@ -219,18 +256,18 @@ static bool to_describe(struct burst_to *b, struct to_guest_packet *packet,
 }
 
 /*
- * Describe mbufs as packets until one does not do, or the spans run out.
- * Returns how many are described; *bad: the next one is to be dropped.
+ * Describe mbufs from i on as packets until one does not do, or the spans,
+ * of which i are used, run out.  Returns how many are described; *bad: the
+ * next one is to be dropped.
  */
-static unsigned int to_fill(struct burst_to *b, struct rte_mbuf **mbufs,
-                            unsigned int count, bool *bad)
+static __attribute__((noinline))
+unsigned int to_fill_rest(struct burst_to *b, struct rte_mbuf **mbufs,
+                          unsigned int i, unsigned int count, bool *bad)
 {
-    unsigned int used = 0;
-    unsigned int i;
+    unsigned int used = i;
 
-    *bad = false;
-    for (i = 0; i < count && used <= BURST_SPANS - BURST_SEGMENTS; i++) {
-        if (!to_describe_single(b, &b->packets[i], mbufs[i], used) &&
+    for (; i < count && used <= BURST_SPANS - BURST_SEGMENTS; i++) {
+        if (!to_describe_single(&b->packets[i], &b->spans[used], mbufs[i]) &&
             !to_describe(b, &b->packets[i], mbufs[i], used)) {
             *bad = true;
             break;
@@ -240,23 +277,53 @@ static unsigned int to_fill(struct burst_to *b, struct rte_mbuf **mbufs,
     return i;
 }
 
+/* The same of all; most are of one segment. */
+static unsigned int to_fill(struct burst_to *b, struct rte_mbuf **mbufs,
+                            unsigned int count, bool *bad)
+{
+    *bad = false;
+    for (unsigned int i = 0; i < count; i++) {
+        if (!to_describe_single(&b->packets[i], &b->spans[i], mbufs[i])) {
+            return to_fill_rest(b, mbufs, i, count, bad);
+        }
+    }
+    return count;
+}
+
 static void to_count(struct burst_to *b, struct rte_mbuf **mbufs,
                      unsigned int sent)
 {
-    uint64_t packets = 0;
+    uint64_t packets = sent;
     uint64_t bytes = 0;
 
     for (unsigned int i = 0; i < sent; i++) {
-        if (b->packets[i].drop != TO_GUEST_KEEP) {
-            b->stats.drops[b->packets[i].drop]++;
+        if (b->packets[i].drop == TO_GUEST_KEEP) {
+            bytes += mbufs[i]->pkt_len;
             continue;
         }
-        packets++;
-        bytes += mbufs[i]->pkt_len;
-        b->stats.hashed += b->packets[i].has_hash;
+        b->stats.drops[b->packets[i].drop]++;
+        packets--;
     }
     b->stats.packets += packets;
     b->stats.bytes += bytes;
+}
+
+/* What the guest is to be told of each packet. */
+static void to_hash(struct burst_to *b, const struct hash_value *hashes,
+                    unsigned int count)
+{
+    for (unsigned int i = 0; i < count; i++) {
+        b->packets[i].has_hash = hashes[i].type != HASH_TYPE_NONE;
+        b->packets[i].hash = hashes[i];
+    }
+}
+
+static void to_count_hashed(struct burst_to *b, unsigned int sent)
+{
+    for (unsigned int i = 0; i < sent; i++) {
+        b->stats.hashed += b->packets[i].drop == TO_GUEST_KEEP &&
+                           b->packets[i].has_hash;
+    }
 }
 
 /* One ring burst; returns how many were consumed, or -EPROTO. */
@@ -271,9 +338,8 @@ static int to_burst(struct burst_to *b, struct rte_mbuf **mbufs,
         rte_pktmbuf_free(mbufs[0]);     /* bad, for count is not 0 */
         return 1;
     }
-    for (unsigned int i = 0; hashes != NULL && i < filled; i++) {
-        b->packets[i].has_hash = hashes[i].type != HASH_TYPE_NONE;
-        b->packets[i].hash = hashes[i];
+    if (hashes != NULL) {
+        to_hash(b, hashes, filled);
     }
     sent = to_guest_take(&b->ring, b->burst, b->packets, filled);
     if (sent <= 0) {
@@ -286,7 +352,10 @@ static int to_burst(struct burst_to *b, struct rte_mbuf **mbufs,
         b->stats.events++;
     }
     to_count(b, mbufs, (unsigned int)sent);
-    rte_pktmbuf_free_bulk(mbufs, (unsigned int)sent);
+    if (hashes != NULL) {
+        to_count_hashed(b, (unsigned int)sent);
+    }
+    burst_mbuf_free(mbufs, (unsigned int)sent);
     return sent;
 }
 

@@ -606,8 +606,7 @@ static unsigned int make_answers(struct from_guest_burst *burst,
             answer_packet(burst, packet, answer);
         }
         answer += packet->slot_count;
-        *good += packet->kind == FROM_GUEST_DATA &&
-                 packet->status == NETIF_RSP_OKAY;
+        *good += from_guest_has_data(packet);
     }
     return (unsigned int)(answer - burst->answers);
 }

@@ -95,7 +95,7 @@ struct from_guest_packet {
     uint16_t slot_count;        /* with extra infos */
     uint16_t fragment_count;    /* zero-length ones are left out */
     uint16_t extra_count;       /* they follow the first slot */
-    int16_t status;             /* NETIF_RSP_*, for the response */
+    int16_t status;             /* NETIF_RSP_OKAY unless dropped */
     uint16_t gso_size;          /* 0: not GSO */
     uint8_t gso_type;           /* XEN_NETIF_GSO_TYPE_* */
     uint8_t kind;               /* enum from_guest_kind */
@@ -106,6 +106,12 @@ struct from_guest_packet {
     uint8_t hash_type;          /* _XEN_NETIF_CTRL_HASH_TYPE_* */
     uint8_t mcast[6];           /* if kind is not FROM_GUEST_DATA */
 };
+
+/* Is there something to be copied, and nothing wrong so far? */
+static inline bool from_guest_has_data(const struct from_guest_packet *packet)
+{
+    return packet->kind == FROM_GUEST_DATA && packet->drop == FROM_GUEST_KEEP;
+}
 
 /* The caller's memory for a packet, or a part of it. */
 struct from_guest_span {
@@ -175,6 +181,30 @@ int from_guest_plan_packet(struct from_guest_burst *burst, unsigned int i,
                            const struct from_guest_span *spans,
                            unsigned int count);
 
+/* The same for one span and one copy; false: it takes from_guest_plan. */
+static inline bool from_guest_plan_single(struct from_guest_burst *burst,
+                                          unsigned int i, uint8_t *data,
+                                          uint32_t size)
+{
+    const struct from_guest_packet *packet = &burst->packets[i];
+    const struct from_guest_fragment *fragment =
+        &burst->fragments[packet->fragment];
+
+    if (packet->fragment_count != 1 || packet->size > size ||
+        burst->copy_count == FROM_GUEST_COPIES) {
+        return false;
+    }
+    burst->copies[burst->copy_count++] = (struct access_copy){
+        .ref = fragment->ref,
+        .offset = fragment->offset,
+        .size = fragment->size,
+        .status = GNTST_general_error,
+        .owner = (uint16_t)i,
+        .host = data,
+    };
+    return true;
+}
+
 /*
  * Plan the copies of packet i into count spans.  The spans together hold
  * the packet, and the first holds FROM_GUEST_HEADER bytes or all of it, so
@@ -187,24 +217,11 @@ static inline int from_guest_plan(struct from_guest_burst *burst,
                                   const struct from_guest_span *spans,
                                   unsigned int count)
 {
-    const struct from_guest_packet *packet = &burst->packets[i];
-    const struct from_guest_fragment *fragment =
-        &burst->fragments[packet->fragment];
-
-    if (packet->fragment_count != 1 || count == 0 ||
-        packet->size > spans[0].size ||
-        burst->copy_count == FROM_GUEST_COPIES) {
-        return from_guest_plan_packet(burst, i, spans, count);
+    if (count != 0 &&
+        from_guest_plan_single(burst, i, spans[0].data, spans[0].size)) {
+        return 0;
     }
-    burst->copies[burst->copy_count++] = (struct access_copy){
-        .ref = fragment->ref,
-        .offset = fragment->offset,
-        .size = fragment->size,
-        .status = GNTST_general_error,
-        .owner = (uint16_t)i,
-        .host = spans[0].data,
-    };
-    return 0;
+    return from_guest_plan_packet(burst, i, spans, count);
 }
 
 /*

@@ -41,6 +41,21 @@ tests_unit_check_vif_ctrl_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_vif_ctrl_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_check_vif_ctrl_LDADD = $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_burst
+tests_unit_check_burst_SOURCES = tests/unit/check_burst.c \
+	tests/unit/unit.h tests/fake/guest.c tests/fake/guest.h \
+	netback/burst.c netback/burst.h netback/burst_mbuf.h \
+	netback/burst_offload.c netback/burst_offload.h \
+	netback/offload.c netback/offload.h \
+	netback/from_guest.c netback/from_guest.h \
+	netback/to_guest.c netback/to_guest.h \
+	netback/journal.c netback/journal.h
+tests_unit_check_burst_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-D_GNU_SOURCE -DALLOW_EXPERIMENTAL_API
+tests_unit_check_burst_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_burst_LDADD = $(UNIT_LDADD) -lrte_mbuf -lrte_mempool \
+	-lrte_eal
+
 unit_tests += tests/unit/check_burst_offload
 tests_unit_check_burst_offload_SOURCES = tests/unit/check_burst_offload.c \
 	tests/unit/unit.h tests/fake/guest.c tests/fake/guest.h \

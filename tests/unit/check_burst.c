@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * burst: mbufs of real pools over the rings of a fake guest.  Whatever the
+ * mbufs were before, they are new when they are handed over; and all of them
+ * come back to their pools, whatever they were made of.
+ */
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_mempool.h>
+
+#include "netback/burst.h"
+#include "tests/fake/guest.h"
+#include "unit.h"
+
+#define MBUFS 127u
+#define BURST 16u
+
+static struct fake_guest *guest;
+static struct from_guest_burst from_state;
+static struct to_guest_burst to_state;
+static struct burst_from from;
+static struct burst_to to;
+static struct rte_mempool *pool, *other;
+static struct rte_mbuf *mbufs[BURST];
+
+static void start_dpdk(void)
+{
+    char cpu[32];
+    char *argv[] = {
+        "check_burst", "--lcores", cpu, "--no-shconf", "--no-huge",
+        "--no-pci", "--no-telemetry", "--log-level=error", "-m", "16",
+    };
+
+    snprintf(cpu, sizeof(cpu), "0@%d", sched_getcpu());
+    ck_assert_int_ge(rte_eal_init(sizeof(argv) / sizeof(argv[0]), argv), 0);
+    pool = rte_pktmbuf_pool_create("pool", MBUFS, 0, 0,
+                                   RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+    other = rte_pktmbuf_pool_create("other", MBUFS, 0, 0,
+                                    RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+    ck_assert_ptr_nonnull(pool);
+    ck_assert_ptr_nonnull(other);
+}
+
+static void broken(void *vif, const char *why)
+{
+    (void)vif;
+    ck_abort_msg("%s", why);
+}
+
+static void setup(void)
+{
+    start_dpdk();
+    guest = fake_guest_create();
+    memset(&from, 0, sizeof(from));
+    memset(&to, 0, sizeof(to));
+    from.burst = &from_state;
+    to.burst = &to_state;
+    from.access = to.access = &guest->access;
+    from.broken = to.broken = broken;
+    ck_assert_int_eq(from_guest_init(&from.ring, guest->tx), 0);
+    ck_assert_int_eq(to_guest_init(&to.ring, guest->rx), 0);
+    burst_gate_open(&from.gate);
+    burst_gate_open(&to.gate);
+    for (unsigned int page = 0; page < FAKE_GUEST_PAGES; page++) {
+        memset(guest->pages[page], (int)page + 1, ACCESS_PAGE_SIZE);
+    }
+}
+
+static void expect_all_back(void)
+{
+    ck_assert_uint_eq(rte_mempool_avail_count(pool), MBUFS);
+    ck_assert_uint_eq(rte_mempool_avail_count(other), MBUFS);
+}
+
+static void teardown(void)
+{
+    expect_all_back();
+    fake_guest_destroy(guest);
+    rte_eal_cleanup();
+}
+
+/* Every mbuf of the pool has had another life. */
+static void use_pool(void)
+{
+    struct rte_mbuf *all[MBUFS];
+
+    ck_assert_int_eq(rte_pktmbuf_alloc_bulk(pool, all, MBUFS), 0);
+    for (unsigned int i = 0; i < MBUFS; i++) {
+        all[i]->data_off = 3;
+        all[i]->port = 5;
+        all[i]->ol_flags = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_RSS_HASH;
+        all[i]->packet_type = all[i]->pkt_len = 77;
+        all[i]->data_len = all[i]->vlan_tci = all[i]->vlan_tci_outer = 77;
+        all[i]->tx_offload = UINT64_MAX;
+    }
+    rte_pktmbuf_free_bulk(all, MBUFS);
+}
+
+static unsigned int receive(void)
+{
+    fake_guest_push_tx(guest);
+    return burst_from_guest(&from, pool, mbufs, BURST);
+}
+
+static void expect_new(const struct rte_mbuf *mbuf, uint32_t size)
+{
+    ck_assert_uint_eq(mbuf->data_off, RTE_PKTMBUF_HEADROOM);
+    ck_assert_uint_eq(rte_mbuf_refcnt_read(mbuf), 1);
+    ck_assert_uint_eq(mbuf->nb_segs, 1);
+    ck_assert_uint_eq(mbuf->port, RTE_MBUF_PORT_INVALID);
+    ck_assert_uint_eq(mbuf->ol_flags, 0);
+    ck_assert_uint_eq(mbuf->packet_type, 0);
+    ck_assert_uint_eq(mbuf->pkt_len, size);
+    ck_assert_uint_eq(mbuf->data_len, size);
+    ck_assert_uint_eq(mbuf->vlan_tci, 0);
+    ck_assert_uint_eq(mbuf->vlan_tci_outer, 0);
+    ck_assert_uint_eq(mbuf->tx_offload, 0);
+    ck_assert_ptr_null(mbuf->next);
+    ck_assert_ptr_eq(mbuf->pool, pool);
+}
+
+static void expect_bytes(const struct rte_mbuf *mbuf, unsigned int page)
+{
+    const uint8_t *data = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+
+    ck_assert_uint_eq(data[0], (uint8_t)(page + 1));
+    ck_assert_uint_eq(data[mbuf->data_len - 1], (uint8_t)(page + 1));
+}
+
+START_TEST(mbufs_are_new)
+{
+    use_pool();
+    for (unsigned int i = 0; i < BURST; i++) {
+        fake_guest_send(guest, i, 10, (uint16_t)(60 + i), 0);
+    }
+    ck_assert_uint_eq(receive(), BURST);
+    for (unsigned int i = 0; i < BURST; i++) {
+        expect_new(mbufs[i], 60 + i);
+        expect_bytes(mbufs[i], i);
+    }
+    ck_assert_uint_eq(from.stats.packets, BURST);
+    ck_assert_uint_eq(from.stats.bytes, BURST * 60 + BURST * (BURST - 1) / 2);
+    rte_pktmbuf_free_bulk(mbufs, BURST);
+}
+END_TEST
+
+/* Good packets are in front and in order, wherever the bad one was. */
+START_TEST(a_bad_packet_leaves_no_gap)
+{
+    unsigned int at = 0;
+
+    guest->refuse[_i] = GNTST_bad_gntref;
+    for (unsigned int i = 0; i < 5; i++) {
+        fake_guest_send(guest, i, 0, 100, i == 3 ? NETTXF_data_validated : 0);
+    }
+    ck_assert_uint_eq(receive(), 4);
+    for (unsigned int i = 0; i < 5; i++) {
+        if (i != (unsigned int)_i) {
+            ck_assert_uint_eq(mbufs[at]->ol_flags, i == 3
+                              ? RTE_MBUF_F_RX_L4_CKSUM_GOOD : 0);
+            expect_bytes(mbufs[at++], i);
+        }
+    }
+    ck_assert_uint_eq(from.stats.packets, 4);
+    ck_assert_uint_eq(from.stats.bytes, 400);
+    ck_assert_uint_eq(from.stats.drops[FROM_GUEST_DROP_COPY], 1);
+    ck_assert_uint_eq(guest->tx->rsp_prod, 5);
+    rte_pktmbuf_free_bulk(mbufs, 4);
+}
+END_TEST
+
+/* One for which an mbuf is too small, among others. */
+START_TEST(too_large_for_an_mbuf)
+{
+    fake_guest_send(guest, 0, 0, 100, 0);
+    fake_guest_send(guest, 1, 0, 3000, 0);
+    fake_guest_send(guest, 2, 0, 2048, NETTXF_more_data);
+    fake_guest_send(guest, 3, 0, 1000, 0);
+    ck_assert_uint_eq(receive(), 2);
+    expect_new(mbufs[0], 100);
+    expect_new(mbufs[1], 2048);
+    ck_assert_uint_eq(from.stats.drops[FROM_GUEST_DROP_BUFFER], 1);
+    rte_pktmbuf_free_bulk(mbufs, 2);
+}
+END_TEST
+
+START_TEST(no_mbuf_no_packet)
+{
+    struct rte_mbuf *all[MBUFS];
+
+    ck_assert_int_eq(rte_pktmbuf_alloc_bulk(pool, all, MBUFS), 0);
+    fake_guest_send(guest, 0, 0, 100, 0);
+    ck_assert_uint_eq(receive(), 0);
+    ck_assert_uint_eq(from.stats.no_mbuf, 1);
+    ck_assert_uint_eq(guest->tx->rsp_prod, 0);
+    rte_pktmbuf_free_bulk(all, MBUFS);
+    ck_assert_uint_eq(receive(), 1);
+    rte_pktmbuf_free(mbufs[0]);
+}
+END_TEST
+
+static struct rte_mbuf *make(struct rte_mempool *from_pool, uint16_t size)
+{
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(from_pool);
+
+    ck_assert_ptr_nonnull(mbuf);
+    ck_assert_ptr_nonnull(rte_pktmbuf_append(mbuf, size));
+    memset(rte_pktmbuf_mtod(mbuf, uint8_t *), size, size);
+    return mbuf;
+}
+
+static void expect_sent(unsigned int page, uint16_t size)
+{
+    netif_rx_response_t response;
+
+    ck_assert(fake_guest_get_rx(guest, &response));
+    ck_assert_uint_eq(response.id, page);
+    ck_assert_int_eq(response.status, (int16_t)size);
+}
+
+/* A chain in each place, mbufs of another pool, and one held by others. */
+START_TEST(every_mbuf_goes_back)
+{
+    struct rte_mbuf *held = make(pool, 60);
+
+    rte_mbuf_refcnt_update(held, 1);
+    for (unsigned int i = 0; i < 6; i++) {
+        fake_guest_give(guest, i);
+        mbufs[i] = i == 3 ? held : make(i % 2 == 0 ? pool : other, 60);
+    }
+    fake_guest_push_rx(guest);
+    ck_assert_int_eq(rte_pktmbuf_chain(mbufs[_i], make(other, 40)), 0);
+    ck_assert_uint_eq(burst_to_guest(&to, mbufs, 6), 6);
+    for (unsigned int i = 0; i < 6; i++) {
+        expect_sent(i, i == (unsigned int)_i ? 100 : 60);
+        ck_assert_uint_eq(guest->pages[i][59], 60);
+    }
+    ck_assert_uint_eq(guest->pages[_i][99], 40);
+    ck_assert_uint_eq(to.stats.packets, 6);
+    ck_assert_uint_eq(to.stats.bytes, 6 * 60 + 40);
+    ck_assert_uint_eq(rte_mbuf_refcnt_read(held), 1);
+    rte_pktmbuf_free(held);
+}
+END_TEST
+
+/* What found no buffer is the caller's still. */
+START_TEST(no_buffer_no_mbuf)
+{
+    for (unsigned int i = 0; i < 4; i++) {
+        mbufs[i] = make(pool, 60);
+    }
+    fake_guest_give(guest, 0);
+    fake_guest_give(guest, 1);
+    fake_guest_push_rx(guest);
+    ck_assert_uint_eq(burst_to_guest(&to, mbufs, 4), 2);
+    ck_assert_uint_eq(to.stats.no_buffer, 2);
+    ck_assert_uint_eq(rte_mempool_avail_count(pool), MBUFS - 2);
+    rte_pktmbuf_free_bulk(mbufs + 2, 2);
+}
+END_TEST
+
+/* The guest's grant failed, or there are no bytes: dropped, counted. */
+START_TEST(a_drop_on_the_way_to_the_guest)
+{
+    const struct hash_value hashes[3] = {
+        { 1, _XEN_NETIF_CTRL_HASH_TYPE_IPV4 },
+        { 2, _XEN_NETIF_CTRL_HASH_TYPE_IPV4 }, { 0, HASH_TYPE_NONE },
+    };
+
+    for (unsigned int i = 0; i < 3; i++) {
+        mbufs[i] = make(pool, i == 2 ? 0 : 60);
+    }
+    for (unsigned int i = 0; i < 4; i++) {
+        fake_guest_give(guest, i);
+    }
+    guest->refuse[2] = GNTST_bad_gntref;
+    fake_guest_push_rx(guest);
+    ck_assert_uint_eq(burst_to_guest_hashed(&to, mbufs, hashes, 3), 3);
+    ck_assert_uint_eq(to.stats.packets, 1);
+    ck_assert_uint_eq(to.stats.bytes, 60);
+    ck_assert_uint_eq(to.stats.hashed, 1);
+    ck_assert_uint_eq(to.stats.drops[TO_GUEST_DROP_COPY], 1);
+    ck_assert_uint_eq(to.stats.drops[TO_GUEST_DROP_SIZE], 1);
+}
+END_TEST
+
+static void add_tests(TCase *tcase)
+{
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, mbufs_are_new);
+    tcase_add_loop_test(tcase, a_bad_packet_leaves_no_gap, 0, 5);
+    tcase_add_test(tcase, too_large_for_an_mbuf);
+    tcase_add_test(tcase, no_mbuf_no_packet);
+    tcase_add_loop_test(tcase, every_mbuf_goes_back, 0, 6);
+    tcase_add_test(tcase, no_buffer_no_mbuf);
+    tcase_add_test(tcase, a_drop_on_the_way_to_the_guest);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("burst");
+
+    add_tests(unit_case(suite, "burst"));
+    return unit_run(suite);
+}
