@@ -22,11 +22,13 @@
 #include "ring.h"
 
 /* The longest chain that is not fatal, so one packet always fits a take. */
-#define CHAIN_SLOTS (1 + FROM_GUEST_EXTRAS_MAX + FROM_GUEST_CHAIN_FATAL + 1)
+#define CHAIN_SLOTS (FROM_GUEST_PACKET_SLOTS + 1)
 
 _Static_assert(sizeof(union netif_tx_sring_entry) == 12, "netif TX slot");
 _Static_assert(sizeof(union from_guest_slot) == 12, "private TX slot");
 _Static_assert(sizeof(union from_guest_answer) == 4, "TX response");
+_Static_assert(sizeof(struct from_guest_packet) == 32, "half a cache line");
+_Static_assert(FROM_GUEST_PACKET_SLOTS <= UINT8_MAX, "counts in a packet");
 _Static_assert(FROM_GUEST_RING_SIZE == JOURNAL_SLOTS, "a journal's slots");
 
 static union netif_tx_sring_entry *ring_entry(const struct from_guest *q,

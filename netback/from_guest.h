@@ -40,6 +40,10 @@
 #define FROM_GUEST_CHAIN_FATAL 20u
 #define FROM_GUEST_EXTRAS_MAX (XEN_NETIF_EXTRA_TYPE_MAX - 1)
 
+/* The slots of a packet that is not fatal, at most. */
+#define FROM_GUEST_PACKET_SLOTS \
+    (1 + FROM_GUEST_EXTRAS_MAX + FROM_GUEST_CHAIN_FATAL)
+
 enum from_guest_fault {
     FROM_GUEST_OK,
     FROM_GUEST_INDEX,           /* more requests than the ring has slots */
@@ -87,24 +91,24 @@ struct from_guest_fragment {
     uint16_t size;
 };
 
-/* In an order in which few stores fill it. */
+/* Two to a cache line, in an order in which few stores fill it. */
 struct from_guest_packet {
     uint32_t size;              /* bytes of data, all fragments */
     uint16_t slot;              /* first slot in burst->slots */
     uint16_t fragment;          /* first in burst->fragments */
-    uint16_t slot_count;        /* with extra infos */
-    uint16_t fragment_count;    /* zero-length ones are left out */
-    uint16_t extra_count;       /* they follow the first slot */
-    int16_t status;             /* NETIF_RSP_OKAY unless dropped */
-    uint16_t gso_size;          /* 0: not GSO */
-    uint8_t gso_type;           /* XEN_NETIF_GSO_TYPE_* */
+    uint8_t slot_count;         /* with extra infos */
+    uint8_t fragment_count;     /* zero-length ones are left out */
+    uint8_t extra_count;        /* they follow the first slot */
     uint8_t kind;               /* enum from_guest_kind */
-    uint8_t drop;               /* enum from_guest_drop */
-    bool has_hash;
     uint16_t flags;             /* NETTXF_* of the first slot */
-    uint32_t hash;              /* if has_hash, as the next is */
-    uint8_t hash_type;          /* _XEN_NETIF_CTRL_HASH_TYPE_* */
+    uint16_t gso_size;          /* 0: not GSO */
+    int16_t status;             /* NETIF_RSP_OKAY unless dropped */
+    uint8_t drop;               /* enum from_guest_drop */
+    uint8_t gso_type;           /* XEN_NETIF_GSO_TYPE_* */
     uint8_t mcast[6];           /* if kind is not FROM_GUEST_DATA */
+    bool has_hash;
+    uint8_t hash_type;          /* _XEN_NETIF_CTRL_HASH_TYPE_*, if has_hash */
+    uint32_t hash;              /* if has_hash */
 };
 
 /* Is there something to be copied, and nothing wrong so far? */
