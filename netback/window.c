@@ -52,11 +52,16 @@ static inline void look_ahead(const struct window *window, bool writes,
 {
     const uint8_t *at;
 
+    target->frame = 0;
+    target->page = NULL;
     if (target->entry == NULL) {
         return;
     }
     target->frame = grant_frame(target->entry);
     target->page = window_page(window, target->frame);
+    if (target->page == NULL) {
+        return;
+    }
     at = target->page + copy->offset;
     if (writes) {
         prefetch_to_write(at);
