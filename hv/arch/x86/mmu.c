@@ -69,40 +69,55 @@ static uint64_t *table_of(uint64_t *entry)
     return mmu_direct(*entry & PTE_ADDRESS);
 }
 
-/* Maps one page of 1 << shift bytes (12, 21 or 30). */
-static void map_page(uint64_t va, uint64_t phys, unsigned int shift,
+/*
+ * Maps one page of 1 << shift bytes (12, 21 or 30); what is mapped already
+ * stays.  False: smaller pages are there, which may be part of it only.
+ */
+static bool map_page(uint64_t va, uint64_t phys, unsigned int shift,
                      uint64_t flags)
 {
     uint64_t *table = mmu_direct(root);
+    uint64_t *entry;
 
     for (unsigned int at = 39; at > shift; at -= 9) {
-        table = table_of(&table[va >> at & 511]);
+        entry = &table[va >> at & 511];
+        if ((*entry & PTE_PRESENT) && (*entry & PTE_LARGE)) {
+            return true;
+        }
+        table = table_of(entry);
     }
-    if (!(table[va >> shift & 511] & PTE_PRESENT)) {
-        table[va >> shift & 511] = phys | flags | PTE_PRESENT
-                                   | (shift > 12 ? PTE_LARGE : 0);
+    entry = &table[va >> shift & 511];
+    if (!(*entry & PTE_PRESENT)) {
+        *entry = phys | flags | PTE_PRESENT | (shift > 12 ? PTE_LARGE : 0);
     }
+    return shift == 12 || (*entry & PTE_LARGE);
 }
 
-/* Maps RAM into the direct map, in the largest pages that fit. */
+/*
+ * Maps RAM into the direct map, in the largest pages that fit.  Ranges are
+ * not aligned: two may meet in one page, of either size.
+ */
 static void map_direct(uint64_t start, uint64_t end)
 {
+    const uint64_t flags = PTE_WRITE | PTE_GLOBAL | PTE_NX;
+
     start &= ~(SIZE_2M - 1);
     end = ALIGN_UP(end, SIZE_2M);
     while (start < end) {
-        unsigned int shift = has_1g && start % SIZE_1G == 0
-                             && end - start >= SIZE_1G ? 30 : 21;
-
-        map_page(DIRECT_BASE + start, start, shift,
-                 PTE_WRITE | PTE_GLOBAL | PTE_NX);
-        start += 1ull << shift;
+        if (has_1g && start % SIZE_1G == 0 && end - start >= SIZE_1G
+            && map_page(DIRECT_BASE + start, start, 30, flags)) {
+            start += SIZE_1G;
+        } else {
+            (void)map_page(DIRECT_BASE + start, start, 21, flags);
+            start += SIZE_2M;
+        }
     }
 }
 
 static void map_image(const char *from, const char *to, uint64_t flags)
 {
     for (uint64_t va = (uintptr_t)from; va < (uintptr_t)to; va += PAGE_SIZE) {
-        map_page(va, va - IMAGE_BASE, PAGE_SHIFT, flags | PTE_GLOBAL);
+        (void)map_page(va, va - IMAGE_BASE, PAGE_SHIFT, flags | PTE_GLOBAL);
     }
 }
 
@@ -122,8 +137,8 @@ void mmu_init(void)
     map_image(image_text_end, image_rodata_end, PTE_NX);
     map_image(image_rodata_end, image_end, PTE_WRITE | PTE_NX);
     /* Other CPUs turn paging on at low addresses. */
-    map_page(0, 0, 21, PTE_WRITE);
-    map_page(SIZE_2M, SIZE_2M, 21, PTE_WRITE);
+    (void)map_page(0, 0, 21, PTE_WRITE);
+    (void)map_page(SIZE_2M, SIZE_2M, 21, PTE_WRITE);
     device_l2 = table_of(&((uint64_t *)mmu_direct(root))[DEVICE_BASE >> 39
                                                          & 511]);
     device_l2 = table_of(&device_l2[0]);
@@ -157,8 +172,8 @@ static void *map_device_area(uint64_t phys, size_t size, uint64_t flags)
         panic("no room to map %lu KiB of devices", pages * 4);
     }
     for (uint64_t i = 0; i < pages; i++) {
-        map_page(va + i * PAGE_SIZE, (phys & PAGE_MASK) + i * PAGE_SIZE,
-                 PAGE_SHIFT, flags | PTE_NX);
+        (void)map_page(va + i * PAGE_SIZE, (phys & PAGE_MASK) + i * PAGE_SIZE,
+                       PAGE_SHIFT, flags | PTE_NX);
     }
     spin_unlock(&device_lock);
     return (void *)(va + offset);
