@@ -2,3 +2,4 @@
 include tools/libdom0/automake.mk
 include tools/bench/core/automake.mk
 include tools/bench/native.d/automake.mk
+include tools/bench/pv.d/automake.mk
