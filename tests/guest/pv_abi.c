@@ -28,6 +28,11 @@ static void test_start(void)
                                    XENVER_get_features, PTR(&f), 0), 0);
     pv_case(!(f.submap & 1u << XENFEAT_auto_translated_physmap),
             "feature-not-translated", "%x", f.submap);
+    /* Asked once, then remembered by the personality. */
+    for (unsigned int i = 0; i < 2; i++) {
+        pv_equal("version", hypercall(__HYPERVISOR_xen_version,
+                                      XENVER_version, 0, 0), 4 << 16 | 17);
+    }
     pv_equal("machphys", hypercall(__HYPERVISOR_memory_op,
                                    XENMEM_machphys_mapping, PTR(&m), 0), 0);
     m2p = (const uint64_t *)m.v_start;

@@ -14,8 +14,19 @@
     ".quad " #from ", " #to "\n"                                        \
     ".popsection\n"
 
+static inline bool copy_words(void *to, const void *from, size_t count)
+{
+    __asm__ volatile("1: rep movsq\n2:\n" FIXUP(1b, 2b)
+                     : "+D" (to), "+S" (from), "+c" (count) :: "memory");
+    return count == 0;
+}
+
+/* All that is frequent has a size in words. */
 static inline bool copy(void *to, const void *from, size_t size)
 {
+    if (size % sizeof(uint64_t) == 0) {
+        return copy_words(to, from, size / sizeof(uint64_t));
+    }
     __asm__ volatile("1: rep movsb\n2:\n" FIXUP(1b, 2b)
                      : "+D" (to), "+S" (from), "+c" (size) :: "memory");
     return size == 0;

@@ -13,6 +13,7 @@
 #include "pvkern/table.h"
 
 #include <xen/nmi.h>
+#include <xen/version.h>
 
 #define DR7_RESERVED 0x400ul
 /* GD, and the bits of I/O breakpoints go with CR4.DE, which we lack. */
@@ -253,6 +254,23 @@ static long vcpu_op(const uint64_t a[6])
     return result;
 }
 
+/*
+ * Linux asks for the version to have its events looked at, often; what the
+ * answer is does not change.
+ */
+static long xen_version(const uint64_t a[6])
+{
+    struct pvk_domain *d = pvk_domain();
+
+    if (a[0] != XENVER_version) {
+        return vmmcall(__HYPERVISOR_xen_version, a);
+    }
+    if (d->version == 0) {
+        d->version = (uint32_t)vmmcall(__HYPERVISOR_xen_version, a);
+    }
+    return d->version;
+}
+
 static long physdev_op(struct pvk_vcpu *v, const uint64_t a[6])
 {
     struct physdev_set_iopl op;
@@ -339,6 +357,8 @@ static long dispatch(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6])
         return nmi_op(v, a[0], a[1]);
     case __HYPERVISOR_grant_table_op:
         return grant_table_op(v, a);
+    case __HYPERVISOR_xen_version:
+        return xen_version(a);
     case __HYPERVISOR_vcpu_op:
         return vcpu_op(a);
     case __HYPERVISOR_physdev_op:

@@ -130,6 +130,8 @@ struct pvk_domain {
     uint32_t lock;              /* the personality's, on the records */
     uint32_t is_ready;          /* the records were replayed */
     uint32_t replaying;
+    uint32_t version;           /* the hypervisor's, once it was asked */
+    uint32_t reserved;
 };
 
 struct pvk_tss {
