@@ -110,8 +110,9 @@ void arch_time_info(struct vcpu *v, struct vcpu_time_info *t);
 struct e820_entry_abi { uint64_t addr, size; uint32_t type; }
     __attribute__((packed));
 
-/* The register holding hypercall argument 'n' (0-5) of the current vcpu. */
-uint64_t arch_hypercall_arg(struct vcpu *v, unsigned int n);
+/* The registers holding the arguments of the current vcpu's hypercall. */
+void arch_hypercall_args(struct vcpu *v, uint64_t a[6]);
+/* Argument 'n' (0-5). */
 void arch_hypercall_set_arg(struct vcpu *v, unsigned int n, uint64_t val);
 
 /* ---- what the toolstack reads and sets: domctl, sysctl ---- */

@@ -239,13 +239,10 @@ bool hypercall(struct vcpu *v, uint64_t nr, uint64_t *ret)
 {
     uint64_t begin = perfc_begin();
     uint64_t a[6];
-    unsigned int i;
     long result;
 
     v->hypercalls++;
-    for (i = 0; i < ARRAY_SIZE(a); i++) {
-        a[i] = arch_hypercall_arg(v, i);
-    }
+    arch_hypercall_args(v, a);
     result = dispatch(v, nr, a);
     if (begin != 0) {
         perfc_end(begin, nr, a[0]);

@@ -620,9 +620,9 @@ void arch_time_info(struct vcpu *v, struct vcpu_time_info *t)
     t->tsc_shift = 1;
 }
 
-uint64_t arch_hypercall_arg(struct vcpu *v, unsigned int n)
+void arch_hypercall_args(struct vcpu *v, uint64_t a[6])
 {
-    return v->arch->arg[n];
+    memcpy(a, v->arch->arg, 6 * sizeof(a[0]));
 }
 
 void arch_hypercall_set_arg(struct vcpu *v, unsigned int n, uint64_t val)

@@ -378,9 +378,16 @@ static const uint8_t hypercall_gpr[6] = {
     HVM_RDI, HVM_RSI, HVM_RDX, HVM_R10, HVM_R8, HVM_R9,
 };
 
-uint64_t arch_hypercall_arg(struct vcpu *v, unsigned int n)
+void arch_hypercall_args(struct vcpu *v, uint64_t a[6])
 {
-    return n < 6 ? v->arch->regs.gpr[hypercall_gpr[n]] : 0;
+    const uint64_t *gpr = v->arch->regs.gpr;
+
+    a[0] = gpr[HVM_RDI];
+    a[1] = gpr[HVM_RSI];
+    a[2] = gpr[HVM_RDX];
+    a[3] = gpr[HVM_R10];
+    a[4] = gpr[HVM_R8];
+    a[5] = gpr[HVM_R9];
 }
 
 void arch_hypercall_set_arg(struct vcpu *v, unsigned int n, uint64_t val)
