@@ -214,20 +214,25 @@ int pv_op_frame_info(struct domain *d, struct xen_domctl *op)
     struct guest_ptr list = guest_ptr_of(op->u.getpageframeinfo3.array.p);
     uint64_t count = op->u.getpageframeinfo3.num;
 
+    xen_pfn_t part[BATCH];
+
     if (count > FRAME_INFO_MAX) {
         return -E2BIG;
     }
-    for (uint64_t i = 0; i < count; i++) {
-        struct guest_ptr at = guest_ptr_add(list, i * sizeof(xen_pfn_t));
-        xen_pfn_t value;
+    while (count > 0) {
+        unsigned int n = (unsigned int)min(count, (uint64_t)BATCH);
 
-        if (guest_read(&value, at, sizeof(value)) != 0) {
+        if (guest_read(part, list, n * sizeof(part[0])) != 0) {
             return -EFAULT;
         }
-        value = frame_type(d, gfn(value));
-        if (guest_write(at, &value, sizeof(value)) != 0) {
+        for (unsigned int i = 0; i < n; i++) {
+            part[i] = frame_type(d, gfn(part[i]));
+        }
+        if (guest_write(list, part, n * sizeof(part[0])) != 0) {
             return -EFAULT;
         }
+        list = guest_ptr_add(list, n * sizeof(part[0]));
+        count -= n;
     }
     return 0;
 }

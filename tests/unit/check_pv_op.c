@@ -283,6 +283,29 @@ START_TEST(a_pv_guest_has_no_physmap_to_change)
 }
 END_TEST
 
+/* ---- who saves a PV domain ---- */
+
+START_TEST(types_come_for_as_many_frames_as_libxc_asks)
+{
+    static xen_pfn_t list[1025];
+    struct xen_domctl op = { .domain = pv->id };
+
+    for (unsigned int i = 0; i < 1025; i++) {
+        list[i] = i < PAGES ? i : ~0ull - i;    /* a p2m has such, too */
+    }
+    op.u.getpageframeinfo3.num = 1024;
+    op.u.getpageframeinfo3.array.p = list;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getpageframeinfo3, &op), 0);
+    for (unsigned int i = 0; i < 1024; i++) {
+        ck_assert_uint_eq(list[i], i < PAGES ? XEN_DOMCTL_PFINFO_NOTAB
+                                             : XEN_DOMCTL_PFINFO_XTAB);
+    }
+    ck_assert_uint_eq(list[1024], ~0ull - 1024);
+    op.u.getpageframeinfo3.num = 1025;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getpageframeinfo3, &op), -E2BIG);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("pv_op");
@@ -301,6 +324,9 @@ static Suite *suite(void)
     tcase_add_test(t, a_pv_guest_has_its_own_features_and_m2p);
     tcase_add_test(t, grant_frames_stand_above_the_guest);
     tcase_add_test(t, a_pv_guest_has_no_physmap_to_change);
+    t = unit_case(s, "save");
+    tcase_add_checked_fixture(t, setup, NULL);
+    tcase_add_test(t, types_come_for_as_many_frames_as_libxc_asks);
     return s;
 }
 
