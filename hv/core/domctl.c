@@ -24,6 +24,7 @@
 #include "core/vcpu.h"
 #include "core/wallclock.h"
 #include "core/xsm.h"
+#include "lib/atomic.h"
 #include "lib/bug.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -70,6 +71,22 @@ static uint32_t vcpu_state_flags(const struct domain *d, uint32_t *online,
            (any_running ? XEN_DOMINF_running : 0);
 }
 
+/*
+ * Has the domain shut down?  One that has may be saved next, page by page: of
+ * its vcpus, which have been told to stop, none runs on for a moment.
+ */
+static bool is_at_rest(struct domain *d)
+{
+    if (!READ_ONCE(d->is_shut_down)) {
+        return false;
+    }
+    if (d != vcpu_current()->domain) {
+        domain_pause(d);
+        domain_unpause(d);
+    }
+    return true;
+}
+
 void domctl_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
     uint32_t flags;
@@ -78,10 +95,10 @@ void domctl_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     uint64_t cpu_time;
 
     memset(info, 0, sizeof(*info));
-    flags = vcpu_state_flags(d, &online, &max_id, &cpu_time);
+    flags = is_at_rest(d) ? XEN_DOMINF_shutdown : 0;
+    flags |= vcpu_state_flags(d, &online, &max_id, &cpu_time);
     spin_lock(&d->lock);
     flags |= domain_is_dying(d) ? XEN_DOMINF_dying : 0;
-    flags |= d->is_shut_down ? XEN_DOMINF_shutdown : 0;
     flags |= d->controller_pauses > 0 || d->controller_paused ?
              XEN_DOMINF_paused : 0;
     flags |= (uint32_t)d->shutdown_code << XEN_DOMINF_shutdownshift;

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a toolstack reads of a guest's CPUs: one HVM record, as xenctx does. */
+/*
+ * What a toolstack reads and sets of a guest's CPUs: one HVM record, as xenctx
+ * does; whether it has stopped, as who saves does.
+ */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fake/machine.h"
 #include "unit.h"
@@ -167,6 +172,44 @@ START_TEST(a_guest_reads_nobodys_registers)
 }
 END_TEST
 
+/* ---- a suspended domain goes on ---- */
+
+static uint32_t state_of(const struct domain *d)
+{
+    struct xen_domctl op = { .domain = d->id };
+
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getdomaininfo, &op), 0);
+    return op.u.getdomaininfo.flags;
+}
+
+/*
+ * The toolstack reads a domain's memory as soon as it is told that it has
+ * shut down; a vcpu on another CPU took a while to hear of it, and wrote on.
+ */
+static void *leave_later(void *arg)
+{
+    struct vcpu *v = arg;
+
+    usleep(20000);
+    __atomic_store_n(&v->sched.is_running, false, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+START_TEST(shut_down_is_said_when_no_vcpu_runs)
+{
+    struct vcpu *v = guest->vcpu[1];
+    pthread_t thread;
+
+    domain_shutdown(guest, SHUTDOWN_suspend);
+    v->sched.is_running = true;
+    ck_assert_int_eq(pthread_create(&thread, NULL, leave_later, v), 0);
+    ck_assert_uint_eq(state_of(guest) & XEN_DOMINF_shutdown,
+                      XEN_DOMINF_shutdown);
+    ck_assert(!__atomic_load_n(&v->sched.is_running, __ATOMIC_ACQUIRE));
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("domctl_policy");
@@ -182,6 +225,9 @@ static Suite *suite(void)
     tcase_add_test(t, other_records_are_refused);
     tcase_add_test(t, only_another_hvm_domain_that_lives_has_records);
     tcase_add_test(t, a_guest_reads_nobodys_registers);
+    t = unit_case(s, "save and restore");
+    tcase_add_checked_fixture(t, setup, NULL);
+    tcase_add_test(t, shut_down_is_said_when_no_vcpu_runs);
     return s;
 }
 

@@ -98,4 +98,4 @@ tests_unit_check_domctl_policy_SOURCES = tests/unit/check_domctl_policy.c \
 	$(HV_CORE_ENV)
 tests_unit_check_domctl_policy_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_unit_check_domctl_policy_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_check_domctl_policy_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+tests_unit_check_domctl_policy_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD) -lpthread
