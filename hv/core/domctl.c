@@ -16,6 +16,7 @@
 #include "core/domctl.h"
 
 #include "core/arch.h"
+#include "core/console.h"
 #include "core/domain.h"
 #include "core/hypercall.h"
 #include "core/page_alloc.h"
@@ -29,6 +30,7 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
+#define TSC_TOLERANCE 1000u         /* one part in as many */
 #define KB_PER_PAGE (PAGE_SIZE / 1024)
 
 /* What an operation needs and what happens to its copy. */
@@ -286,14 +288,28 @@ static int get_node_affinity(struct domain *d, struct xen_domctl *op)
 
 /* ---- what has only one answer here ---- */
 
-/* The TSC is the host's for everybody: mode 0 and 2 (native) mean that. */
+/*
+ * The TSC ticks as the host's for everybody: mode 0 and 2 (native) mean that.
+ * A guest that was saved where it ticked at another rate would count time
+ * wrongly; what two boots measure of one machine may differ a little.
+ */
 static int set_tsc_info(struct domain *d, struct xen_domctl *op)
 {
+    uint64_t ours = arch_tsc_khz(), theirs = op->u.tsc_info.gtsc_khz;
+    uint64_t apart = ours < theirs ? theirs - ours : ours - theirs;
+
     if (d == vcpu_current()->domain) {
         return -EINVAL;
     }
-    return op->u.tsc_info.tsc_mode == 0 || op->u.tsc_info.tsc_mode == 2 ?
-           0 : -EOPNOTSUPP;
+    if (op->u.tsc_info.tsc_mode != 0 && op->u.tsc_info.tsc_mode != 2) {
+        return -EOPNOTSUPP;
+    }
+    if (theirs != 0 && apart > ours / TSC_TOLERANCE) {
+        console_guest_log(LOG_WARNING, d, "its TSC ran at %lu kHz, here it "
+                          "would at %lu: refused", theirs, ours);
+        return -EOPNOTSUPP;
+    }
+    return 0;
 }
 
 static int get_tsc_info(struct domain *d, struct xen_domctl *op)

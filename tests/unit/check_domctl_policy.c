@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What a toolstack reads and sets of a guest's CPUs: one HVM record, as xenctx
- * does; whether it has stopped, as who saves does.
+ * does; its state and its TSC, as who saves does.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -210,6 +210,28 @@ START_TEST(shut_down_is_said_when_no_vcpu_runs)
 }
 END_TEST
 
+START_TEST(a_tsc_of_another_rate_is_refused)
+{
+    static const struct { uint32_t mode; int64_t apart; int rc; } of[] = {
+        { 0, 0, 0 }, { 2, 0, 0 }, { 1, 0, -EOPNOTSUPP },
+        { 3, 0, -EOPNOTSUPP }, { 0, 1000, 0 }, { 0, -1000, 0 },
+        { 0, 1001, -EOPNOTSUPP }, { 2, -1001, -EOPNOTSUPP },
+    };
+
+    for (unsigned int i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+        struct xen_domctl op = { .domain = guest->id };
+
+        op.u.tsc_info.tsc_mode = of[i].mode;
+        op.u.tsc_info.gtsc_khz = (uint32_t)((int64_t)arch_tsc_khz()
+                                            + of[i].apart);
+        ck_assert_int_eq(control_op(XEN_DOMCTL_settscinfo, &op), of[i].rc);
+        op.u.tsc_info.tsc_mode = 0;
+        op.u.tsc_info.gtsc_khz = 0;
+        ck_assert_int_eq(control_op(XEN_DOMCTL_settscinfo, &op), 0);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("domctl_policy");
@@ -228,6 +250,7 @@ static Suite *suite(void)
     t = unit_case(s, "save and restore");
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, shut_down_is_said_when_no_vcpu_runs);
+    tcase_add_test(t, a_tsc_of_another_rate_is_refused);
     return s;
 }
 
