@@ -70,6 +70,7 @@ hv_arch_sources = \
 	hv/arch/x86/entry.S \
 	hv/arch/x86/guest_copy.c \
 	hv/arch/x86/hvm/context.c \
+	hv/arch/x86/hvm/cpu_record.c \
 	hv/arch/x86/hvm/cpuid.c \
 	hv/arch/x86/hvm/dom0_acpi.c \
 	hv/arch/x86/hvm/exit.c \
@@ -83,6 +84,7 @@ hv_arch_sources = \
 	hv/arch/x86/hvm/pvh_dom0.c \
 	hv/arch/x86/hvm/save.c \
 	hv/arch/x86/hvm/vcpu.c \
+	hv/arch/x86/hvm/vcpu_context.c \
 	hv/arch/x86/hvm/vioapic.c \
 	hv/arch/x86/hvm/vlapic.c \
 	hv/arch/x86/hvm/vpci.c \

@@ -82,7 +82,11 @@ void arch_vcpu_destroy(struct vcpu *v);
 /* 'v' leaves / enters this CPU: FPU, debug registers, MSRs, timers. */
 void arch_vcpu_switch_from(struct vcpu *v);
 void arch_vcpu_switch_to(struct vcpu *v);
-/* Sets registers from VCPU_HVM_CONTEXT-like data: DOMCTL_setvcpucontext. */
+/*
+ * DOMCTL_setvcpucontext; 'v' is paused.  All of a PV guest's vcpu, of another
+ * what DOMCTL_getvcpucontext shows but segments and control registers: 0,
+ * -EINVAL, -ENOMEM, -ERESTART.
+ */
 int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
 /* VCPUOP_initialise of a PV guest's vcpu that is down: 0, -ENOMEM, ... */
 int arch_vcpu_initialise_pv(struct vcpu *v,
@@ -136,15 +140,23 @@ unsigned int arch_domain_cpu_policy(struct domain *d, xen_cpuid_leaf_t *out);
 int arch_domain_set_cpu_policy(struct domain *d, const xen_cpuid_leaf_t *leaf,
                                unsigned int count);
 
+/* The most bytes that the HVM save records of 'd' can take. */
+size_t arch_hvm_context_size(const struct domain *d);
 /*
- * The HVM save records of 'd' (hvm/save.h: header, CPU, MTRR, end).  With
- * 'buf' NULL only '*used' is set.  0 or -ENOSPC, -EINVAL.  'd' is paused.
+ * Those records (hvm/save.h: header, what each vcpu has, end); 'd' is paused
+ * and not a PV domain.  '*used' bytes: 0 or -ENOSPC.
  */
 int arch_hvm_context_save(struct domain *d, void *buf, size_t size,
                           size_t *used);
+/*
+ * Loads such: 0, -EINVAL, -ENODATA (cut off), -EOPNOTSUPP (a record that we
+ * lack).  After an error the domain is not to run.
+ */
 int arch_hvm_context_load(struct domain *d, const void *buf, size_t size);
-/* Bytes of such a record that each vcpu has, CPU or MTRR; others: 0. */
+/* Bytes of a record that each vcpu has, CPU for one; others: 0. */
 size_t arch_hvm_record_size(uint32_t type);
+/* Has a vcpu that is down such a record, too? */
+bool arch_hvm_record_is_of_down(uint32_t type);
 /* Fills 'record', as many bytes, from 'v', which is paused. */
 void arch_hvm_record_save(struct vcpu *v, uint32_t type, void *record);
 

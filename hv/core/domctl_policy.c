@@ -16,8 +16,7 @@
 #include "core/vcpu.h"
 #include "lib/atomic.h"
 #include "lib/errno.h"
-
-#define HVM_CONTEXT_MAX (64u * 1024)
+#include "lib/minmax.h"
 
 int domctl_get_policy(struct domain *d, struct xen_domctl *op)
 {
@@ -72,27 +71,25 @@ int domctl_set_policy(struct domain *d, struct xen_domctl *op)
 int domctl_get_hvm_context(struct domain *d, struct xen_domctl *op)
 {
     struct guest_ptr to = guest_ptr_of(op->u.hvmcontext.buffer.p);
-    size_t used = 0;
+    size_t size = arch_hvm_context_size(d);
+    size_t used;
     void *buf;
     int rc;
 
-    if (d == vcpu_current()->domain) {
+    if (d == vcpu_current()->domain || d->is_pv) {
         return -EINVAL;
     }
-    rc = arch_hvm_context_save(d, NULL, 0, &used);
-    if (rc != 0 || guest_ptr_is_null(to)) {
-        op->u.hvmcontext.size = (uint32_t)used;
-        return rc;
+    if (guest_ptr_is_null(to)) {
+        op->u.hvmcontext.size = (uint32_t)size;
+        return 0;
     }
-    if (op->u.hvmcontext.size < used) {
-        return -ENOSPC;
-    }
-    buf = kmem_alloc(used);
+    size = min(size, (size_t)op->u.hvmcontext.size);
+    buf = kmem_alloc(size);
     if (buf == NULL) {
         return -ENOMEM;
     }
     domain_pause(d);
-    rc = arch_hvm_context_save(d, buf, used, &used);
+    rc = arch_hvm_context_save(d, buf, size, &used);
     domain_unpause(d);
     if (rc == 0) {
         op->u.hvmcontext.size = (uint32_t)used;
@@ -108,7 +105,8 @@ int domctl_set_hvm_context(struct domain *d, struct xen_domctl *op)
     void *buf;
     int rc;
 
-    if (d == vcpu_current()->domain || size == 0 || size > HVM_CONTEXT_MAX) {
+    if (d == vcpu_current()->domain || d->is_pv || size == 0 ||
+        size > arch_hvm_context_size(d)) {
         return -EINVAL;
     }
     buf = kmem_alloc(size);
@@ -131,7 +129,7 @@ static int read_record(struct vcpu *v, uint32_t type, void *record)
     int rc = 0;
 
     vcpu_pause(v);
-    if (type == HVM_SAVE_CODE(CPU) && READ_ONCE(v->is_down)) {
+    if (READ_ONCE(v->is_down) && !arch_hvm_record_is_of_down(type)) {
         rc = -ENODATA;
     } else {
         arch_hvm_record_save(v, type, record);

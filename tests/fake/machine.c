@@ -558,17 +558,26 @@ void arch_vcpu_switch_to(struct vcpu *v)
     }
 }
 
+/* Whose registers are read or set does not run meanwhile. */
+static void want_paused(const struct vcpu *v)
+{
+    if (v->sched.is_running || vcpu_is_runnable(v)) {
+        wrong("the registers of a vcpu that may run are touched");
+    }
+}
+
 int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
-    (void)v;
-    (void)c;
+    want_paused(v);
+    v->arch->rax = c->user_regs.rax;
     return 0;
 }
 
 void arch_vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
 {
-    (void)v;
+    want_paused(v);
     memset(c, 0, sizeof(*c));
+    c->user_regs.rax = v->arch->rax;
 }
 
 int arch_vcpu_set_hvm_context(struct vcpu *v,
@@ -654,45 +663,78 @@ int arch_domain_set_cpu_policy(struct domain *d, const xen_cpuid_leaf_t *leaf,
     return count > CPU_POLICY_MAX_LEAVES ? -EINVAL : 0;
 }
 
+/* Ours are: rax of each vcpu, in order. */
+size_t arch_hvm_context_size(const struct domain *d)
+{
+    return d->max_vcpus * sizeof(uint64_t);
+}
+
 int arch_hvm_context_save(struct domain *d, void *buf, size_t size,
                           size_t *used)
 {
-    (void)d;
-    *used = 8;
-    if (buf == NULL) {
-        return 0;
+    uint64_t *rax = buf;
+
+    if (d->is_pv) {
+        wrong("a PV domain's HVM records are asked for");
     }
-    if (size < *used) {
-        return -ENOSPC;
+    *used = 0;
+    for (unsigned int i = 0; i < d->max_vcpus; i++) {
+        if (d->vcpu[i] == NULL) {
+            continue;
+        }
+        want_paused(d->vcpu[i]);
+        if (size - *used < sizeof(*rax)) {
+            return -ENOSPC;
+        }
+        *rax++ = d->vcpu[i]->arch->rax;
+        *used += sizeof(*rax);
     }
-    memset(buf, 0, *used);
     return 0;
 }
 
 int arch_hvm_context_load(struct domain *d, const void *buf, size_t size)
 {
-    (void)d;
-    (void)buf;
-    return size >= 8 ? 0 : -EINVAL;
+    const uint64_t *rax = buf;
+
+    if (d->is_pv) {
+        wrong("a PV domain's HVM records are set");
+    }
+    for (unsigned int i = 0; i < d->max_vcpus; i++) {
+        if (d->vcpu[i] == NULL) {
+            continue;
+        }
+        want_paused(d->vcpu[i]);
+        if (size < sizeof(*rax)) {
+            return -ENODATA;
+        }
+        d->vcpu[i]->arch->rax = *rax++;
+        size -= sizeof(*rax);
+    }
+    return 0;
 }
 
 size_t arch_hvm_record_size(uint32_t type)
 {
-    return type == HVM_SAVE_CODE(CPU) ? sizeof(struct hvm_hw_cpu) : 0;
+    return type == HVM_SAVE_CODE(CPU) ? sizeof(struct hvm_hw_cpu)
+         : type == HVM_SAVE_CODE(MTRR) ? sizeof(struct hvm_hw_mtrr) : 0;
+}
+
+bool arch_hvm_record_is_of_down(uint32_t type)
+{
+    return type == HVM_SAVE_CODE(MTRR);
 }
 
 void arch_hvm_record_save(struct vcpu *v, uint32_t type, void *record)
 {
     struct hvm_hw_cpu *cpu = record;
 
-    if (type != HVM_SAVE_CODE(CPU)) {
+    want_paused(v);
+    memset(record, 0, arch_hvm_record_size(type));
+    if (type == HVM_SAVE_CODE(CPU)) {
+        cpu->rip = 0x1000 + v->id;
+    } else if (type != HVM_SAVE_CODE(MTRR)) {
         wrong("a record is read that has no size");
     }
-    if (v->sched.is_running || vcpu_is_runnable(v)) {
-        wrong("the registers of a vcpu that may run are read");
-    }
-    memset(cpu, 0, sizeof(*cpu));
-    cpu->rip = 0x1000 + v->id;
 }
 
 uint32_t arch_cpu_apic_id(unsigned int cpu)

@@ -23,6 +23,7 @@ struct arch_vcpu {
     bool has_pending;           /* answer of arch_vcpu_has_pending() */
     unsigned int on_cpu;        /* [a] CPU + 1 that has its state, 0: none */
     bool is_masked;             /* IF is 0 */
+    uint64_t rax;               /* all of a context or HVM record */
 };
 
 #define MACHINE_PV_PINS 16u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What a toolstack reads and sets of a guest's CPUs: one HVM record, as xenctx
- * does; its state and its TSC, as who saves does.
+ * does; all records, a vcpu's context and the TSC, as who saves does.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -119,6 +119,8 @@ START_TEST(a_vcpu_that_is_down_has_no_registers)
     vcpu_down(guest->vcpu[2]);
     ck_assert_int_eq(record(&op), -ENODATA);
     ck_assert_uint_eq(guest->vcpu[2]->pause_count, 0);
+    op.u.hvmcontext_partial.type = HVM_SAVE_CODE(MTRR);
+    ck_assert_int_eq(record(&op), 0);
 }
 END_TEST
 
@@ -172,6 +174,86 @@ START_TEST(a_guest_reads_nobodys_registers)
 }
 END_TEST
 
+/* ---- all records ---- */
+
+static long records(uint32_t cmd, const struct domain *d, void *buf,
+                    uint32_t *size)
+{
+    struct xen_domctl op = { .domain = d->id };
+    long rc;
+
+    op.u.hvmcontext.size = *size;
+    op.u.hvmcontext.buffer.p = buf;
+    rc = control_op(cmd, &op);
+    *size = op.u.hvmcontext.size;
+    return rc;
+}
+
+START_TEST(records_go_out_and_come_back)
+{
+    uint64_t buf[4] = { 0, 0, 0, 0xaa };
+    uint32_t size = 0;
+
+    ck_assert_int_eq(records(XEN_DOMCTL_gethvmcontext, guest, NULL, &size), 0);
+    ck_assert_uint_eq(size, 24);
+    for (unsigned int i = 0; i < 3; i++) {
+        guest->vcpu[i]->arch->rax = 100 + i;
+    }
+    size = sizeof(buf);
+    ck_assert_int_eq(records(XEN_DOMCTL_gethvmcontext, guest, buf, &size), 0);
+    ck_assert_uint_eq(size, 24);
+    ck_assert_uint_eq(buf[2], 102);
+    ck_assert_uint_eq(buf[3], 0xaa);
+    buf[1] = 7;
+    ck_assert_int_eq(records(XEN_DOMCTL_sethvmcontext, guest, buf, &size), 0);
+    ck_assert_uint_eq(guest->vcpu[1]->arch->rax, 7);
+    ck_assert(vcpu_is_runnable(guest->vcpu[1]));
+}
+END_TEST
+
+START_TEST(records_of_a_wrong_size_are_refused)
+{
+    static const uint32_t bad[] = { 0, 25, 1u << 20, UINT32_MAX };
+    uint64_t buf[4] = { 0 };
+    uint32_t size = 23;
+
+    ck_assert_int_eq(records(XEN_DOMCTL_gethvmcontext, guest, buf, &size),
+                     -ENOSPC);
+    size = 0;
+    ck_assert_int_eq(records(XEN_DOMCTL_gethvmcontext, guest, buf, &size),
+                     -ENOSPC);
+    for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        size = bad[i];
+        ck_assert_int_eq(records(XEN_DOMCTL_sethvmcontext, guest, buf, &size),
+                         -EINVAL);
+    }
+    size = 23;
+    ck_assert_int_eq(records(XEN_DOMCTL_sethvmcontext, guest, buf, &size),
+                     -ENODATA);
+    size = 24;
+    ck_assert_int_eq(records(XEN_DOMCTL_sethvmcontext, guest, (void *)8,
+                             &size), -EFAULT);
+    ck_assert(vcpu_is_runnable(guest->vcpu[0]));
+}
+END_TEST
+
+/* The records would set the personality's ring 0. */
+START_TEST(a_pv_domain_has_no_records)
+{
+    uint64_t buf[4] = { 0 };
+    uint32_t size = 8;
+
+    ck_assert_int_eq(records(XEN_DOMCTL_gethvmcontext, pv, buf, &size),
+                     -EINVAL);
+    ck_assert_int_eq(records(XEN_DOMCTL_sethvmcontext, pv, buf, &size),
+                     -EINVAL);
+    ck_assert_int_eq(records(XEN_DOMCTL_gethvmcontext, control, buf, &size),
+                     -EINVAL);
+    ck_assert_int_eq(records(XEN_DOMCTL_sethvmcontext, control, buf, &size),
+                     -EINVAL);
+}
+END_TEST
+
 /* ---- a suspended domain goes on ---- */
 
 static uint32_t state_of(const struct domain *d)
@@ -181,6 +263,32 @@ static uint32_t state_of(const struct domain *d)
     ck_assert_int_eq(control_op(XEN_DOMCTL_getdomaininfo, &op), 0);
     return op.u.getdomaininfo.flags;
 }
+
+/* As libxc's xc_domain_resume(fast): the hypercall returns 1. */
+START_TEST(a_suspended_domain_goes_on)
+{
+    vcpu_guest_context_t *c = calloc(1, sizeof(*c));
+    struct xen_domctl op = { .domain = guest->id };
+
+    ck_assert_ptr_nonnull(c);
+    domain_shutdown(guest, SHUTDOWN_suspend);
+    ck_assert_uint_eq(state_of(guest) & XEN_DOMINF_shutdown,
+                      XEN_DOMINF_shutdown);
+    ck_assert_uint_eq(state_of(guest) >> XEN_DOMINF_shutdownshift
+                      & XEN_DOMINF_shutdownmask, SHUTDOWN_suspend);
+    op.u.vcpucontext.ctxt.p = c;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpucontext, &op), 0);
+    c->user_regs.rax = 1;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpucontext, &op), 0);
+    ck_assert_uint_eq(guest->vcpu[0]->arch->rax, 1);
+    ck_assert(!vcpu_is_runnable(guest->vcpu[0]));
+    ck_assert_int_eq(control_op(XEN_DOMCTL_resumedomain, &op), 0);
+    ck_assert_uint_eq(state_of(guest) & XEN_DOMINF_shutdown, 0);
+    ck_assert(vcpu_is_runnable(guest->vcpu[0]));
+    ck_assert_uint_eq(guest->pause_count, 0);
+    free(c);
+}
+END_TEST
 
 /*
  * The toolstack reads a domain's memory as soon as it is told that it has
@@ -249,6 +357,10 @@ static Suite *suite(void)
     tcase_add_test(t, a_guest_reads_nobodys_registers);
     t = unit_case(s, "save and restore");
     tcase_add_checked_fixture(t, setup, NULL);
+    tcase_add_test(t, records_go_out_and_come_back);
+    tcase_add_test(t, records_of_a_wrong_size_are_refused);
+    tcase_add_test(t, a_pv_domain_has_no_records);
+    tcase_add_test(t, a_suspended_domain_goes_on);
     tcase_add_test(t, shut_down_is_said_when_no_vcpu_runs);
     tcase_add_test(t, a_tsc_of_another_rate_is_refused);
     return s;

@@ -70,3 +70,22 @@ tests_unit_check_pv_table_CPPFLAGS = $(HV_UNIT_CPPFLAGS) \
 	-DPVK_DIRECT=0x210000000000
 tests_unit_check_pv_table_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_pv_table_LDADD = $(UNIT_LDADD)
+
+# What save.c and its parts work on, for a unit test and a fuzzer.
+SAVE_ENV = tests/unit/save_env.c tests/unit/save_env.h \
+	hv/arch/x86/hvm/cpu_record.c hv/arch/x86/hvm/msr.c \
+	hv/arch/x86/hvm/save.c hv/arch/x86/hvm/vcpu_context.c \
+	hv/arch/x86/hvm/vlapic.c
+
+unit_tests += tests/unit/check_save
+tests_unit_check_save_SOURCES = tests/unit/check_save.c \
+	tests/unit/unit.h $(SAVE_ENV)
+tests_unit_check_save_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
+tests_unit_check_save_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_save_LDADD = $(UNIT_LDADD)
+
+fuzz_tests += tests/fuzz/fuzz_hvm_context
+tests_fuzz_fuzz_hvm_context_SOURCES = tests/fuzz/fuzz_hvm_context.c \
+	$(FUZZ_RUNNER) $(SAVE_ENV)
+tests_fuzz_fuzz_hvm_context_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
+tests_fuzz_fuzz_hvm_context_CFLAGS = $(UNIT_CFLAGS)

@@ -56,6 +56,11 @@ struct hvm_state {
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t pat;
+    /*
+     * An event whose delivery was cut short, to be delivered first: the form
+     * of hvm_hw_cpu.pending_event, which is APM 15.20's.  0: none.
+     */
+    uint32_t event, event_error;
 };
 
 /* What a page walk needs. */
@@ -209,6 +214,8 @@ void hvm_kick(struct vcpu *v);
 /* #GP(0) and the like; always false, to be returned by a handler. */
 bool hvm_inject_gp(struct vcpu *v);
 bool hvm_inject_ud(struct vcpu *v);
+/* The general registers, rip and rflags, in the ABI's form. */
+void hvm_regs_to_user(const struct hvm_regs *r, struct cpu_user_regs *u);
 /* Sets 'v' to the state after INIT and 'entry' page (SIPI): CS = entry<<8. */
 void hvm_vcpu_reset(struct vcpu *v, uint8_t sipi_vector);
 

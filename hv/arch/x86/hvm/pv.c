@@ -140,14 +140,10 @@ static int set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     return 0;
 }
 
-int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
+int pv_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
-    int rc;
+    int rc = set_context(v, c);
 
-    if (!is_pv(v->domain)) {
-        return -EOPNOTSUPP;         /* PVH is set by records */
-    }
-    rc = set_context(v, c);
     if (rc != 0) {
         return rc;
     }

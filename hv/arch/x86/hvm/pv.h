@@ -56,8 +56,10 @@ static inline bool is_pv(const struct domain *d)
     return d->arch->pv != NULL;
 }
 
-/* DOMCTL_getvcpucontext of a PV guest's vcpu, which is paused. */
+/* DOMCTL_get/setvcpucontext of a PV guest's vcpu, which is paused. */
 void pv_get_context(struct vcpu *v, struct vcpu_guest_context *c);
+/* 0, or what pv_memory_complete() says. */
+int pv_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
 
 /* ---- pv_memory.c ---- */
 

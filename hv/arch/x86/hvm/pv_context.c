@@ -20,26 +20,7 @@
 static void from_machine(struct cpu_user_regs *u, const struct hvm_regs *r,
                          const struct hvm_state *s)
 {
-    const uint64_t *gpr = r->gpr;
-
-    u->rax = gpr[HVM_RAX];
-    u->rbx = gpr[HVM_RBX];
-    u->rcx = gpr[HVM_RCX];
-    u->rdx = gpr[HVM_RDX];
-    u->rsi = gpr[HVM_RSI];
-    u->rdi = gpr[HVM_RDI];
-    u->rbp = gpr[HVM_RBP];
-    u->rsp = gpr[HVM_RSP];
-    u->r8 = gpr[HVM_R8];
-    u->r9 = gpr[HVM_R9];
-    u->r10 = gpr[HVM_R10];
-    u->r11 = gpr[HVM_R11];
-    u->r12 = gpr[HVM_R12];
-    u->r13 = gpr[HVM_R13];
-    u->r14 = gpr[HVM_R14];
-    u->r15 = gpr[HVM_R15];
-    u->rip = r->rip;
-    u->rflags = r->rflags;
+    hvm_regs_to_user(r, u);
     u->cs = s->segment[HVM_CS].selector;
     u->ss = s->segment[HVM_SS].selector;
 }

@@ -1,440 +1,373 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A domain's registers as the records of public hvm/save.h: what the
- * toolstack's domain builder reads and writes.  Records: header, then per vcpu
- * CPU and MTRR, then end.  Also the vcpu contexts of DOMCTL_get/
- * setvcpucontext as far as they mean something for PVH.
+ * A PVH domain's machine state as the records of public hvm/save.h: what the
+ * toolstack's builder reads and writes, and what it saves and restores.
+ * Header, then of each kind in the table below one record a vcpu, then end.
+ * cpu_record.c and vlapic.c make those that are theirs.
  *
- *  1. A record is checked whole before any of it is applied.
+ *  1. A record is checked whole before any of it is applied; the first that
+ *     is wrong ends the load.  What was loaded before it stays: the toolstack
+ *     takes such a domain down.
  *  2. The domain is paused: no vcpu runs.
+ *  3. All vcpus have one TSC.  The first record CPU that tells one counts; it
+ *     goes on from there.  A builder says 0: then it is the host's.
+ *  4. A vcpu that is down has no record CPU, and without one it stays down.
  */
 #include "core/arch.h"
-#include "hvm/hvm.h"
+#include "core/wallclock.h"
 #include "hvm/msr.h"
-#include "hvm/pv.h"
+#include "hvm/save.h"
+#include "hvm/vlapic.h"
 #include "insn.h"
+#include "lib/atomic.h"
 #include "lib/errno.h"
 #include "lib/nospec.h"
 #include "lib/string.h"
 
-#define CR0_ALLOWED 0xe005003full
-#define CR4_ALLOWED 0x00370fffull   /* up to SMAP, without VMXE, LA57, PKE */
-#define EFER_ALLOWED 0x4d01ull
-#define RFLAGS_ALLOWED 0x3f7fd7ull
-#define ATTR_ALLOWED 0xfffu
+#define MSR_MTRR_CAP 0xfeu
+#define MSR_MTRR_VAR 0x200u
+#define MSR_MTRR_DEF 0x2ffu
+#define MTRR_CAP_COUNT 0xffu
 
-struct writer {
-    char *at, *end;                 /* NULL: only count */
-    size_t used;
-    int rc;
+union record {
+    struct hvm_save_header header;
+    struct hvm_hw_cpu cpu;
+    struct hvm_hw_lapic lapic;
+    struct hvm_hw_lapic_regs lapic_regs;
+    struct hvm_hw_mtrr mtrr;
 };
 
-/* ---- writing ---- */
+/* What there is one of for each vcpu. */
+struct kind {
+    uint16_t code;
+    bool is_of_down;                /* a vcpu that is down has one, too */
+    uint32_t size;
+    void (*save)(struct vcpu *v, uint64_t host_tsc, union record *r);
+    int (*load)(struct vcpu *v, const union record *r);
+};
 
-static void put(struct writer *w, const void *data, size_t size)
+/* ---- kinds ---- */
+
+static void save_cpu(struct vcpu *v, uint64_t host_tsc, union record *r)
 {
-    if (w->at != NULL) {
-        if ((size_t)(w->end - w->at) < size) {
-            w->rc = -ENOSPC;
-            return;
-        }
-        memcpy(w->at, data, size);
-        w->at += size;
-    }
-    w->used += size;
+    cpu_record_save(v, host_tsc, &r->cpu);
 }
 
-static void put_record(struct writer *w, uint16_t code, unsigned int instance,
-                       const void *data, size_t size)
+static int load_cpu(struct vcpu *v, const union record *r)
 {
-    struct hvm_save_descriptor desc = {
-        .typecode = code, .instance = (uint16_t)instance,
-        .length = (uint32_t)size,
-    };
-
-    put(w, &desc, sizeof(desc));
-    put(w, data, size);
+    return cpu_record_load(v, &r->cpu);
 }
 
-#define SEGMENT_OUT(c, s, name, index)                                  \
-    ((c)->name##_sel = (s)->segment[index].selector,                    \
-     (c)->name##_limit = (s)->segment[index].limit,                     \
-     (c)->name##_base = (s)->segment[index].base,                       \
-     (c)->name##_arbytes = (s)->segment[index].attr)
-
-static void segments_out(struct hvm_hw_cpu *c, const struct hvm_state *s)
+static void save_lapic(struct vcpu *v, uint64_t host_tsc, union record *r)
 {
-    SEGMENT_OUT(c, s, cs, HVM_CS);
-    SEGMENT_OUT(c, s, ds, HVM_DS);
-    SEGMENT_OUT(c, s, es, HVM_ES);
-    SEGMENT_OUT(c, s, fs, HVM_FS);
-    SEGMENT_OUT(c, s, gs, HVM_GS);
-    SEGMENT_OUT(c, s, ss, HVM_SS);
-    SEGMENT_OUT(c, s, tr, HVM_TR);
-    SEGMENT_OUT(c, s, ldtr, HVM_LDTR);
-    c->idtr_base = s->segment[HVM_IDTR].base;
-    c->idtr_limit = s->segment[HVM_IDTR].limit;
-    c->gdtr_base = s->segment[HVM_GDTR].base;
-    c->gdtr_limit = s->segment[HVM_GDTR].limit;
+    (void)host_tsc;
+    vlapic_save_base(vlapic_of(v), &r->lapic);
 }
 
-static void registers_out(struct hvm_hw_cpu *c, const struct hvm_regs *r)
+static int load_lapic(struct vcpu *v, const union record *r)
 {
-    c->rax = r->gpr[HVM_RAX];
-    c->rbx = r->gpr[HVM_RBX];
-    c->rcx = r->gpr[HVM_RCX];
-    c->rdx = r->gpr[HVM_RDX];
-    c->rbp = r->gpr[HVM_RBP];
-    c->rsi = r->gpr[HVM_RSI];
-    c->rdi = r->gpr[HVM_RDI];
-    c->rsp = r->gpr[HVM_RSP];
-    c->r8 = r->gpr[HVM_R8];
-    c->r9 = r->gpr[HVM_R9];
-    c->r10 = r->gpr[HVM_R10];
-    c->r11 = r->gpr[HVM_R11];
-    c->r12 = r->gpr[HVM_R12];
-    c->r13 = r->gpr[HVM_R13];
-    c->r14 = r->gpr[HVM_R14];
-    c->r15 = r->gpr[HVM_R15];
-    c->rip = r->rip;
-    c->rflags = r->rflags;
+    return vlapic_load_base(vlapic_of(v), &r->lapic);
 }
 
-static void save_cpu(struct vcpu *v, struct hvm_hw_cpu *c)
+static void save_lapic_regs(struct vcpu *v, uint64_t host_tsc,
+                            union record *r)
 {
-    struct hvm_state s;
-
-    memset(c, 0, sizeof(*c));
-    hvm_ops->get_state(v, &s);
-    hvm_ops->get_fpu(v, c->fpu_regs);
-    c->flags = XEN_X86_FPU_INITIALISED;
-    registers_out(c, &v->arch->regs);
-    segments_out(c, &s);
-    c->cr0 = s.cr0;
-    c->cr2 = s.cr2;
-    c->cr3 = s.cr3;
-    c->cr4 = s.cr4;
-    c->dr0 = v->arch->dr[0];
-    c->dr1 = v->arch->dr[1];
-    c->dr2 = v->arch->dr[2];
-    c->dr3 = v->arch->dr[3];
-    c->dr6 = s.dr6;
-    c->dr7 = s.dr7;
-    c->sysenter_cs = s.sysenter_cs;
-    c->sysenter_esp = s.sysenter_esp;
-    c->sysenter_eip = s.sysenter_eip;
-    c->shadow_gs = s.kernel_gs_base;
-    c->msr_lstar = s.lstar;
-    c->msr_star = s.star;
-    c->msr_cstar = s.cstar;
-    c->msr_syscall_mask = s.sfmask;
-    c->msr_efer = s.efer;
-    c->msr_tsc_aux = v->arch->tsc_aux;
-    c->tsc = rdtsc() + v->arch->tsc_offset;
+    (void)host_tsc;
+    vlapic_save_regs(vlapic_of(v), &r->lapic_regs);
 }
 
-static void save_mtrr(struct vcpu *v, struct hvm_hw_mtrr *m)
+static int load_lapic_regs(struct vcpu *v, const union record *r)
 {
+    return vlapic_load_regs(vlapic_of(v), &r->lapic_regs);
+}
+
+static void save_mtrr(struct vcpu *v, uint64_t host_tsc, union record *r)
+{
+    struct hvm_hw_mtrr *m = &r->mtrr;
     const struct arch_vcpu *a = v->arch;
     uint64_t cap = 0;
 
+    (void)host_tsc;
     memset(m, 0, sizeof(*m));
     (void)hvm_ops->get_msr(v, MSR_PAT, &m->msr_pat_cr);
     memcpy(m->msr_mtrr_var, a->mtrr_var, sizeof(a->mtrr_var));
     memcpy(m->msr_mtrr_fixed, a->mtrr_fixed, sizeof(a->mtrr_fixed));
-    (void)msr_read(v, 0xfe, &cap);
+    (void)msr_read(v, MSR_MTRR_CAP, &cap);
     m->msr_mtrr_cap = cap;
     m->msr_mtrr_def_type = a->mtrr_def_type;
+}
+
+/* The fixed-range ones, in the order of the record. */
+static const uint16_t fixed_msr[] = {
+    0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e,
+    0x26f,
+};
+_Static_assert(ARRAY_SIZE(fixed_msr)
+               == ARRAY_SIZE(((struct hvm_hw_mtrr *)0)->msr_mtrr_fixed),
+               "fixed-range MTRRs");
+
+/* msr_write() checks each value; a domain with one wrong never runs. */
+static int load_mtrr(struct vcpu *v, const union record *r)
+{
+    const struct hvm_hw_mtrr *m = &r->mtrr;
+    uint64_t cap = 0;
+    int rc = msr_read(v, MSR_MTRR_CAP, &cap);
+
+    if (rc != 0
+        || (m->msr_mtrr_cap & MTRR_CAP_COUNT) > (cap & MTRR_CAP_COUNT)) {
+        return -EINVAL;
+    }
+    rc = msr_write(v, MSR_MTRR_DEF, m->msr_mtrr_def_type);
+    if (rc == 0 && m->msr_pat_cr != 0) {
+        rc = msr_write(v, MSR_PAT, m->msr_pat_cr);
+    }
+    for (unsigned int i = 0; rc == 0 && i < ARRAY_SIZE(fixed_msr); i++) {
+        rc = msr_write(v, fixed_msr[i], m->msr_mtrr_fixed[i]);
+    }
+    for (uint32_t i = 0; rc == 0 && i < ARRAY_SIZE(m->msr_mtrr_var); i++) {
+        rc = msr_write(v, MSR_MTRR_VAR + i, m->msr_mtrr_var[i]);
+    }
+    return rc;
+}
+
+/* In the order of their codes, as Xen writes them. */
+static const struct kind kinds[] = {
+    { HVM_SAVE_CODE(CPU), false, sizeof(struct hvm_hw_cpu),
+      save_cpu, load_cpu },
+    { HVM_SAVE_CODE(LAPIC), true, sizeof(struct hvm_hw_lapic),
+      save_lapic, load_lapic },
+    { HVM_SAVE_CODE(LAPIC_REGS), true, sizeof(struct hvm_hw_lapic_regs),
+      save_lapic_regs, load_lapic_regs },
+    { HVM_SAVE_CODE(MTRR), true, sizeof(struct hvm_hw_mtrr),
+      save_mtrr, load_mtrr },
+};
+
+static const struct kind *find_kind(uint32_t code)
+{
+    for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+        if (kinds[i].code == code) {
+            return &kinds[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- writing ---- */
+
+struct writer {
+    char *at;
+    size_t left;
+    int rc;
+};
+
+static void put(struct writer *w, const void *data, size_t size)
+{
+    if (w->left < size) {
+        w->rc = -ENOSPC;
+        w->left = 0;
+        return;
+    }
+    memcpy(w->at, data, size);
+    w->at += size;
+    w->left -= size;
+}
+
+static void put_descriptor(struct writer *w, uint16_t code,
+                           unsigned int instance, uint32_t size)
+{
+    struct hvm_save_descriptor desc = {
+        .typecode = code, .instance = (uint16_t)instance, .length = size,
+    };
+
+    put(w, &desc, sizeof(desc));
+}
+
+size_t arch_hvm_context_size(const struct domain *d)
+{
+    size_t size = 2 * sizeof(struct hvm_save_descriptor)
+                  + sizeof(struct hvm_save_header);
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+        size += (sizeof(struct hvm_save_descriptor) + kinds[i].size)
+                * d->max_vcpus;
+    }
+    return size;
+}
+
+static void put_kind(struct writer *w, struct domain *d,
+                     const struct kind *kind, uint64_t host_tsc)
+{
+    union record r;
+
+    for (unsigned int i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = d->vcpu[i];
+
+        if (v == NULL || (READ_ONCE(v->is_down) && !kind->is_of_down)) {
+            continue;
+        }
+        kind->save(v, host_tsc, &r);
+        put_descriptor(w, kind->code, i, kind->size);
+        put(w, &r, kind->size);
+    }
 }
 
 int arch_hvm_context_save(struct domain *d, void *buf, size_t size,
                           size_t *used)
 {
-    struct writer w = { .at = buf, .end = (char *)buf + size };
+    struct writer w = { .at = buf, .left = size };
     struct hvm_save_header header = {
         .magic = HVM_FILE_MAGIC, .version = HVM_FILE_VERSION,
         .cpuid = cpuid(1, 0).eax, .gtsc_khz = (uint32_t)arch_tsc_khz(),
     };
+    uint64_t host_tsc = rdtsc();
 
-    put_record(&w, HVM_SAVE_CODE(HEADER), 0, &header, sizeof(header));
-    for (unsigned int i = 0; i < d->max_vcpus; i++) {
-        struct hvm_hw_cpu cpu;
-        struct hvm_hw_mtrr mtrr;
-
-        if (d->vcpu[i] == NULL) {
-            continue;
-        }
-        save_cpu(d->vcpu[i], &cpu);
-        put_record(&w, HVM_SAVE_CODE(CPU), i, &cpu, sizeof(cpu));
-        save_mtrr(d->vcpu[i], &mtrr);
-        put_record(&w, HVM_SAVE_CODE(MTRR), i, &mtrr, sizeof(mtrr));
+    put_descriptor(&w, HVM_SAVE_CODE(HEADER), 0, sizeof(header));
+    put(&w, &header, sizeof(header));
+    for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+        put_kind(&w, d, &kinds[i], host_tsc);
     }
-    put_record(&w, HVM_SAVE_CODE(END), 0, NULL, 0);
-    *used = w.used;
+    put_descriptor(&w, HVM_SAVE_CODE(END), 0, 0);
+    *used = (size_t)(w.at - (char *)buf);
     return w.rc;
 }
 
 size_t arch_hvm_record_size(uint32_t type)
 {
-    switch (type) {
-    case HVM_SAVE_CODE(CPU):
-        return sizeof(struct hvm_hw_cpu);
-    case HVM_SAVE_CODE(MTRR):
-        return sizeof(struct hvm_hw_mtrr);
-    default:
-        return 0;
-    }
+    const struct kind *kind = find_kind(type);
+
+    return kind == NULL ? 0 : kind->size;
+}
+
+bool arch_hvm_record_is_of_down(uint32_t type)
+{
+    const struct kind *kind = find_kind(type);
+
+    return kind != NULL && kind->is_of_down;
 }
 
 void arch_hvm_record_save(struct vcpu *v, uint32_t type, void *record)
 {
-    if (type == HVM_SAVE_CODE(CPU)) {
-        save_cpu(v, record);
-    } else {
-        save_mtrr(v, record);
+    const struct kind *kind = find_kind(type);
+
+    if (kind != NULL) {
+        kind->save(v, rdtsc(), record);
     }
 }
 
 /* ---- reading ---- */
 
-#define SEGMENT_IN(c, s, name, index)                                   \
-    ((s)->segment[index] = (struct hvm_segment){                        \
-        .selector = (uint16_t)(c)->name##_sel,                          \
-        .attr = (uint16_t)((c)->name##_arbytes & ATTR_ALLOWED),         \
-        .limit = (c)->name##_limit, .base = (c)->name##_base })
+struct reader {
+    const char *at;
+    size_t left;
+};
 
-static void segments_in(const struct hvm_hw_cpu *c, struct hvm_state *s)
+/* The next 'size' bytes: 0 or -ENODATA. */
+static int take(struct reader *r, void *to, size_t size)
 {
-    SEGMENT_IN(c, s, cs, HVM_CS);
-    SEGMENT_IN(c, s, ds, HVM_DS);
-    SEGMENT_IN(c, s, es, HVM_ES);
-    SEGMENT_IN(c, s, fs, HVM_FS);
-    SEGMENT_IN(c, s, gs, HVM_GS);
-    SEGMENT_IN(c, s, ss, HVM_SS);
-    SEGMENT_IN(c, s, tr, HVM_TR);
-    SEGMENT_IN(c, s, ldtr, HVM_LDTR);
-    s->segment[HVM_IDTR].base = c->idtr_base;
-    s->segment[HVM_IDTR].limit = c->idtr_limit;
-    s->segment[HVM_GDTR].base = c->gdtr_base;
-    s->segment[HVM_GDTR].limit = c->gdtr_limit;
-}
-
-static void registers_in(const struct hvm_hw_cpu *c, struct hvm_regs *r)
-{
-    r->gpr[HVM_RAX] = c->rax;
-    r->gpr[HVM_RBX] = c->rbx;
-    r->gpr[HVM_RCX] = c->rcx;
-    r->gpr[HVM_RDX] = c->rdx;
-    r->gpr[HVM_RBP] = c->rbp;
-    r->gpr[HVM_RSI] = c->rsi;
-    r->gpr[HVM_RDI] = c->rdi;
-    r->gpr[HVM_RSP] = c->rsp;
-    r->gpr[HVM_R8] = c->r8;
-    r->gpr[HVM_R9] = c->r9;
-    r->gpr[HVM_R10] = c->r10;
-    r->gpr[HVM_R11] = c->r11;
-    r->gpr[HVM_R12] = c->r12;
-    r->gpr[HVM_R13] = c->r13;
-    r->gpr[HVM_R14] = c->r14;
-    r->gpr[HVM_R15] = c->r15;
-    r->rip = c->rip;
-    r->rflags = (c->rflags & RFLAGS_ALLOWED) | 2;
-}
-
-static bool is_cpu_valid(const struct hvm_hw_cpu *c)
-{
-    bool paging = (c->cr0 >> 31) & 1;
-
-    if ((c->cr0 & ~CR0_ALLOWED) != 0 || (c->cr4 & ~CR4_ALLOWED) != 0
-        || (c->msr_efer & ~EFER_ALLOWED) != 0) {
-        return false;
+    if (r->left < size) {
+        return -ENODATA;
     }
-    /* Paging needs protection; long mode active follows from both. */
-    if (paging && !(c->cr0 & 1)) {
-        return false;
-    }
-    return ((c->msr_efer >> 10) & 1)
-           == (paging && ((c->msr_efer >> 8) & 1) ? 1u : 0u);
+    memcpy(to, r->at, size);
+    r->at += size;
+    r->left -= size;
+    return 0;
 }
 
-static int load_cpu(struct vcpu *v, const struct hvm_hw_cpu *c)
+static int load_header(struct reader *r)
 {
-    struct arch_vcpu *a = v->arch;
-    struct hvm_state s;
+    struct hvm_save_descriptor desc;
+    struct hvm_save_header header;
+    int rc = take(r, &desc, sizeof(desc));
 
-    if (!is_cpu_valid(c)) {
+    if (rc != 0) {
+        return rc;
+    }
+    if (desc.typecode != HVM_SAVE_CODE(HEADER)
+        || desc.length != sizeof(header)) {
         return -EINVAL;
     }
-    hvm_ops->get_state(v, &s);
-    segments_in(c, &s);
-    s.cr0 = c->cr0;
-    s.cr2 = c->cr2;
-    s.cr3 = c->cr3;
-    s.cr4 = c->cr4;
-    s.dr6 = c->dr6;
-    s.dr7 = c->dr7;
-    s.sysenter_cs = c->sysenter_cs;
-    s.sysenter_esp = c->sysenter_esp;
-    s.sysenter_eip = c->sysenter_eip;
-    s.kernel_gs_base = c->shadow_gs;
-    s.lstar = c->msr_lstar;
-    s.star = c->msr_star;
-    s.cstar = c->msr_cstar;
-    s.sfmask = c->msr_syscall_mask;
-    s.efer = c->msr_efer;
-    hvm_ops->set_state(v, &s);
-    registers_in(c, &a->regs);
-    a->dr[0] = c->dr0;
-    a->dr[1] = c->dr1;
-    a->dr[2] = c->dr2;
-    a->dr[3] = c->dr3;
-    a->tsc_aux = (uint32_t)c->msr_tsc_aux;
-    if (c->flags & XEN_X86_FPU_INITIALISED) {
-        hvm_ops->set_fpu(v, c->fpu_regs);
+    rc = take(r, &header, sizeof(header));
+    if (rc != 0) {
+        return rc;
     }
-    v->is_initialised = true;
-    return vcpu_up(v);
+    return header.magic == HVM_FILE_MAGIC
+           && header.version == HVM_FILE_VERSION ? 0 : -EINVAL;
 }
 
-static int load_mtrr(struct vcpu *v, const struct hvm_hw_mtrr *m)
+static int load_record(struct domain *d, struct reader *r,
+                       const struct hvm_save_descriptor *desc,
+                       uint64_t *tsc)
 {
-    int rc = msr_write(v, 0x2ff, m->msr_mtrr_def_type);
+    const struct kind *kind = find_kind(desc->typecode);
+    struct vcpu *v = NULL;
+    union record record;
+    int rc;
 
-    if (rc == 0 && m->msr_pat_cr != 0) {
-        rc = msr_write(v, MSR_PAT, m->msr_pat_cr);
+    if (kind == NULL) {
+        return -EOPNOTSUPP;
     }
+    if (desc->instance < d->max_vcpus) {
+        v = d->vcpu[index_nospec(desc->instance, d->max_vcpus)];
+    }
+    if (v == NULL || desc->length != kind->size) {
+        return -EINVAL;
+    }
+    rc = take(r, &record, kind->size);
     if (rc == 0) {
-        memcpy(v->arch->mtrr_var, m->msr_mtrr_var,
-               sizeof(v->arch->mtrr_var));
-        memcpy(v->arch->mtrr_fixed, m->msr_mtrr_fixed,
-               sizeof(v->arch->mtrr_fixed));
+        rc = kind->load(v, &record);
+    }
+    if (rc == 0 && desc->typecode == HVM_SAVE_CODE(CPU) && *tsc == 0) {
+        *tsc = record.cpu.tsc;
     }
     return rc;
 }
 
-/* One record of 'desc' whose 'desc->length' bytes are at 'data'. */
-static int load_record(struct domain *d,
-                       const struct hvm_save_descriptor *desc,
-                       const void *data)
+/* What concerns all vcpus: 'offset' from the host's TSC to theirs. */
+static void set_tsc(struct domain *d, uint64_t offset)
 {
-    struct hvm_save_header header;
-    struct hvm_hw_cpu cpu;
-    struct hvm_hw_mtrr mtrr;
-    struct vcpu *v = NULL;
+    for (unsigned int i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = d->vcpu[i];
 
-    if (desc->instance < d->max_vcpus) {
-        v = d->vcpu[index_nospec(desc->instance, d->max_vcpus)];
+        if (v != NULL) {
+            v->arch->tsc_offset = offset;
+            hvm_ops->set_tsc_offset(v, offset);
+            wallclock_update_vcpu(v);
+        }
     }
-    switch (desc->typecode) {
-    case HVM_SAVE_CODE(HEADER):
-        if (desc->length != sizeof(header)) {
-            return -EINVAL;
+}
+
+static void start_deadlines(struct domain *d)
+{
+    for (unsigned int i = 0; i < d->max_vcpus; i++) {
+        if (d->vcpu[i] != NULL) {
+            vlapic_load_done(vlapic_of(d->vcpu[i]));
         }
-        memcpy(&header, data, sizeof(header));
-        return header.magic == HVM_FILE_MAGIC
-               && header.version == HVM_FILE_VERSION ? 0 : -EINVAL;
-    case HVM_SAVE_CODE(CPU):
-        if (v == NULL || desc->length != sizeof(cpu)) {
-            return -EINVAL;
-        }
-        memcpy(&cpu, data, sizeof(cpu));
-        return load_cpu(v, &cpu);
-    case HVM_SAVE_CODE(MTRR):
-        if (v == NULL || desc->length != sizeof(mtrr)) {
-            return -EINVAL;
-        }
-        memcpy(&mtrr, data, sizeof(mtrr));
-        return load_mtrr(v, &mtrr);
-    default:
-        return -EOPNOTSUPP;
     }
 }
 
 int arch_hvm_context_load(struct domain *d, const void *buf, size_t size)
 {
-    const char *at = buf;
-    bool is_first = true;
+    struct reader r = { .at = buf, .left = size };
+    uint64_t host_tsc = rdtsc(), tsc = 0;
+    int rc = load_header(&r);
 
-    for (;;) {
+    while (rc == 0) {
         struct hvm_save_descriptor desc;
-        int rc;
 
-        if (size < sizeof(desc)) {
-            return -ENODATA;
+        rc = take(&r, &desc, sizeof(desc));
+        if (rc == 0 && desc.typecode == HVM_SAVE_CODE(END)) {
+            break;
         }
-        memcpy(&desc, at, sizeof(desc));
-        at += sizeof(desc);
-        size -= sizeof(desc);
-        if (desc.typecode == HVM_SAVE_CODE(END)) {
-            return 0;
+        if (rc == 0) {
+            rc = load_record(d, &r, &desc, &tsc);
         }
-        if (desc.length > size
-            || (is_first && desc.typecode != HVM_SAVE_CODE(HEADER))) {
-            return -EINVAL;
-        }
-        rc = load_record(d, &desc, at);
-        if (rc != 0) {
-            return rc;
-        }
-        is_first = false;
-        at += desc.length;
-        size -= desc.length;
     }
-}
-
-/* ---- contexts of the PV form ---- */
-
-static void segments_to_context(const struct hvm_state *s,
-                                struct vcpu_guest_context *c)
-{
-    uint64_t active = s->segment[HVM_GS].base;
-    bool in_kernel = (s->segment[HVM_SS].attr >> CPL_SHIFT & 3) == 0;
-
-    c->user_regs.cs = s->segment[HVM_CS].selector;
-    c->user_regs.ss = s->segment[HVM_SS].selector;
-    c->user_regs.ds = s->segment[HVM_DS].selector;
-    c->user_regs.es = s->segment[HVM_ES].selector;
-    c->user_regs.fs = s->segment[HVM_FS].selector;
-    c->user_regs.gs = s->segment[HVM_GS].selector;
-    c->fs_base = s->segment[HVM_FS].base;
-    c->gs_base_kernel = in_kernel ? active : s->kernel_gs_base;
-    c->gs_base_user = in_kernel ? s->kernel_gs_base : active;
-}
-
-void arch_vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
-{
-    const struct hvm_regs *r = &v->arch->regs;
-    struct hvm_state s;
-
-    memset(c, 0, sizeof(*c));
-    if (is_pv(v->domain)) {
-        pv_get_context(v, c);
-        return;
+    if (rc != 0) {
+        return rc;
     }
-    hvm_ops->get_state(v, &s);
-    hvm_ops->get_fpu(v, &c->fpu_ctxt);
-    c->flags = VGCF_online * !v->is_down;
-    c->user_regs.rax = r->gpr[HVM_RAX];
-    c->user_regs.rbx = r->gpr[HVM_RBX];
-    c->user_regs.rcx = r->gpr[HVM_RCX];
-    c->user_regs.rdx = r->gpr[HVM_RDX];
-    c->user_regs.rsi = r->gpr[HVM_RSI];
-    c->user_regs.rdi = r->gpr[HVM_RDI];
-    c->user_regs.rbp = r->gpr[HVM_RBP];
-    c->user_regs.rsp = r->gpr[HVM_RSP];
-    c->user_regs.r8 = r->gpr[HVM_R8];
-    c->user_regs.r9 = r->gpr[HVM_R9];
-    c->user_regs.r10 = r->gpr[HVM_R10];
-    c->user_regs.r11 = r->gpr[HVM_R11];
-    c->user_regs.r12 = r->gpr[HVM_R12];
-    c->user_regs.r13 = r->gpr[HVM_R13];
-    c->user_regs.r14 = r->gpr[HVM_R14];
-    c->user_regs.r15 = r->gpr[HVM_R15];
-    c->user_regs.rip = r->rip;
-    c->user_regs.rflags = r->rflags;
-    segments_to_context(&s, c);
-    c->ctrlreg[0] = s.cr0;
-    c->ctrlreg[2] = s.cr2;
-    c->ctrlreg[3] = s.cr3;
-    c->ctrlreg[4] = s.cr4;
+    if (tsc != 0) {
+        set_tsc(d, tsc - host_tsc);
+    }
+    start_deadlines(d);
+    return 0;
 }

@@ -63,6 +63,10 @@
 #define TICK_NS 10u             /* the bus clock: 100 MHz */
 #define PERIOD_MIN_NS 100000u   /* a faster periodic timer serves nobody */
 
+/* hvm_hw_lapic.disabled, as Xen writes it. */
+#define DISABLED_BY_SVR 1u
+#define DISABLED_BY_BASE 2u
+
 static const uint32_t lvt_writable[VLAPIC_LVT_COUNT] = {
     0x700ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff,
 };
@@ -638,13 +642,18 @@ int vlapic_wrmsr(struct vlapic *apic, uint32_t msr, uint64_t value)
     return reg_write(apic, reg, (uint32_t)value);
 }
 
+static bool is_base_valid(uint64_t value)
+{
+    return (value & ~(uint64_t)(BASE_BSP | BASE_X2APIC | BASE_ENABLED))
+               == VLAPIC_BASE
+           && (value & (BASE_X2APIC | BASE_ENABLED)) != BASE_X2APIC;
+}
+
 int vlapic_set_base(struct vlapic *apic, uint64_t value)
 {
     uint64_t old = apic->base_msr;
 
-    if ((value & ~(uint64_t)(BASE_BSP | BASE_X2APIC | BASE_ENABLED))
-            != VLAPIC_BASE
-        || (value & (BASE_X2APIC | BASE_ENABLED)) == BASE_X2APIC) {
+    if (!is_base_valid(value)) {
         return -EINVAL;
     }
     /* Out of x2APIC only by way of disabled: SDM 11.12.5. */
@@ -658,6 +667,114 @@ int vlapic_set_base(struct vlapic *apic, uint64_t value)
         vlapic_init_reset(apic);
     }
     return 0;
+}
+
+/* ---- saved and loaded ---- */
+
+#define REG_COUNT (sizeof(((struct hvm_hw_lapic_regs *)0)->data) / REG_SIZE)
+#define REG_SIZE 16u            /* a register's distance from the next */
+#define NO_VECTORS 0xffffu      /* 0-15 of IRR, ISR and TMR */
+
+void vlapic_save_base(const struct vlapic *apic, struct hvm_hw_lapic *base)
+{
+    memset(base, 0, sizeof(*base));
+    base->apic_base_msr = apic->base_msr;
+    base->disabled = (apic->svr & SVR_ENABLED ? 0 : DISABLED_BY_SVR)
+                     | (apic->base_msr & BASE_ENABLED ? 0 : DISABLED_BY_BASE);
+    base->timer_divisor = (uint32_t)(timer_unit(apic) / TICK_NS);
+    base->tdt_msr = vlapic_tsc_deadline(apic);
+}
+
+void vlapic_save_regs(struct vlapic *apic, struct hvm_hw_lapic_regs *regs)
+{
+    memset(regs, 0, sizeof(*regs));
+    for (uint32_t reg = 0; reg < REG_COUNT; reg++) {
+        uint32_t value;
+
+        if (reg_read(apic, reg, &value) == 0) {
+            memcpy(&regs->data[reg * REG_SIZE], &value, sizeof(value));
+        }
+    }
+}
+
+int vlapic_load_base(struct vlapic *apic, const struct hvm_hw_lapic *base)
+{
+    if (!is_base_valid(base->apic_base_msr)
+        || (base->disabled & ~(DISABLED_BY_SVR | DISABLED_BY_BASE)) != 0) {
+        return -EINVAL;
+    }
+    WRITE_ONCE(apic->base_msr,
+               (base->apic_base_msr & ~(uint64_t)BASE_BSP)
+               | (apic->base_msr & BASE_BSP));
+    apic->tsc_deadline = base->tdt_msr;
+    return 0;
+}
+
+static uint32_t saved_reg(const struct hvm_hw_lapic_regs *regs, uint32_t reg)
+{
+    uint32_t value;
+
+    memcpy(&value, &regs->data[reg * REG_SIZE], sizeof(value));
+    return value;
+}
+
+/* The timer goes on where it was; a deadline is vlapic_load_done()'s. */
+static void load_timer(struct vlapic *apic,
+                       const struct hvm_hw_lapic_regs *regs)
+{
+    uint32_t left = saved_reg(regs, REG_TIMER_CURRENT);
+    uint64_t elapsed;
+
+    timer_stop(&apic->timer);
+    apic->timer_divide = saved_reg(regs, REG_TIMER_DIVIDE) & 0xb;
+    apic->timer_initial = saved_reg(regs, REG_TIMER_INITIAL);
+    if (timer_mode(apic) == LVT_TIMER_DEADLINE) {
+        apic->timer_initial = 0;
+        return;
+    }
+    elapsed = (apic->timer_initial - left) * timer_unit(apic);
+    apic->timer_start = arch_time_now() - elapsed;
+    if (left != 0 || (timer_mode(apic) == LVT_TIMER_PERIODIC
+                      && apic->timer_initial != 0)) {
+        timer_set(&apic->timer, apic->timer_start + timer_period(apic));
+    }
+}
+
+int vlapic_load_regs(struct vlapic *apic,
+                     const struct hvm_hw_lapic_regs *regs)
+{
+    uint32_t low = saved_reg(regs, REG_ISR) | saved_reg(regs, REG_TMR)
+                   | saved_reg(regs, REG_IRR);
+
+    if ((low & NO_VECTORS) != 0
+        || saved_reg(regs, REG_TIMER_CURRENT)
+           > saved_reg(regs, REG_TIMER_INITIAL)) {
+        return -EINVAL;
+    }
+    for (uint32_t i = 0; i < 8; i++) {
+        apic->isr[i] = saved_reg(regs, REG_ISR + i);
+        WRITE_ONCE(apic->tmr[i], saved_reg(regs, REG_TMR + i));
+        WRITE_ONCE(apic->irr[i], saved_reg(regs, REG_IRR + i));
+    }
+    for (uint32_t i = 0; i < VLAPIC_LVT_COUNT; i++) {
+        apic->lvt[i] = saved_reg(regs, REG_LVT + i) & lvt_writable[i];
+    }
+    write_svr(apic, saved_reg(regs, REG_SVR));
+    WRITE_ONCE(apic->dfr, saved_reg(regs, REG_DFR) | 0x0fffffff);
+    WRITE_ONCE(apic->ldr, saved_reg(regs, REG_LDR) & 0xff000000);
+    apic->tpr = saved_reg(regs, REG_TPR) & 0xff;
+    apic->vcpu->arch->cr8 = (uint8_t)vlapic_cr8(apic);
+    apic->esr = saved_reg(regs, REG_ESR) & 0xff;
+    apic->esr_next = 0;
+    apic->icr_low = saved_reg(regs, REG_ICR_LOW) & ~(1u << 12);
+    apic->icr_high = saved_reg(regs, REG_ICR_HIGH);
+    load_timer(apic, regs);
+    return 0;
+}
+
+void vlapic_load_done(struct vlapic *apic)
+{
+    vlapic_set_tsc_deadline(apic, apic->tsc_deadline);
 }
 
 /* ---- life ---- */

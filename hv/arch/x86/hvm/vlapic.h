@@ -80,6 +80,19 @@ void vlapic_mmio_write(struct vlapic *apic, uint32_t offset, uint32_t value);
 uint64_t vlapic_tsc_deadline(const struct vlapic *apic);
 void vlapic_set_tsc_deadline(struct vlapic *apic, uint64_t tsc);
 
+/*
+ * The records LAPIC and LAPIC_REGS of public hvm/save.h; the vcpu is paused.
+ * Loading checks a record before it takes any of it: 0 or -EINVAL.  The id
+ * and whether it is the boot processor's stay.  Once the guest's TSC is set,
+ * vlapic_load_done() arms a TSC deadline.
+ */
+void vlapic_save_base(const struct vlapic *apic, struct hvm_hw_lapic *base);
+void vlapic_save_regs(struct vlapic *apic, struct hvm_hw_lapic_regs *regs);
+int vlapic_load_base(struct vlapic *apic, const struct hvm_hw_lapic *base);
+int vlapic_load_regs(struct vlapic *apic,
+                     const struct hvm_hw_lapic_regs *regs);
+void vlapic_load_done(struct vlapic *apic);
+
 static inline struct vlapic *vlapic_of(const struct vcpu *v)
 {
     return v->arch->vlapic;

@@ -40,6 +40,22 @@ static struct vmcb_segment *segment_of(struct vmcb *vmcb,
     return &vmcb->es + name;
 }
 
+/*
+ * Of an interrupt that was cut short and a fault that came up meanwhile, the
+ * fault comes again by itself.
+ */
+static void get_event(const struct svm_vcpu *svm, struct hvm_state *s)
+{
+    bool is_queued = (svm->requeued & VMCB_EVENT_VALID) != 0;
+    uint32_t event = is_queued ? svm->requeued : svm->vmcb->event_inject;
+
+    if (event & VMCB_EVENT_VALID) {
+        s->event = event;
+        s->event_error = is_queued ? svm->requeued_error
+                                   : svm->vmcb->event_error;
+    }
+}
+
 void svm_get_state(struct vcpu *v, struct hvm_state *s)
 {
     struct vmcb *vmcb = v->arch->svm->vmcb;
@@ -65,6 +81,7 @@ void svm_get_state(struct vcpu *v, struct hvm_state *s)
     s->sysenter_esp = vmcb->sysenter_esp;
     s->sysenter_eip = vmcb->sysenter_eip;
     s->pat = vmcb->pat;
+    get_event(v->arch->svm, s);
 }
 
 void svm_set_state(struct vcpu *v, const struct hvm_state *s)
@@ -95,7 +112,8 @@ void svm_set_state(struct vcpu *v, const struct hvm_state *s)
     vmcb->pat = s->pat;
     vmcb->interrupt_shadow = 0;
     vmcb->event_inject = 0;
-    svm->requeued = 0;
+    svm->requeued = s->event;
+    svm->requeued_error = s->event_error;
     svm->asid_cpu = NULL;
 }
 
