@@ -187,6 +187,18 @@ gfn_t arch_pv_gfn(const struct domain *d, enum pv_place place,
                   uint64_t index);
 /* Where 'd' sees the M2P. */
 void arch_pv_m2p(const struct domain *d, struct xen_machphys_mapping *m);
+/* Pages of the M2P: of all that RAM can need, whole 2 MiB. */
+uint64_t arch_pv_m2p_pages(void);
+/* Page 'index' of the M2P, made as needed; mfn_invalid(): no memory. */
+mfn_t arch_pv_m2p_page(uint64_t index);
+/*
+ * What vcpu_guest_context lacks, of 'v', which is paused: the ways in that
+ * only 32-bit user mode has.  Setting: before 'v' first runs.
+ */
+void arch_pv_get_ext_context(struct vcpu *v,
+                             struct xen_domctl_ext_vcpucontext *e);
+void arch_pv_set_ext_context(struct vcpu *v,
+                             const struct xen_domctl_ext_vcpucontext *e);
 
 /* Barriers and atomics beyond the compiler's are in lib/atomic.h. */
 

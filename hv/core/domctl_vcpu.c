@@ -150,6 +150,91 @@ int domctl_get_context(struct domain *d, struct xen_domctl *op)
     return rc;
 }
 
+/* ---- what only who saves a PV domain asks for ---- */
+
+static bool is_canonical(uint64_t address)
+{
+    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+}
+
+int domctl_get_ext_context(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_ext_vcpucontext *e = &op->u.ext_vcpucontext;
+    struct vcpu *v = domctl_vcpu(d, e->vcpu);
+
+    if (v == NULL) {
+        return -ESRCH;
+    }
+    if (v == vcpu_current()) {
+        return -EINVAL;
+    }
+    *e = (struct xen_domctl_ext_vcpucontext){ .vcpu = v->id,
+                                              .size = sizeof(*e) };
+    if (d->is_pv) {
+        vcpu_pause(v);
+        arch_pv_get_ext_context(v, e);
+        vcpu_unpause(v);
+    }
+    return 0;
+}
+
+/* Guests have no machine checks, so that their masks may only be zero. */
+int domctl_set_ext_context(struct domain *d, struct xen_domctl *op)
+{
+    const struct xen_domctl_ext_vcpucontext *e = &op->u.ext_vcpucontext;
+    struct vcpu *v = domctl_vcpu(d, e->vcpu);
+
+    if (v == NULL) {
+        return -ESRCH;
+    }
+    if (v == vcpu_current() ||
+        e->size < offsetof(struct xen_domctl_ext_vcpucontext, mcg_cap)) {
+        return -EINVAL;
+    }
+    if (e->size >= sizeof(*e) &&
+        (e->vmce.caps | e->vmce.mci_ctl2_bank0 | e->vmce.mci_ctl2_bank1)) {
+        return -EPERM;
+    }
+    if (!d->is_pv) {
+        return (e->syscall32_callback_eip | e->sysenter_callback_eip) != 0 ?
+               -EINVAL : 0;
+    }
+    if (!is_canonical(e->syscall32_callback_eip) ||
+        !is_canonical(e->sysenter_callback_eip)) {
+        return -EINVAL;
+    }
+    if (__atomic_load_n(&d->state, __ATOMIC_ACQUIRE) != DOMAIN_BUILDING) {
+        return -EBUSY;
+    }
+    arch_pv_set_ext_context(v, e);
+    return 0;
+}
+
+/* A guest has no XSAVE: all of its FPU state is in vcpu_guest_context. */
+int domctl_get_ext_state(struct domain *d, struct xen_domctl *op)
+{
+    struct xen_domctl_vcpuextstate *e = &op->u.vcpuextstate;
+
+    if (domctl_vcpu(d, e->vcpu) == NULL) {
+        return -ESRCH;
+    }
+    e->xfeature_mask = 0;
+    e->size = 0;
+    return 0;
+}
+
+/* No MSR of a PV guest outlives what vcpu_guest_context has of it. */
+int domctl_get_vcpu_msrs(struct domain *d, struct xen_domctl *op)
+{
+    if (domctl_vcpu(d, op->u.vcpu_msrs.vcpu) == NULL) {
+        return -ESRCH;
+    }
+    op->u.vcpu_msrs.msr_count = 0;
+    return 0;
+}
+
+/* ---- */
+
 int domctl_vcpu_info(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_getvcpuinfo *info = &op->u.getvcpuinfo;

@@ -12,6 +12,8 @@
  *  2. A core frame (shared_info, grant table) stands at one gfn of its
  *     owner: mapping it again takes it away from the old one.
  *  3. At most BATCH elements are done at once.
+ *  4. DOMID_XEN's frames are those of the M2P, which is the identity and
+ *     tells nobody anything.
  */
 #include "core/physmap.h"
 
@@ -26,6 +28,7 @@
 #include "core/xsm.h"
 #include "lib/errno.h"
 #include "lib/minmax.h"
+#include "lib/nospec.h"
 #include "lib/string.h"
 #include "public/window.h"
 
@@ -73,6 +76,32 @@ static int place_foreign(struct domain *d, struct domain *owner, gfn_t from,
     }
     rc = p2m_set(d, to, frame_mfn(f), 0,
                  type == P2M_RAM_RO ? P2M_FOREIGN_RO : P2M_FOREIGN);
+    if (rc != 0) {
+        frame_put(f);
+    }
+    return rc;
+}
+
+/*
+ * What the toolstack may see of DOMID_XEN: the M2P, read-only, at the frame
+ * numbers that XENMEM_machphys_mfn_list tells.
+ */
+static int place_m2p(struct domain *d, uint64_t idx, gfn_t to)
+{
+    uint64_t i = idx - PHYSMAP_M2P_FRAME;
+    struct frame *f;
+    mfn_t m;
+    int rc;
+
+    if (to.v >= P2M_GFN_LIMIT || i >= arch_pv_m2p_pages()) {
+        return -EINVAL;
+    }
+    m = arch_pv_m2p_page(index_nospec(i, arch_pv_m2p_pages()));
+    f = mfn_eq(m, mfn_invalid()) ? NULL : frame_of(m);
+    if (f == NULL || !frame_get_any(f)) {
+        return -ENOMEM;
+    }
+    rc = p2m_set(d, to, m, 0, P2M_FOREIGN_RO);
     if (rc != 0) {
         frame_put(f);
     }
@@ -140,6 +169,12 @@ int physmap_add(struct domain *d, const struct xen_add_to_physmap *op)
     return place(d, op->space, op->idx, gfn(op->gpfn), NULL);
 }
 
+static bool is_of_xen(const struct xen_add_to_physmap_batch *op)
+{
+    return op->space == XENMAPSPACE_gmfn_foreign &&
+           op->u.foreign_domid == DOMID_XEN;
+}
+
 static int add_element(struct domain *d,
                        const struct xen_add_to_physmap_batch *op, uint64_t i,
                        struct domain *owner)
@@ -154,7 +189,8 @@ static int add_element(struct domain *d,
                                      i * sizeof(g)), sizeof(g)) != 0) {
         return -EFAULT;
     }
-    error = place(d, op->space, idx, gfn(g), owner);
+    error = is_of_xen(op) ? place_m2p(d, idx, gfn(g))
+                          : place(d, op->space, idx, gfn(g), owner);
     return guest_write(guest_ptr_add(guest_ptr_of(op->errs.p),
                                      i * sizeof(error)),
                        &error, sizeof(error));
@@ -175,7 +211,9 @@ int physmap_add_batch(struct domain *d,
     if (d->is_pv) {
         return -EACCES;
     }
-    if (op->space == XENMAPSPACE_gmfn_foreign) {
+    if (is_of_xen(op)) {
+        rc = xsm_memory_m2p(vcpu_current()->domain);
+    } else if (op->space == XENMAPSPACE_gmfn_foreign) {
         owner = domain_get_by_id(op->u.foreign_domid);
         if (owner == NULL) {
             return -ESRCH;

@@ -8,6 +8,8 @@
 #include "core/xen_abi.h"
 
 #define PHYSMAP_E820_MAX 128u
+/* DOMID_XEN's frame that is the first page of the M2P. */
+#define PHYSMAP_M2P_FRAME 512u
 
 /* The domain's memory map is 'count' entries from now on: 0, -E. */
 int physmap_set_e820(struct domain *d, const struct e820_entry_abi *entry,

@@ -307,6 +307,18 @@ static long claim(struct guest_ptr arg)
 
 /* ---- limits ---- */
 
+/*
+ * What stands above a PV guest's frames is not its memory, so that its own
+ * word counts, unless that would be an error to who asks.  One that has not
+ * said it yet, as it is being restored, has frame 0.
+ */
+static long pv_max_gfn(const struct domain *d)
+{
+    uint64_t count = READ_ONCE(d->shared_info->arch.max_pfn);
+
+    return count == 0 ? 0 : (long)(min(count, P2M_GFN_LIMIT) - 1);
+}
+
 static long limit(unsigned int op, struct guest_ptr arg)
 {
     struct domain *d;
@@ -330,9 +342,7 @@ static long limit(unsigned int op, struct guest_ptr arg)
             rc = (long)__atomic_load_n(&d->max_pages, __ATOMIC_RELAXED);
             break;
         default:
-            /* What stands above a PV guest's frames is not its memory. */
-            rc = d->is_pv ? (long)READ_ONCE(d->shared_info->arch.max_pfn) - 1
-                          : (long)p2m_max_gfn(d);
+            rc = d->is_pv ? pv_max_gfn(d) : (long)p2m_max_gfn(d);
             break;
         }
     }
@@ -483,6 +493,8 @@ long memory_op(unsigned long cmd, struct guest_ptr arg)
         return physmap_set_memory_map(cur, arg);
     case XENMEM_machphys_mapping:
         return pv_op_m2p_mapping(cur, arg);
+    case XENMEM_machphys_mfn_list:
+        return pv_op_m2p_list(cur, arg);
     case XENMEM_acquire_resource:
         return acquire_resource(cmd, arg);
     case XENMEM_reserved_device_memory_map:

@@ -17,6 +17,7 @@
 #include "core/domain.h"
 #include "core/hypercall.h"
 #include "core/p2m.h"
+#include "core/physmap.h"
 #include "core/vcpu.h"
 #include "core/xsm.h"
 #include "lib/errno.h"
@@ -246,4 +247,35 @@ long pv_op_m2p_mapping(struct domain *d, struct guest_ptr arg)
     }
     arch_pv_m2p(d, &m);
     return guest_write(arg, &m, sizeof(m));
+}
+
+/* The M2P in pieces of 2 MiB: physmap.c shows these frames. */
+#define EXTENT_FRAMES 512u
+
+long pv_op_m2p_list(struct domain *cur, struct guest_ptr arg)
+{
+    struct xen_machphys_mfn_list op;
+    struct guest_ptr to;
+    uint64_t count;
+    int rc = xsm_memory_m2p(cur);
+
+    if (rc != 0) {
+        return rc;
+    }
+    if (guest_read(&op, arg, sizeof(op)) != 0) {
+        return -EFAULT;
+    }
+    to = guest_ptr_of(op.extent_start.p);
+    count = min((uint64_t)op.max_extents,
+                arch_pv_m2p_pages() / EXTENT_FRAMES);
+    for (uint64_t i = 0; i < count; i++) {
+        xen_pfn_t start = PHYSMAP_M2P_FRAME + i * EXTENT_FRAMES;
+
+        if (guest_write(guest_ptr_add(to, i * sizeof(start)), &start,
+                        sizeof(start)) != 0) {
+            return -EFAULT;
+        }
+    }
+    op.nr_extents = (unsigned int)count;
+    return guest_write(arg, &op, sizeof(op));
 }

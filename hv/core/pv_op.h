@@ -12,5 +12,7 @@ int pv_op_hypercall_page(struct domain *d, struct xen_domctl *op);
 int pv_op_frame_info(struct domain *d, struct xen_domctl *op);
 /* XENMEM_machphys_mapping of 'd' itself. */
 long pv_op_m2p_mapping(struct domain *d, struct guest_ptr arg);
+/* XENMEM_machphys_mfn_list, for who saves: where DOMID_XEN has the M2P. */
+long pv_op_m2p_list(struct domain *cur, struct guest_ptr arg);
 
 #endif

@@ -68,6 +68,12 @@ int xsm_memory_resource(struct domain *cur, struct domain *t)
     return control(cur);
 }
 
+/* The M2P, for who saves and restores PV domains. */
+int xsm_memory_m2p(struct domain *cur)
+{
+    return control(cur);
+}
+
 /* Whoever has a window sees and writes all RAM that 't' has. */
 int xsm_memory_window(struct domain *cur, struct domain *t)
 {

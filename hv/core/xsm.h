@@ -18,6 +18,7 @@ int xsm_mca(struct domain *cur);
 int xsm_memory_adjust(struct domain *cur, struct domain *t);
 int xsm_memory_foreign(struct domain *cur, struct domain *t);
 int xsm_memory_resource(struct domain *cur, struct domain *t);
+int xsm_memory_m2p(struct domain *cur);
 int xsm_memory_window(struct domain *cur, struct domain *t);
 int xsm_memory_claim(struct domain *cur, struct domain *t);
 int xsm_grant_query(struct domain *cur, struct domain *t);

@@ -24,6 +24,7 @@ struct arch_vcpu {
     unsigned int on_cpu;        /* [a] CPU + 1 that has its state, 0: none */
     bool is_masked;             /* IF is 0 */
     uint64_t rax;               /* all of a context or HVM record */
+    uint64_t sysenter;          /* all of an extended context */
 };
 
 #define MACHINE_PV_PINS 16u
@@ -76,6 +77,9 @@ bool machine_tlb_read(struct domain *d, uint64_t g, uint64_t *value);
 
 /* Domains that arch_domain_destroy() has not seen. */
 unsigned int machine_domains(void);
+
+/* The frame behind every page of the M2P; it has an owner. */
+void machine_give_m2p(mfn_t m);
 
 /* What was written to the UART since the last call. */
 const char *machine_console(void);

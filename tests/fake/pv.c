@@ -84,3 +84,35 @@ void arch_pv_m2p(const struct domain *d, struct xen_machphys_mapping *m)
         .max_mfn = PV_BASE - 1,
     };
 }
+
+/* One page, which is every page. */
+#define M2P_PAGES 512u
+static mfn_t m2p_page = { INVALID_FRAME };
+
+uint64_t arch_pv_m2p_pages(void)
+{
+    return M2P_PAGES;
+}
+
+mfn_t arch_pv_m2p_page(uint64_t index)
+{
+    (void)index;
+    return m2p_page;
+}
+
+void machine_give_m2p(mfn_t m)
+{
+    m2p_page = m;
+}
+
+void arch_pv_get_ext_context(struct vcpu *v,
+                             struct xen_domctl_ext_vcpucontext *e)
+{
+    e->sysenter_callback_eip = v->arch->sysenter;
+}
+
+void arch_pv_set_ext_context(struct vcpu *v,
+                             const struct xen_domctl_ext_vcpucontext *e)
+{
+    v->arch->sysenter = e->sysenter_callback_eip;
+}

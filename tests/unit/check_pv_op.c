@@ -306,6 +306,146 @@ START_TEST(types_come_for_as_many_frames_as_libxc_asks)
 }
 END_TEST
 
+static long m2p_list(struct xen_machphys_mfn_list *l)
+{
+    return env_call(__HYPERVISOR_memory_op, XENMEM_machphys_mfn_list,
+                    env_arg(l), 0);
+}
+
+/* Maps DOMID_XEN's 'frame' at 'to': the element's error. */
+static int map_of_xen(xen_ulong_t frame, xen_pfn_t to)
+{
+    int error = 99;
+    struct xen_add_to_physmap_batch b = {
+        .domid = DOMID_SELF, .space = XENMAPSPACE_gmfn_foreign, .size = 1,
+        .u.foreign_domid = DOMID_XEN,
+    };
+    long rc;
+
+    b.idxs.p = &frame;
+    b.gpfns.p = &to;
+    b.errs.p = &error;
+    rc = env_call(__HYPERVISOR_memory_op, XENMEM_add_to_physmap_batch,
+                  env_arg(&b), 0);
+    return rc != 0 ? (int)rc : error;
+}
+
+START_TEST(the_m2p_is_shown_read_only)
+{
+    xen_pfn_t start[2] = { 0, 77 };
+    struct xen_machphys_mfn_list l = { .max_extents = 2 };
+    struct frame *page = page_alloc_shared(other);
+    enum p2m_type type;
+    mfn_t m;
+
+    ck_assert_ptr_nonnull(page);
+    machine_give_m2p(frame_mfn(page));
+    l.extent_start.p = start;
+    ck_assert_int_eq(m2p_list(&l), 0);
+    ck_assert_uint_eq(l.nr_extents, 1);
+    ck_assert_uint_ne(start[0], 0);     /* 0 would be a gap */
+    ck_assert_uint_eq(start[1], 77);
+    ck_assert_int_eq(map_of_xen(start[0], 0x8000), 0);
+    ck_assert_int_eq(map_of_xen(start[0] + 511, 0x8001), 0);
+    m = p2m_lookup(control, gfn(0x8001), &type);
+    ck_assert_uint_eq(m.v, frame_mfn(page).v);
+    ck_assert_int_eq(type, P2M_FOREIGN_RO);
+    ck_assert_int_eq(map_of_xen(start[0] - 1, 0x8002), -EINVAL);
+    ck_assert_int_eq(map_of_xen(start[0] + 512, 0x8002), -EINVAL);
+    ck_assert_int_eq(map_of_xen(~0ull, 0x8002), -EINVAL);
+    ck_assert_int_eq(map_of_xen(start[0], P2M_GFN_LIMIT), -EINVAL);
+    machine_give_m2p(mfn_invalid());
+    ck_assert_int_eq(map_of_xen(start[0], 0x8002), -ENOMEM);
+    ck_assert_int_eq(p2m_remove(control, gfn(0x8000), 0), 0);
+    ck_assert_int_eq(p2m_remove(control, gfn(0x8001), 0), 0);
+    frame_disown(page);
+}
+END_TEST
+
+START_TEST(a_guest_is_not_shown_the_m2p_of_xen)
+{
+    xen_pfn_t start;
+    struct xen_machphys_mfn_list l = { .max_extents = 1 };
+
+    l.extent_start.p = &start;
+    env_run(other->vcpu[0]);
+    ck_assert_int_eq(m2p_list(&l), -EPERM);
+    ck_assert_int_eq(map_of_xen(512, 0x8000), -EPERM);
+}
+END_TEST
+
+START_TEST(the_rest_of_a_vcpus_context_comes_back)
+{
+    struct xen_domctl op = { .domain = pv->id };
+    struct xen_domctl_ext_vcpucontext *e = &op.u.ext_vcpucontext;
+
+    pv->vcpu[1]->arch->sysenter = 0x1234;
+    e->vcpu = 1;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_get_ext_vcpucontext, &op), 0);
+    ck_assert_uint_eq(e->size, sizeof(*e));
+    ck_assert_uint_eq(e->sysenter_callback_eip, 0x1234);
+    e->sysenter_callback_eip = 0x5678;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_set_ext_vcpucontext, &op), 0);
+    ck_assert_uint_eq(pv->vcpu[1]->arch->sysenter, 0x5678);
+    e->vmce.caps = 1;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_set_ext_vcpucontext, &op), -EPERM);
+    e->vmce.caps = 0;
+    e->syscall32_callback_eip = 1ull << 47;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_set_ext_vcpucontext, &op),
+                     -EINVAL);
+    e->syscall32_callback_eip = 0;
+    e->size = 8;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_set_ext_vcpucontext, &op),
+                     -EINVAL);
+    e->size = sizeof(*e);
+    pv->state = DOMAIN_RUNNING;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_set_ext_vcpucontext, &op), -EBUSY);
+    pv->state = DOMAIN_BUILDING;
+    e->vcpu = 2;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_get_ext_vcpucontext, &op), -ESRCH);
+    ck_assert_int_eq(control_op(XEN_DOMCTL_set_ext_vcpucontext, &op), -ESRCH);
+}
+END_TEST
+
+/*
+ * libxc asks before it restores, and took -1 for -EPERM.  A guest's word could
+ * be -ERESTART: then who asked never had an answer.
+ */
+START_TEST(a_domain_without_a_map_has_frame_0)
+{
+    domid_t id = pv->id;
+
+    ck_assert_int_eq(env_call(__HYPERVISOR_memory_op, XENMEM_maximum_gpfn,
+                              env_arg(&id), 0), 0);
+    pv->shared_info->arch.max_pfn = 77;
+    ck_assert_int_eq(env_call(__HYPERVISOR_memory_op, XENMEM_maximum_gpfn,
+                              env_arg(&id), 0), 76);
+    pv->shared_info->arch.max_pfn = (unsigned long)-ERESTART + 1;
+    ck_assert_int_eq(env_call(__HYPERVISOR_memory_op, XENMEM_maximum_gpfn,
+                              env_arg(&id), 0), P2M_GFN_LIMIT - 1);
+}
+END_TEST
+
+START_TEST(a_vcpu_has_no_other_state)
+{
+    struct xen_domctl op = { .domain = pv->id };
+
+    op.u.vcpuextstate.vcpu = 1;
+    op.u.vcpuextstate.size = 7;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpuextstate, &op), 0);
+    ck_assert_uint_eq(op.u.vcpuextstate.xfeature_mask, 0);
+    ck_assert_uint_eq(op.u.vcpuextstate.size, 0);
+    op.u.vcpuextstate.vcpu = 2;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpuextstate, &op), -ESRCH);
+    op.u.vcpu_msrs.vcpu = 1;
+    op.u.vcpu_msrs.msr_count = 7;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_get_vcpu_msrs, &op), 0);
+    ck_assert_uint_eq(op.u.vcpu_msrs.msr_count, 0);
+    op.u.vcpu_msrs.vcpu = 2;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_get_vcpu_msrs, &op), -ESRCH);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("pv_op");
@@ -327,6 +467,11 @@ static Suite *suite(void)
     t = unit_case(s, "save");
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, types_come_for_as_many_frames_as_libxc_asks);
+    tcase_add_test(t, the_m2p_is_shown_read_only);
+    tcase_add_test(t, a_guest_is_not_shown_the_m2p_of_xen);
+    tcase_add_test(t, the_rest_of_a_vcpus_context_comes_back);
+    tcase_add_test(t, a_domain_without_a_map_has_frame_0);
+    tcase_add_test(t, a_vcpu_has_no_other_state);
     return s;
 }
 

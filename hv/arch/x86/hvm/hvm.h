@@ -216,6 +216,7 @@ bool hvm_inject_gp(struct vcpu *v);
 bool hvm_inject_ud(struct vcpu *v);
 /* The general registers, rip and rflags, in the ABI's form. */
 void hvm_regs_to_user(const struct hvm_regs *r, struct cpu_user_regs *u);
+void hvm_regs_from_user(const struct cpu_user_regs *u, struct hvm_regs *r);
 /* Sets 'v' to the state after INIT and 'entry' page (SIPI): CS = entry<<8. */
 void hvm_vcpu_reset(struct vcpu *v, uint8_t sipi_vector);
 

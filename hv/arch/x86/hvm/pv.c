@@ -142,8 +142,15 @@ static int set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 
 int pv_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
-    int rc = set_context(v, c);
+    struct domain *d = v->domain;
+    int rc;
 
+    if (v->is_initialised
+        && __atomic_load_n(&d->state, __ATOMIC_ACQUIRE) != DOMAIN_BUILDING) {
+        pv_set_registers(v, c);
+        return 0;
+    }
+    rc = set_context(v, c);
     if (rc != 0) {
         return rc;
     }

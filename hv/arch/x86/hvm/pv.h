@@ -60,6 +60,8 @@ static inline bool is_pv(const struct domain *d)
 void pv_get_context(struct vcpu *v, struct vcpu_guest_context *c);
 /* 0, or what pv_memory_complete() says. */
 int pv_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
+/* Of a vcpu that has run: its general registers and FPU. */
+void pv_set_registers(struct vcpu *v, const struct vcpu_guest_context *c);
 
 /* ---- pv_memory.c ---- */
 

@@ -9,6 +9,8 @@
  *
  *  1. The vcpu is paused.  What the personality keeps is read as the guest's
  *     word: it is shown, nothing depends on it.
+ *  2. A vcpu that has run keeps all but its registers: what else there is may
+ *     be changed by the guest alone.
  */
 #include "core/arch.h"
 #include "hvm/pv.h"
@@ -126,4 +128,95 @@ void pv_get_context(struct vcpu *v, struct vcpu_guest_context *c)
     }
     c->debugreg[6] = s.dr6;
     c->debugreg[7] = s.dr7;
+}
+
+/* ---- back into a vcpu that has run ---- */
+
+#define FLAG_IF 0x200ull
+/* What user mode may set: pvkern/boot.c has the same. */
+#define CONTEXT_FLAGS 0x254dd5ull
+#define FLAG_IOPL 0x3000ull
+
+static uint64_t flags_of(const struct cpu_user_regs *u)
+{
+    return (u->rflags & CONTEXT_FLAGS & ~FLAG_IOPL) | FLAG_IF | 2;
+}
+
+static void to_machine(const struct cpu_user_regs *u, struct hvm_regs *r)
+{
+    hvm_regs_from_user(u, r);
+    r->rflags = flags_of(u);
+}
+
+static void to_frame(const struct cpu_user_regs *u, struct pvk_regs *f)
+{
+    f->rax = u->rax;
+    f->rbx = u->rbx;
+    f->rcx = u->rcx;
+    f->rdx = u->rdx;
+    f->rsi = u->rsi;
+    f->rdi = u->rdi;
+    f->rbp = u->rbp;
+    f->rsp = u->rsp;
+    f->r8 = u->r8;
+    f->r9 = u->r9;
+    f->r10 = u->r10;
+    f->r11 = u->r11;
+    f->r12 = u->r12;
+    f->r13 = u->r13;
+    f->r14 = u->r14;
+    f->r15 = u->r15;
+    f->rip = u->rip;
+    f->rflags = flags_of(u);
+}
+
+void pv_set_registers(struct vcpu *v, const struct vcpu_guest_context *c)
+{
+    char *at = v->arch->pv->stack_top_page + PAGE_SIZE
+               - sizeof(struct pvk_regs);
+    struct pvk_regs frame;
+    struct hvm_state s;
+
+    hvm_ops->get_state(v, &s);
+    if ((s.segment[HVM_SS].attr >> CPL_SHIFT & 3) == 3) {
+        to_machine(&c->user_regs, &v->arch->regs);
+    } else {
+        memcpy(&frame, at, sizeof(frame));
+        to_frame(&c->user_regs, &frame);
+        memcpy(at, &frame, sizeof(frame));
+        if (frame.vector == PVK_FROM_SYSCALL) {
+            v->arch->regs.gpr[HVM_RAX] = c->user_regs.rax;
+        }
+    }
+    if (c->flags & VGCF_i387_valid) {
+        hvm_ops->set_fpu(v, &c->fpu_ctxt);
+    }
+}
+
+/* ---- the ways in that only 32-bit user mode has ---- */
+
+void arch_pv_get_ext_context(struct vcpu *v,
+                             struct xen_domctl_ext_vcpucontext *e)
+{
+    const struct pvk_callback *on = v->arch->pv->shared->callback;
+
+    e->syscall32_callback_eip = on[PVK_ON_SYSCALL32].address;
+    e->syscall32_disables_events = on[PVK_ON_SYSCALL32].masks_events != 0;
+    e->sysenter_callback_eip = on[PVK_ON_SYSENTER].address;
+    e->sysenter_disables_events = on[PVK_ON_SYSENTER].masks_events != 0;
+}
+
+void arch_pv_set_ext_context(struct vcpu *v,
+                             const struct xen_domctl_ext_vcpucontext *e)
+{
+    struct pvk_callback *on = v->arch->pv->shared->callback;
+
+    on[PVK_ON_SYSCALL32] = (struct pvk_callback){
+        .address = e->syscall32_callback_eip,
+        .masks_events = e->syscall32_disables_events != 0,
+    };
+    on[PVK_ON_SYSENTER] = (struct pvk_callback){
+        .address = e->sysenter_callback_eip,
+        .masks_events = e->sysenter_disables_events != 0,
+    };
 }

@@ -79,7 +79,7 @@ void pv_init(void)
         memcpy(page, pv_image_start + i * PAGE_SIZE, PAGE_SIZE);
         text[i] = arch_virt_to_mfn(page);
     }
-    m2p_limit = arch_max_mfn() / WORDS + 1;
+    m2p_limit = arch_pv_m2p_pages();
     m2p = kmem_alloc_array(m2p_limit, sizeof(*m2p));
     if (m2p == NULL) {
         panic("no memory for the M2P");
@@ -405,6 +405,20 @@ static uint64_t *m2p_page(uint64_t i)
     spin_unlock(&m2p_lock);
     page_free_core(made, 0);
     return page;
+}
+
+uint64_t arch_pv_m2p_pages(void)
+{
+    uint64_t pages = arch_max_mfn() / WORDS + 1;
+
+    return (pages + FRAMES_2M - 1) / FRAMES_2M * FRAMES_2M;
+}
+
+mfn_t arch_pv_m2p_page(uint64_t index)
+{
+    uint64_t *page = m2p_page(index);
+
+    return page == NULL ? mfn_invalid() : arch_virt_to_mfn(page);
 }
 
 static int map_m2p(struct domain *d, uint64_t i)

@@ -42,7 +42,7 @@ void hvm_regs_to_user(const struct hvm_regs *r, struct cpu_user_regs *u)
     u->rflags = r->rflags;
 }
 
-static void regs_from_user(const struct cpu_user_regs *u, struct hvm_regs *r)
+void hvm_regs_from_user(const struct cpu_user_regs *u, struct hvm_regs *r)
 {
     r->gpr[HVM_RAX] = u->rax;
     r->gpr[HVM_RBX] = u->rbx;
@@ -131,7 +131,7 @@ static int set_pvh_context(struct vcpu *v, const struct vcpu_guest_context *c)
     for (unsigned int i = 0; i < 4; i++) {
         v->arch->dr[i] = c->debugreg[i];
     }
-    regs_from_user(&c->user_regs, &v->arch->regs);
+    hvm_regs_from_user(&c->user_regs, &v->arch->regs);
     if (c->flags & VGCF_i387_valid) {
         hvm_ops->set_fpu(v, &c->fpu_ctxt);
     }
