@@ -35,6 +35,7 @@
 #define AHEAD 96u
 #define MAPPING 32u
 #define ANY_QUEUE 0xffffu
+#define NO_REQUEST 0xffffu
 
 struct want {
     bool hashed;
@@ -217,13 +218,17 @@ static unsigned int receive_some(bool hashed)
 static void storm(void)
 {
     xen_netif_ctrl_sring_t *ring = local_front_ctrl_ring(receiver);
+    union xen_netif_ctrl_sring_entry *entries = ring->ring;
     RING_IDX prod = ring->req_prod;
 
     for (unsigned int i = 0; i < 100; i++) {
         local_front_ctrl_kick(receiver);
     }
+    /* What answers left in a slot would be a request, to stop hashing, say. */
     while (prod - __atomic_load_n(&ring->rsp_prod, __ATOMIC_ACQUIRE) < 128) {
-        prod++;
+        entries[prod++ % 128].req = (struct xen_netif_ctrl_request){
+            .type = NO_REQUEST,
+        };
     }
     __atomic_store_n(&ring->req_prod, prod, __ATOMIC_RELEASE);
 }
