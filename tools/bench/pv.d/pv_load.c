@@ -294,7 +294,7 @@ static int compare(const void *a, const void *b)
 
 static void measure(const struct load *l)
 {
-    int64_t took[BATCHES_MAX];
+    int64_t took[BATCHES_MAX] = { 0 };
 
     run_on(0);
     (void)l->run(l->count);         /* what it needs is there from now on */
