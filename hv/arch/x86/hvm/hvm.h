@@ -101,11 +101,14 @@ struct hvm_ops {
                              uint64_t cr2);
     /* False while IF=0, in an interrupt shadow, or an event is queued. */
     bool (*can_inject)(struct vcpu *v);
+    /* Without can_inject(), it waits until the guest can take it. */
     void (*inject_interrupt)(struct vcpu *v, unsigned int vector);
+    /* Is one injected that the guest did not take yet? */
+    bool (*has_interrupt)(struct vcpu *v);
     /* As for interrupts, but IF does not matter; NMI blocking does. */
     bool (*can_inject_nmi)(struct vcpu *v);
     void (*inject_nmi)(struct vcpu *v);
-    /* Is an event on its way whose delivery was cut short? */
+    /* Did the last exit cut an event's delivery short? */
     bool (*has_event)(struct vcpu *v);
     /* Exit as soon as can_inject() would be true (or no more). */
     void (*set_window)(struct vcpu *v, bool wanted);

@@ -329,13 +329,10 @@ void pv_prepare_entry(struct vcpu *v)
         v->arch->pv->shared->nmi_pending = 1;
         v->arch->pv->nmi_due = true;
     }
-    if (!evtchn_is_upcall_pending(v) && !v->arch->pv->nmi_due) {
-        hvm_ops->set_window(v, false);
-    } else if (hvm_ops->can_inject(v)) {
+    /* One that is under way finds whatever comes until it is taken. */
+    if ((evtchn_is_upcall_pending(v) || v->arch->pv->nmi_due)
+        && !hvm_ops->has_interrupt(v)) {
         v->arch->pv->nmi_due = false;
         hvm_ops->inject_interrupt(v, PVK_EVENT_VECTOR);
-        hvm_ops->set_window(v, false);
-    } else {
-        hvm_ops->set_window(v, true);
     }
 }

@@ -2,13 +2,21 @@
 /*
  * Events on their way into a guest (APM vol. 2, 15.20, 15.21).
  *
- *   inject_*  -> event_inject -> VMRUN delivers it
- *                     ^                | an exit cuts the delivery short
- *   deliver_requeued -'<-- requeued <--'
+ *   inject_exception, _nmi -> event_inject -> VMRUN delivers it
+ *                                  ^              | an exit cuts it short
+ *                                  '- requeued <--'
+ *   inject_interrupt -> interrupt -> v_irq -> taken when IF allows it
+ *                           ^                     | cut short, or an exit
+ *                           '---------------------' came before
  *
  * 1. At most one event is in event_inject; an exception may replace an
- *    exception that is to be delivered again (its instruction restarts),
- *    never an interrupt: that waits in requeued.
+ *    exception that is to be delivered again (its instruction restarts).
+ * 2. 'interrupt' is valid from the injection until the guest took it.  It
+ *    goes in as a virtual interrupt, not as an injected event: QEMU (7.2 to
+ *    10) leaves an injected interrupt's vector where another CPU's TLB flush
+ *    makes it deliver the vector once more, IF or not.
+ * 3. v_irq serves the window for the next interrupt too.  While a window is
+ *    wanted, 'interrupt' goes in as an injected event after all.
  */
 #include "svm/svm.h"
 
@@ -43,25 +51,42 @@ void svm_inject_exception(struct vcpu *v, unsigned int vector, int error,
 
 bool svm_has_event(struct vcpu *v)
 {
-    return ((vmcb_of(v)->event_inject | v->arch->svm->requeued)
+    return vmcb_of(v)->exit_int_info & VMCB_EVENT_VALID;
+}
+
+static bool is_under_way(struct vcpu *v)
+{
+    const struct svm_vcpu *s = v->arch->svm;
+
+    return ((s->vmcb->event_inject | s->requeued | s->interrupt)
             & VMCB_EVENT_VALID) != 0;
+}
+
+static bool is_interruptible(struct vcpu *v)
+{
+    return (v->arch->regs.rflags & RFLAGS_IF)
+           && !(vmcb_of(v)->interrupt_shadow & 1);
 }
 
 bool svm_can_inject(struct vcpu *v)
 {
-    return !svm_has_event(v) && (v->arch->regs.rflags & RFLAGS_IF)
-           && !(vmcb_of(v)->interrupt_shadow & 1);
+    return !is_under_way(v) && is_interruptible(v);
 }
 
 void svm_inject_interrupt(struct vcpu *v, unsigned int vector)
 {
-    vmcb_of(v)->event_inject = VMCB_EVENT_VALID | VMCB_EVENT_INTERRUPT
-                               | vector;
+    v->arch->svm->interrupt = VMCB_EVENT_VALID | VMCB_EVENT_INTERRUPT
+                              | vector;
+}
+
+bool svm_has_interrupt(struct vcpu *v)
+{
+    return v->arch->svm->interrupt & VMCB_EVENT_VALID;
 }
 
 bool svm_can_inject_nmi(struct vcpu *v)
 {
-    return !svm_has_event(v) && !(vmcb_of(v)->interrupt_shadow & 1);
+    return !is_under_way(v) && !(vmcb_of(v)->interrupt_shadow & 1);
 }
 
 void svm_inject_nmi(struct vcpu *v)
@@ -86,21 +111,73 @@ void svm_set_window(struct vcpu *v, bool wanted)
     }
 }
 
+static bool is_window_open(const struct vmcb *vmcb)
+{
+    return vmcb->intercept1 & VMCB_VINTR;
+}
+
+/* INT3, INTO, INT n: their instruction executes again instead. */
+static bool is_of_instruction(uint32_t event)
+{
+    uint32_t type = event & VMCB_EVENT_TYPE;
+    uint32_t vector = event & VMCB_EVENT_VECTOR;
+
+    return type == VMCB_EVENT_SOFTWARE
+           || (type == VMCB_EVENT_EXCEPTION
+               && (vector == VECTOR_BREAKPOINT || vector == VECTOR_OVERFLOW));
+}
+
+/* QEMU calls a virtual interrupt that was cut short an exception. */
+static bool is_interrupt(const struct svm_vcpu *s, uint32_t event)
+{
+    return (event & VMCB_EVENT_TYPE) == VMCB_EVENT_INTERRUPT
+           || ((event & VMCB_EVENT_TYPE) == VMCB_EVENT_EXCEPTION
+               && s->in_v_irq && s->vmcb->v_irq
+               && ((event ^ s->interrupt) & VMCB_EVENT_VECTOR) == 0);
+}
+
+static void requeue_event(struct svm_vcpu *s, uint32_t cut_short)
+{
+    if (is_interrupt(s, cut_short)) {
+        s->interrupt = cut_short & (VMCB_EVENT_VALID | VMCB_EVENT_VECTOR);
+    } else {
+        s->requeued = is_of_instruction(cut_short) ? 0 : cut_short;
+        s->requeued_error = s->vmcb->exit_int_error;
+    }
+}
+
 void svm_requeue(struct vcpu *v)
 {
     struct svm_vcpu *s = v->arch->svm;
+    struct vmcb *vmcb = s->vmcb;
 
-    s->vmcb->event_inject = 0;
-    if (s->vmcb->exit_int_info & VMCB_EVENT_VALID) {
-        s->requeued = s->vmcb->exit_int_info;
-        s->requeued_error = s->vmcb->exit_int_error;
-        /* INT3, INTO, INT n: their instruction executes again instead. */
-        if ((s->requeued & VMCB_EVENT_TYPE) == VMCB_EVENT_SOFTWARE
-            || ((s->requeued & VMCB_EVENT_TYPE) == VMCB_EVENT_EXCEPTION
-                && ((s->requeued & 0xff) == VECTOR_BREAKPOINT
-                    || (s->requeued & 0xff) == VECTOR_OVERFLOW))) {
-            s->requeued = 0;
-        }
+    if (s->in_v_irq && !vmcb->v_irq) {
+        s->interrupt = 0;       /* taken, or cut short: below */
+    }
+    vmcb->event_inject = 0;
+    if (vmcb->exit_int_info & VMCB_EVENT_VALID) {
+        requeue_event(s, vmcb->exit_int_info);
+    }
+    if (s->in_v_irq) {
+        s->in_v_irq = false;
+        vmcb->v_irq = 0;
+    }
+}
+
+static void deliver_interrupt(struct vcpu *v)
+{
+    struct svm_vcpu *s = v->arch->svm;
+    struct vmcb *vmcb = s->vmcb;
+
+    if (!is_window_open(vmcb)) {
+        vmcb->v_irq = 1;
+        vmcb->v_prio = VMCB_V_PRIO_HIGHEST;
+        vmcb->v_vector = s->interrupt & VMCB_EVENT_VECTOR;
+        s->in_v_irq = true;
+    } else if (!(vmcb->event_inject & VMCB_EVENT_VALID)
+               && is_interruptible(v)) {
+        vmcb->event_inject = s->interrupt;
+        s->interrupt = 0;
     }
 }
 
@@ -113,5 +190,8 @@ void svm_deliver_requeued(struct vcpu *v)
         s->vmcb->event_inject = s->requeued;
         s->vmcb->event_error = s->requeued_error;
         s->requeued = 0;
+    }
+    if (s->interrupt & VMCB_EVENT_VALID) {
+        deliver_interrupt(v);
     }
 }

@@ -41,19 +41,30 @@ static struct vmcb_segment *segment_of(struct vmcb *vmcb,
 }
 
 /*
- * Of an interrupt that was cut short and a fault that came up meanwhile, the
- * fault comes again by itself.
+ * Of an interrupt that the guest did not take yet and a fault that came up
+ * meanwhile, the fault comes again by itself.
  */
 static void get_event(const struct svm_vcpu *svm, struct hvm_state *s)
 {
-    bool is_queued = (svm->requeued & VMCB_EVENT_VALID) != 0;
-    uint32_t event = is_queued ? svm->requeued : svm->vmcb->event_inject;
-
-    if (event & VMCB_EVENT_VALID) {
-        s->event = event;
-        s->event_error = is_queued ? svm->requeued_error
-                                   : svm->vmcb->event_error;
+    if (svm->interrupt & VMCB_EVENT_VALID) {
+        s->event = svm->interrupt;
+    } else if (svm->requeued & VMCB_EVENT_VALID) {
+        s->event = svm->requeued;
+        s->event_error = svm->requeued_error;
+    } else if (svm->vmcb->event_inject & VMCB_EVENT_VALID) {
+        s->event = svm->vmcb->event_inject;
+        s->event_error = svm->vmcb->event_error;
     }
+}
+
+static void set_event(struct svm_vcpu *svm, const struct hvm_state *s)
+{
+    bool is_interrupt = (s->event & VMCB_EVENT_TYPE) == VMCB_EVENT_INTERRUPT;
+
+    svm->vmcb->event_inject = 0;
+    svm->interrupt = is_interrupt ? s->event : 0;
+    svm->requeued = is_interrupt ? 0 : s->event;
+    svm->requeued_error = s->event_error;
 }
 
 void svm_get_state(struct vcpu *v, struct hvm_state *s)
@@ -111,9 +122,7 @@ void svm_set_state(struct vcpu *v, const struct hvm_state *s)
     vmcb->sysenter_eip = s->sysenter_eip;
     vmcb->pat = s->pat;
     vmcb->interrupt_shadow = 0;
-    vmcb->event_inject = 0;
-    svm->requeued = s->event;
-    svm->requeued_error = s->event_error;
+    set_event(svm, s);
     svm->asid_cpu = NULL;
 }
 

@@ -243,6 +243,7 @@ static const struct hvm_ops ops = {
     .has_event = svm_has_event,
     .can_inject = svm_can_inject,
     .inject_interrupt = svm_inject_interrupt,
+    .has_interrupt = svm_has_interrupt,
     .can_inject_nmi = svm_can_inject_nmi,
     .inject_nmi = svm_inject_nmi,
     .set_window = svm_set_window,

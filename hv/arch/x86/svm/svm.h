@@ -19,6 +19,8 @@ struct svm_vcpu {
     uint32_t flushed;           /* [o] */
     /* An event whose delivery an exit cut short: to be delivered again. */
     uint32_t requeued, requeued_error; /* [o] */
+    uint32_t interrupt;         /* [o] VALID and vector: not taken yet */
+    bool in_v_irq;              /* [o] it is in the control block's v_irq */
     bool nmi_blocked;           /* [o] from NMI to IRET, as far as known */
     bool dr_loaded;             /* [o] DR0-3 are the guest's */
     void *fpu;                  /* [I] XSAVE or FXSAVE image */
@@ -61,12 +63,13 @@ void svm_inject_exception(struct vcpu *v, unsigned int vector, int error,
 bool svm_has_event(struct vcpu *v);
 bool svm_can_inject(struct vcpu *v);
 void svm_inject_interrupt(struct vcpu *v, unsigned int vector);
+bool svm_has_interrupt(struct vcpu *v);
 bool svm_can_inject_nmi(struct vcpu *v);
 void svm_inject_nmi(struct vcpu *v);
 void svm_set_window(struct vcpu *v, bool wanted);
-/* Takes over what the exit cut short. */
+/* Takes over what the exit cut short or came before. */
 void svm_requeue(struct vcpu *v);
-/* Hands it to the control block if nothing else is to be injected. */
+/* Hands what waits to the control block: last before VMRUN. */
 void svm_deliver_requeued(struct vcpu *v);
 
 /* fpu.c */

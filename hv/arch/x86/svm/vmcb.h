@@ -109,6 +109,7 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "vmcb");
 #define VMCB_EVENT_VALID (1u << 31)
 #define VMCB_EVENT_ERROR (1u << 11)
 #define VMCB_EVENT_TYPE (7u << 8)
+#define VMCB_EVENT_VECTOR 0xffu
 #define VMCB_EVENT_INTERRUPT (0u << 8)
 #define VMCB_EVENT_NMI (2u << 8)
 #define VMCB_EVENT_EXCEPTION (3u << 8)
