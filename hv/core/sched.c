@@ -714,7 +714,8 @@ static bool pick_once(struct run_queue *rq)
     }
     if (next == NULL) {
         go_idle(rq, now);
-        return !steal(rq);          /* after the bit: invariant 4 */
+        /* After the bit: invariant 4.  leave() may have queued 'prev' here. */
+        return !steal(rq) && !READ_ONCE(rq->must_look);
     }
     spin_lock(&rq->lock);
     head = head_of(rq);

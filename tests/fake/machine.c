@@ -62,6 +62,7 @@ static _Thread_local struct lock_track track;
 void (*machine_on_shutdown)(unsigned int how);
 void (*machine_on_kick)(unsigned int cpu);
 void (*machine_on_program)(unsigned int cpu, uint64_t deadline);
+void (*machine_on_leave)(struct vcpu *v);
 
 static void __attribute__((noreturn)) wrong(const char *what)
 {
@@ -547,6 +548,9 @@ void arch_vcpu_switch_from(struct vcpu *v)
     if (__atomic_exchange_n(&v->arch->on_cpu, 0, __ATOMIC_SEQ_CST)
         != this_cpu + 1) {
         wrong("a vcpu left a CPU that it was not on");
+    }
+    if (machine_on_leave != NULL) {
+        machine_on_leave(v);
     }
 }
 

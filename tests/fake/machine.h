@@ -89,6 +89,8 @@ extern void (*machine_on_shutdown)(unsigned int how);
 /* Told of arch_cpu_kick() and arch_timer_program(); NULL: nobody is. */
 extern void (*machine_on_kick)(unsigned int cpu);
 extern void (*machine_on_program)(unsigned int cpu, uint64_t deadline);
+/* Told while 'v' leaves this CPU, as other CPUs may act then; NULL: nobody. */
+extern void (*machine_on_leave)(struct vcpu *v);
 
 /* tests/fake/sched.c: 'v' is what this CPU runs; NULL: nothing. */
 void machine_run(struct vcpu *v);

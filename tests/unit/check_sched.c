@@ -413,6 +413,40 @@ START_TEST(test_work_conserving)
 }
 END_TEST
 
+static void wake_while_leaving(struct vcpu *v)
+{
+    machine_on_leave = NULL;
+    machine_set_cpu(1);
+    vcpu_unblock(v);
+    machine_set_cpu(0);
+}
+
+/*
+ * The event comes from another CPU while this one takes the vcpu off, to be
+ * idle.  The vcpu was queued then, and the CPU went to sleep beside it: a
+ * guest's interrupt came with the CPU's next one, if ever.
+ */
+START_TEST(test_woken_while_leaving)
+{
+    struct domain *d;
+    struct vcpu *v;
+
+    start(2);
+    d = guest(256, 2);          /* one for each CPU */
+    go(d);
+    settle();
+    v = running[0];
+    ck_assert_ptr_nonnull(v);
+    ck_assert_ptr_nonnull(running[1]);
+    machine_on_leave = wake_while_leaving;
+    v->is_blocked = true;
+    kicked[0] = true;
+    settle();
+    ck_assert_ptr_null(machine_on_leave);
+    ck_assert_ptr_eq(running[0], v);
+}
+END_TEST
+
 START_TEST(test_affinity)
 {
     uint64_t mask[SCHED_AFFINITY_WORDS] = { 2 };
@@ -584,6 +618,7 @@ int main(void)
     tcase_add_test(tc, test_interactive_beside_pollers);
     tcase_add_test(tc, test_interactive_at_high_rate);
     tcase_add_test(tc, test_work_conserving);
+    tcase_add_test(tc, test_woken_while_leaving);
     tcase_add_test(tc, test_affinity);
     tcase_add_test(tc, test_restricted);
     tcase_add_test(tc, test_pause_stops_at_once);
