@@ -15,23 +15,35 @@
 #define NS_PER_MS 1000000ull
 #define WAIT_MS 20000u          /* for what comes at once on an idle host */
 #define TRAMPOLINE 0x9000ul
+#define STORM_ROUNDS 20000u
+#define RFLAGS_IF 0x200u
 #define ICR_INIT 0x4500u
 #define ICR_SIPI 0x4600u
 
-enum command { IDLE, ANSWER, HALT, STOP, BLOCK, SPIN, DOWN };
+enum command { IDLE, ANSWER, HALT, STOP, BLOCK, SPIN, DOWN, STORM };
 
 static volatile uint32_t ap_runs, ap_woke, ap_ipis, bsp_ipis, ap_apic_id;
 static volatile uint32_t command;
 static volatile uint32_t never;
+static volatile uint32_t ap_upcalls, untimely;
+static volatile bool storm_is_over;
 static uint8_t *ap_stack;
 static uint32_t ap_id_apic;
 static struct vcpu_info *ap_info;
 
 /* ---- the second vcpu ---- */
 
+/* Nothing may interrupt where interrupts are off. */
+static void note_when(const struct trap_frame *frame)
+{
+    if (!(frame->rflags & RFLAGS_IF)) {
+        untimely++;
+    }
+}
+
 static void take_ipi(struct trap_frame *frame)
 {
-    (void)frame;
+    note_when(frame);
     if (rdmsr(X2APIC_ID) == ap_id_apic) {
         ap_ipis++;
     } else {
@@ -73,6 +85,14 @@ static void ap_loop(void)
                 cpu_pause();
             }
             irq_disable();
+            break;
+        case STORM:
+            irq_enable();
+            while (!storm_is_over) {
+                continue;
+            }
+            irq_disable();
+            ap_woke++;
             break;
         case DOWN:
             (void)vcpu_op(VCPUOP_down, 1, NULL);
@@ -322,7 +342,8 @@ static void test_poll(void)
 /* An upcall to vcpu 1 ends its block. */
 static void take_upcall(struct trap_frame *frame)
 {
-    (void)frame;
+    note_when(frame);
+    ap_upcalls++;
     ap_info->evtchn_upcall_pending = 0;
     ap_info->evtchn_pending_sel = 0;
     apic_eoi();
@@ -348,6 +369,42 @@ static void test_block(void)
     guest_case(wait_for(&ap_woke, WAIT_MS), "block-woken", "%u", ap_woke);
 }
 
+/*
+ * Interrupts of two kinds at a vcpu that runs, so that one often waits for the
+ * other or for the hypervisor's own.  QEMU delivered one twice, the second
+ * time at the first instruction of its handler; Linux's dom0 died of that.
+ */
+static void test_storm(void)
+{
+    struct evtchn_bind_ipi ipi = { .vcpu = 1 };
+    struct xen_hvm_param callback = {
+        .domid = DOMID_SELF, .index = HVM_PARAM_CALLBACK_IRQ,
+        .value = 2ull << 56 | VECTOR,
+    };
+    struct shared_info *s = guest_shared();
+    struct evtchn_send send;
+
+    guest_equal("storm-bind", evtchn_op(EVTCHNOP_bind_ipi, &ipi), 0);
+    guest_equal("storm-callback", hvm_op(HVMOP_set_param, &callback), 0);
+    s->evtchn_mask[ipi.port / 64] &= ~(1ull << ipi.port % 64);
+    send.port = ipi.port;
+    ap_ipis = ap_upcalls = untimely = ap_woke = 0;
+    (void)say(STORM);
+    for (unsigned int i = 0; i < STORM_ROUNDS; i++) {
+        s->evtchn_pending[ipi.port / 64] &= ~(1ull << ipi.port % 64);
+        (void)evtchn_op(EVTCHNOP_send, &send);
+        apic_send(ap_id_apic, IPI_VECTOR);
+    }
+    storm_is_over = true;
+    guest_case(wait_for(&ap_woke, WAIT_MS), "storm-ends", "%u", ap_woke);
+    guest_case(ap_ipis > 0 && ap_upcalls > 0 && untimely == 0, "storm",
+               "%u IPIs, %u upcalls, %u where interrupts were off", ap_ipis,
+               ap_upcalls, untimely);
+    callback.value = 0;
+    guest_equal("storm-no-callback", hvm_op(HVMOP_set_param, &callback), 0);
+    s->evtchn_mask[ipi.port / 64] |= 1ull << ipi.port % 64;
+}
+
 void guest_main(void)
 {
     ap_stack = guest_pages(2);
@@ -365,6 +422,7 @@ void guest_main(void)
     test_ipis("init");
     test_stop();
     test_ipis("stopped");
+    test_storm();
     test_block();
     guest_case(ap_info->time.tsc_to_system_mul != 0, "vcpu-info-time", "%u",
                ap_info->time.tsc_to_system_mul);

@@ -164,6 +164,7 @@ void svm_exit(struct vcpu *v)
     case EXIT_INIT:
         break;
     case EXIT_VINTR:
+    case EXIT_IRET:
         perfc_count(PERFC_EXIT_WINDOW);
         svm_set_window(v, false);
         break;

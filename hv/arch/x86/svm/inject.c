@@ -12,11 +12,12 @@
  * 1. At most one event is in event_inject; an exception may replace an
  *    exception that is to be delivered again (its instruction restarts).
  * 2. 'interrupt' is valid from the injection until the guest took it.  It
- *    goes in as a virtual interrupt, not as an injected event: QEMU (7.2 to
- *    10) leaves an injected interrupt's vector where another CPU's TLB flush
- *    makes it deliver the vector once more, IF or not.
- * 3. v_irq serves the window for the next interrupt too.  While a window is
- *    wanted, 'interrupt' goes in as an injected event after all.
+ *    goes in as a virtual interrupt, never as an injected event: QEMU (7.2 to
+ *    10) keeps an injected interrupt's vector, and a kick from another CPU
+ *    that comes late makes it deliver the vector once more, IF or not.
+ * 3. A window for the next interrupt is a virtual interrupt that exits.  While
+ *    v_irq has a real one, which is taken at once, the window is the IRET of
+ *    its handler.
  */
 #include "svm/svm.h"
 
@@ -97,23 +98,7 @@ void svm_inject_nmi(struct vcpu *v)
 
 void svm_set_window(struct vcpu *v, bool wanted)
 {
-    struct vmcb *vmcb = vmcb_of(v);
-
-    if (wanted) {
-        vmcb->intercept1 |= VMCB_VINTR;
-        vmcb->v_irq = 1;
-        vmcb->v_prio = VMCB_V_PRIO_HIGHEST;
-        vmcb->v_vector = 0;
-    } else {
-        vmcb->intercept1 &= ~VMCB_VINTR;
-        vmcb->v_irq = 0;
-        vmcb->v_prio = 0;
-    }
-}
-
-static bool is_window_open(const struct vmcb *vmcb)
-{
-    return vmcb->intercept1 & VMCB_VINTR;
+    v->arch->svm->wants_window = wanted;
 }
 
 /* INT3, INTO, INT n: their instruction executes again instead. */
@@ -158,40 +143,38 @@ void svm_requeue(struct vcpu *v)
     if (vmcb->exit_int_info & VMCB_EVENT_VALID) {
         requeue_event(s, vmcb->exit_int_info);
     }
-    if (s->in_v_irq) {
-        s->in_v_irq = false;
-        vmcb->v_irq = 0;
-    }
+    s->in_v_irq = false;
+    vmcb->v_irq = 0;
 }
 
-static void deliver_interrupt(struct vcpu *v)
+static void set_virtual(struct vmcb *vmcb, unsigned int vector, uint32_t exits)
+{
+    vmcb->v_irq = 1;
+    vmcb->v_prio = VMCB_V_PRIO_HIGHEST;
+    vmcb->v_vector = (uint8_t)vector;
+    vmcb->intercept1 |= exits;
+}
+
+void svm_deliver(struct vcpu *v)
 {
     struct svm_vcpu *s = v->arch->svm;
     struct vmcb *vmcb = s->vmcb;
-
-    if (!is_window_open(vmcb)) {
-        vmcb->v_irq = 1;
-        vmcb->v_prio = VMCB_V_PRIO_HIGHEST;
-        vmcb->v_vector = s->interrupt & VMCB_EVENT_VECTOR;
-        s->in_v_irq = true;
-    } else if (!(vmcb->event_inject & VMCB_EVENT_VALID)
-               && is_interruptible(v)) {
-        vmcb->event_inject = s->interrupt;
-        s->interrupt = 0;
-    }
-}
-
-void svm_deliver_requeued(struct vcpu *v)
-{
-    struct svm_vcpu *s = v->arch->svm;
+    bool waits = s->interrupt & VMCB_EVENT_VALID;
 
     if ((s->requeued & VMCB_EVENT_VALID)
-        && !(s->vmcb->event_inject & VMCB_EVENT_VALID)) {
-        s->vmcb->event_inject = s->requeued;
-        s->vmcb->event_error = s->requeued_error;
+        && !(vmcb->event_inject & VMCB_EVENT_VALID)) {
+        vmcb->event_inject = s->requeued;
+        vmcb->event_error = s->requeued_error;
         s->requeued = 0;
     }
-    if (s->interrupt & VMCB_EVENT_VALID) {
-        deliver_interrupt(v);
+    vmcb->intercept1 &= ~(VMCB_VINTR | VMCB_IRET);
+    if (waits && (!s->wants_window
+                  || (is_interruptible(v)
+                      && !(vmcb->event_inject & VMCB_EVENT_VALID)))) {
+        set_virtual(vmcb, s->interrupt & VMCB_EVENT_VECTOR,
+                    s->wants_window ? VMCB_IRET : 0);
+        s->in_v_irq = true;
+    } else if (s->wants_window) {
+        set_virtual(vmcb, 0, VMCB_VINTR);
     }
 }

@@ -211,7 +211,7 @@ static void enter(struct vcpu *v)
     struct cpu *cpu = this_cpu();
     struct svm_vcpu *s = v->arch->svm;
 
-    svm_deliver_requeued(v);
+    svm_deliver(v);
     regs_to_vmcb(v, s->vmcb);
     __atomic_store_n(&cpu->guest_domain, v->domain, __ATOMIC_SEQ_CST);
     memory_barrier();

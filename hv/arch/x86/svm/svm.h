@@ -21,6 +21,7 @@ struct svm_vcpu {
     uint32_t requeued, requeued_error; /* [o] */
     uint32_t interrupt;         /* [o] VALID and vector: not taken yet */
     bool in_v_irq;              /* [o] it is in the control block's v_irq */
+    bool wants_window;          /* [o] to exit when the next one can go in */
     bool nmi_blocked;           /* [o] from NMI to IRET, as far as known */
     bool dr_loaded;             /* [o] DR0-3 are the guest's */
     void *fpu;                  /* [I] XSAVE or FXSAVE image */
@@ -70,7 +71,7 @@ void svm_set_window(struct vcpu *v, bool wanted);
 /* Takes over what the exit cut short or came before. */
 void svm_requeue(struct vcpu *v);
 /* Hands what waits to the control block: last before VMRUN. */
-void svm_deliver_requeued(struct vcpu *v);
+void svm_deliver(struct vcpu *v);
 
 /* fpu.c */
 void *svm_fpu_alloc(void);

@@ -82,6 +82,7 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "vmcb");
 #define VMCB_RDPMC (1u << 15)
 #define VMCB_CPUID (1u << 18)
 #define VMCB_INVD (1u << 22)
+#define VMCB_IRET (1u << 20)
 #define VMCB_HLT (1u << 24)
 #define VMCB_INVLPGA (1u << 26)
 #define VMCB_IOIO (1u << 27)
@@ -126,6 +127,7 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "vmcb");
 #define EXIT_VINTR 0x64
 #define EXIT_RDPMC 0x6f
 #define EXIT_CPUID 0x72
+#define EXIT_IRET 0x74
 #define EXIT_INVD 0x76
 #define EXIT_HLT 0x78
 #define EXIT_INVLPGA 0x7a
