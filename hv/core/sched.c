@@ -714,8 +714,11 @@ static bool pick_once(struct run_queue *rq)
     }
     if (next == NULL) {
         go_idle(rq, now);
-        /* After the bit: invariant 4.  leave() may have queued 'prev' here. */
-        return !steal(rq) && !READ_ONCE(rq->must_look);
+        /*
+         * After the bit: invariant 4.  Here too one may wait by now: what
+         * leave() put back, or who came while the last one seemed to run.
+         */
+        return READ_ONCE(rq->count) == 0 && !steal(rq);
     }
     spin_lock(&rq->lock);
     head = head_of(rq);
