@@ -105,6 +105,7 @@ READ_CR(0)
 READ_CR(2)
 READ_CR(3)
 READ_CR(4)
+READ_CR(8)
 #undef READ_CR
 
 #define READ_DR(n)                                                      \

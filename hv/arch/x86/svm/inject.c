@@ -11,14 +11,20 @@
  *
  * 1. At most one event is in event_inject; an exception may replace an
  *    exception that is to be delivered again (its instruction restarts).
- * 2. 'interrupt' is valid from the injection until the guest took it.  It
- *    goes in as a virtual interrupt, never as an injected event: QEMU (7.2 to
- *    10) keeps an injected interrupt's vector, and a kick from another CPU
- *    that comes late makes it deliver the vector once more, IF or not.
+ * 2. 'interrupt' is valid from the injection until the guest took it.
  * 3. A window for the next interrupt is a virtual interrupt that exits.  While
  *    v_irq has a real one, which is taken at once, the window is the IRET of
  *    its handler.
+ *
+ * Interrupts go in as virtual ones, never as injected events, because of
+ * QEMU's emulation (7.2 to 10): that keeps an injected interrupt's vector, and
+ * when the CPU leaves its inner loop before the guest's next exit, as after
+ * another CPU's late kick, it is delivered once more, IF or not.  With a
+ * virtual interrupt VMRUN can lose a kick that comes just then, so:
+ *
+ * 4. After such a run the local APIC is made to look again.
  */
+#include "insn.h"
 #include "svm/svm.h"
 
 #define RFLAGS_IF 0x200
@@ -142,6 +148,9 @@ void svm_requeue(struct vcpu *v)
     vmcb->event_inject = 0;
     if (vmcb->exit_int_info & VMCB_EVENT_VALID) {
         requeue_event(s, vmcb->exit_int_info);
+    }
+    if (vmcb->intercept1 & VMCB_VINTR || s->in_v_irq) {
+        write_cr8(0);           /* invariant 4 */
     }
     s->in_v_irq = false;
     vmcb->v_irq = 0;
