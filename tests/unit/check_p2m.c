@@ -390,6 +390,39 @@ START_TEST(test_lookups_beside_updates)
 }
 END_TEST
 
+/* Counts what no frame of 'd' ever held: it was free, or another's. */
+static void *reads(void *arg)
+{
+    uint64_t strange = 0, word;
+
+    (void)arg;
+    machine_set_cpu(1);
+    while (!__atomic_load_n(&is_over, __ATOMIC_SEQ_CST)) {
+        for (unsigned int i = 0; i < 64; i++) {
+            strange += p2m_read(d, &word, (BASE + i) << 12, sizeof(word)) == 0
+                       && word != 0;
+        }
+    }
+    return (void *)(uintptr_t)strange;
+}
+
+START_TEST(test_reads_beside_updates)
+{
+    pthread_t thread;
+    void *strange;
+
+    is_over = false;
+    pthread_create(&thread, NULL, reads, NULL);
+    for (unsigned int i = 0; i < 20000; i++) {
+        put_ram(BASE + i % 64, 0);
+        ck_assert_int_eq(p2m_remove(d, gfn(BASE + i % 64), 0), 0);
+    }
+    __atomic_store_n(&is_over, true, __ATOMIC_SEQ_CST);
+    pthread_join(thread, &strange);
+    ck_assert_ptr_null(strange);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("p2m");
@@ -411,5 +444,6 @@ int main(void)
     tcase_add_test(tc, test_guest_physical_access);
     tcase_add_test(tc, test_random_against_model);
     tcase_add_test(tc, test_lookups_beside_updates);
+    tcase_add_test(tc, test_reads_beside_updates);
     return unit_run(suite);
 }

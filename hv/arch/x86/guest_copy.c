@@ -5,7 +5,8 @@
  * hvm_ops for the paging registers.
  *
  *  1. Each level's entry is read once.
- *  2. The frame copied to or from is referenced meanwhile.
+ *  2. The frame copied to is referenced meanwhile, the one copied from by
+ *     p2m_read()'s rules.
  *  3. Accessed and dirty bits are not set: the ABI's buffers are pinned.
  *  4. Paging off is a flat space; of the paging modes only long mode counts:
  *     hypercalls come from 64-bit code.
@@ -94,18 +95,19 @@ static int copy_page(struct vcpu *v, uint64_t va, void *buf, size_t size,
     if (guest_copy_translate(v, va, write, &gpa) != 0) {
         return -EFAULT;
     }
+    if (!write) {
+        return p2m_read(v->domain, buf, gpa, size);
+    }
     f = p2m_get_frame(v->domain, gfn(gpa >> PAGE_SHIFT), &type);
     if (f == NULL) {
         return -EFAULT;
     }
     at = (char *)arch_frame_map(frame_mfn(f)) + (gpa & ~PAGE_MASK);
-    if (!write) {
-        memcpy(buf, at, size);
-    } else if (is_writable(type)) {
+    if (is_writable(type)) {
         memcpy(at, buf, size);
     }
     frame_put(f);
-    return write && !is_writable(type) ? -EFAULT : 0;
+    return is_writable(type) ? 0 : -EFAULT;
 }
 
 static int copy(uint64_t va, char *buf, size_t size, bool write)
