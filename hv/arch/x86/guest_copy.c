@@ -10,6 +10,8 @@
  *  3. Accessed and dirty bits are not set: the ABI's buffers are pinned.
  *  4. Paging off is a flat space; of the paging modes only long mode counts:
  *     hypercalls come from 64-bit code.
+ *  5. A PV vcpu's personality may have fetched an argument already: then it
+ *     is in the page that both share, and is as much the guest's word.
  */
 #include "core/arch.h"
 #include "core/p2m.h"
@@ -110,10 +112,27 @@ static int copy_page(struct vcpu *v, uint64_t va, void *buf, size_t size,
     return is_writable(type) ? 0 : -EFAULT;
 }
 
+/* The personality's place for an argument (pvkern/hypercall.c), or NULL. */
+static void *argument_at(struct vcpu *v, uint64_t va, size_t size)
+{
+    uint64_t offset = va - PVK_AREA(v->id) - offsetof(struct pvk_vcpu, arg);
+
+    if (v->arch->pv == NULL || size > PVK_ARG_WORDS * 8
+        || offset > PVK_ARG_WORDS * 8 - size) {
+        return NULL;
+    }
+    return (char *)v->arch->pv->shared->arg + offset;
+}
+
 static int copy(uint64_t va, char *buf, size_t size, bool write)
 {
     struct vcpu *v = vcpu_current();
+    void *argument = argument_at(v, va, size);
 
+    if (argument != NULL) {
+        memcpy(write ? argument : buf, write ? buf : argument, size);
+        return 0;
+    }
     while (size > 0) {
         size_t part = min(size, (size_t)(PAGE_SIZE - (va & ~PAGE_MASK)));
         int rc = copy_page(v, va, buf, part, write);

@@ -7,6 +7,8 @@
  *     cost no exit.
  *  2. The hypervisor restarts a long operation at our VMMCALL: to us it
  *     only takes its time, and other vcpus and domains go on meanwhile.
+ *  3. What a small argument of a frequent call says we fetch into v->arg: the
+ *     hypervisor knows that page and has no page tables to walk.
  */
 #include "lib/errno.h"
 #include "pvkern/guest.h"
@@ -20,6 +22,11 @@
 #define DR7_ALLOWED 0xffff03fful
 #define DR6_RESERVED 0xffff0ff0ul
 #define DR6_ALLOWED 0xfffffffful
+
+_Static_assert(sizeof(struct vcpu_set_singleshot_timer) <= PVK_ARG_WORDS * 8
+               && sizeof(struct evtchn_send) <= PVK_ARG_WORDS * 8
+               && sizeof(struct evtchn_unmask) <= PVK_ARG_WORDS * 8,
+               "they fit into v->arg");
 
 /* ---- the CPU ---- */
 
@@ -233,6 +240,35 @@ long hypercall_get_debugreg(struct pvk_vcpu *v, unsigned int reg)
 
 /* ---- those of the hypervisor that change something here ---- */
 
+/* a[n] points to 'size' bytes, which the hypervisor only reads. */
+static long forward(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6],
+                    unsigned int n, size_t size)
+{
+    uint64_t b[6];
+
+    if (!guest_get(v->arg, a[n], size)) {
+        return -EFAULT;
+    }
+    for (unsigned int i = 0; i < 6; i++) {
+        b[i] = i == n ? (uint64_t)v->arg : a[i];
+    }
+    return vmmcall(nr, b);
+}
+
+static long event_channel_op(struct pvk_vcpu *v, const uint64_t a[6])
+{
+    switch (a[0]) {
+    case EVTCHNOP_send:
+        return forward(v, __HYPERVISOR_event_channel_op, a, 1,
+                       sizeof(struct evtchn_send));
+    case EVTCHNOP_unmask:
+        return forward(v, __HYPERVISOR_event_channel_op, a, 1,
+                       sizeof(struct evtchn_unmask));
+    default:
+        return vmmcall(__HYPERVISOR_event_channel_op, a);
+    }
+}
+
 /* The hypervisor moved the record of vcpu 'id': so do we. */
 static void follow_info(uint64_t id, uint64_t arg)
 {
@@ -244,10 +280,15 @@ static void follow_info(uint64_t id, uint64_t arg)
     }
 }
 
-static long vcpu_op(const uint64_t a[6])
+static long vcpu_op(struct pvk_vcpu *v, const uint64_t a[6])
 {
-    long result = vmmcall(__HYPERVISOR_vcpu_op, a);
+    long result;
 
+    if (a[0] == VCPUOP_set_singleshot_timer) {
+        return forward(v, __HYPERVISOR_vcpu_op, a, 2,
+                       sizeof(struct vcpu_set_singleshot_timer));
+    }
+    result = vmmcall(__HYPERVISOR_vcpu_op, a);
     if (result == 0 && a[0] == VCPUOP_register_vcpu_info) {
         follow_info(a[1], a[2]);
     }
@@ -355,12 +396,14 @@ static long dispatch(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6])
         return callback_op(v, a[0], a[1]);
     case __HYPERVISOR_nmi_op:
         return nmi_op(v, a[0], a[1]);
+    case __HYPERVISOR_event_channel_op:
+        return event_channel_op(v, a);
     case __HYPERVISOR_grant_table_op:
         return grant_table_op(v, a);
     case __HYPERVISOR_xen_version:
         return xen_version(a);
     case __HYPERVISOR_vcpu_op:
-        return vcpu_op(a);
+        return vcpu_op(v, a);
     case __HYPERVISOR_physdev_op:
         return physdev_op(v, a);
     case __HYPERVISOR_xenpmu_op:

@@ -93,6 +93,8 @@
 #define PVK_RECORD_PINNED 8u
 #define PVK_RECORD_USE 16u
 
+#define PVK_ARG_WORDS 4
+
 #define PVK_MAGIC 0x6b767067    /* "gpvk" */
 
 #ifndef __ASSEMBLER__
@@ -170,6 +172,7 @@ struct pvk_vcpu {
     uint32_t ldt_count;
     uint32_t gdt_count;         /* entries of the guest's GDT */
     uint64_t gdt_frame[PVK_GDT_FRAMES];
+    uint64_t arg[PVK_ARG_WORDS]; /* a forwarded hypercall's argument */
     uint32_t iopl;              /* 0..3, as by PHYSDEVOP_set_iopl */
     uint32_t nmi_pending;       /* set by the hypervisor */
     struct pvk_tss tss;
