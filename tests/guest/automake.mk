@@ -146,6 +146,7 @@ libpv_a_CCASFLAGS = -g -fno-pic
 
 pv_kernels = \
 	tests/guest/pv_abi \
+	tests/guest/pv_cost \
 	tests/guest/pv_die \
 	tests/guest/pv_entry \
 	tests/guest/pv_fuzz
@@ -162,6 +163,13 @@ tests_guest_pv_abi_CFLAGS = $(pv_cflags)
 tests_guest_pv_abi_LDFLAGS = $(pv_ldflags)
 tests_guest_pv_abi_LDADD = libpv.a
 EXTRA_tests_guest_pv_abi_DEPENDENCIES = $(pv_depends)
+
+tests_guest_pv_cost_SOURCES = tests/guest/pv_cost.c
+tests_guest_pv_cost_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_cost_CFLAGS = $(pv_cflags)
+tests_guest_pv_cost_LDFLAGS = $(pv_ldflags)
+tests_guest_pv_cost_LDADD = libpv.a
+EXTRA_tests_guest_pv_cost_DEPENDENCIES = $(pv_depends)
 
 tests_guest_pv_die_SOURCES = tests/guest/pv_die.c
 tests_guest_pv_die_CPPFLAGS = $(guest_cppflags)
@@ -189,7 +197,8 @@ $(libguest_a_OBJECTS) $(libpv_a_OBJECTS) $(tests_guest_boot_OBJECTS) \
 $(tests_guest_bounds_OBJECTS) $(tests_guest_evtchn_OBJECTS) \
 $(tests_guest_fuzz_host_OBJECTS) $(tests_guest_hostile_calls_OBJECTS) \
 $(tests_guest_hostile_cpu_OBJECTS) $(tests_guest_pv_abi_OBJECTS) \
-$(tests_guest_pv_die_OBJECTS) $(tests_guest_pv_entry_OBJECTS) \
+$(tests_guest_pv_cost_OBJECTS) $(tests_guest_pv_die_OBJECTS) \
+$(tests_guest_pv_entry_OBJECTS) \
 $(tests_guest_pv_fuzz_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
 $(tests_guest_pvh_fuzz_OBJECTS) $(tests_guest_smp_OBJECTS) \
 $(tests_guest_time_OBJECTS): | hv/abi/xen
