@@ -118,7 +118,7 @@ CLEANFILES += hv/abi/xen
 hv_cppflags = -DGANTRY_VERSION='"$(PACKAGE_VERSION)"' -nostdinc -isystem `$(CC) -print-file-name=include` \
 	-idirafter hv/abi -I$(top_srcdir)/hv -I$(top_srcdir)/hv/arch/x86
 HV_DEBUG_CPPFLAGS = -DHV_DEBUG
-hv_cflags = $(WARN_CFLAGS) -std=gnu11 -O2 -g -ffreestanding -fno-pic \
+hv_cflags = $(WARN_CFLAGS) -std=gnu11 -O2 $(HV_LTO) -g -ffreestanding -fno-pic \
 	-mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 	-fno-stack-protector -fno-strict-aliasing -fno-common \
 	-fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
@@ -155,7 +155,8 @@ pvkern_sources = \
 noinst_PROGRAMS += hv/pvkern.elf
 hv_pvkern_elf_SOURCES = $(pvkern_sources) $(hv_lib_freestanding_sources)
 hv_pvkern_elf_CPPFLAGS = $(hv_cppflags)
-hv_pvkern_elf_CFLAGS = $(WARN_CFLAGS) -std=gnu11 -O2 -g -ffreestanding \
+hv_pvkern_elf_CFLAGS = $(WARN_CFLAGS) -std=gnu11 -O2 $(HV_LTO) -g \
+	-ffreestanding \
 	-fpie -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
 	-fno-stack-protector -fno-strict-aliasing -fno-common \
 	-fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
