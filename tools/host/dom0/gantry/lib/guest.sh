@@ -156,8 +156,9 @@ dpdk_ovs() {
     dpdk_vswitchd
 }
 
+# dpdk_vswitchd [OPTION...]
 dpdk_vswitchd() {
-    ovs-vswitchd-dpdk unix:/run/openvswitch/db.sock --detach \
+    ovs-vswitchd-dpdk unix:/run/openvswitch/db.sock --detach "$@" \
         --pidfile=/run/openvswitch/ovs-vswitchd.pid \
         --unixctl=/run/openvswitch/vswitchd.ctl -vconsole:off \
         --log-file=/var/log/openvswitch/ovs-vswitchd.log
