@@ -911,9 +911,11 @@ static bool peek(struct domain *d, uint64_t gpa, void *dst, size_t size)
         return false;
     }
     leaf = walk(d->p2m, g);
+    if (leaf.entry == 0 || arch_p2m_type(leaf.entry) == P2M_MMIO) {
+        return false;
+    }
     m = leaf_mfn(&leaf, g);
-    if (leaf.entry == 0 || arch_p2m_type(leaf.entry) == P2M_MMIO
-        || frame_of(m) == NULL) {
+    if (frame_of(m) == NULL) {
         return false;
     }
     memcpy(dst, (char *)arch_frame_map(m) + (gpa & (PAGE_SIZE - 1)), size);

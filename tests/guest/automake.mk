@@ -198,7 +198,6 @@ $(tests_guest_bounds_OBJECTS) $(tests_guest_evtchn_OBJECTS) \
 $(tests_guest_fuzz_host_OBJECTS) $(tests_guest_hostile_calls_OBJECTS) \
 $(tests_guest_hostile_cpu_OBJECTS) $(tests_guest_pv_abi_OBJECTS) \
 $(tests_guest_pv_cost_OBJECTS) $(tests_guest_pv_die_OBJECTS) \
-$(tests_guest_pv_entry_OBJECTS) \
-$(tests_guest_pv_fuzz_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
-$(tests_guest_pvh_fuzz_OBJECTS) $(tests_guest_smp_OBJECTS) \
-$(tests_guest_time_OBJECTS): | hv/abi/xen
+$(tests_guest_pv_entry_OBJECTS) $(tests_guest_pv_fuzz_OBJECTS) \
+$(tests_guest_pv_host_OBJECTS) $(tests_guest_pvh_fuzz_OBJECTS) \
+$(tests_guest_smp_OBJECTS) $(tests_guest_time_OBJECTS): | hv/abi/xen
