@@ -19,7 +19,9 @@
 #define PM_TIMER_HZ 3579545ull
 #define PM_TIMER_MASK 0xffffffu
 #define PIT_HZ 1193182ull
-#define SAMPLE_MS 20u
+#define PIT_MASK 0xffffu        /* it comes round after 55 ms */
+#define SAMPLE_MS 40u
+#define LOOKS 16u
 #define SECOND 1000000000ull
 #define TIMER_MAX (2 * SECOND) /* the loop programs it again then */
 
@@ -89,32 +91,87 @@ static void set_scale(uint64_t hz)
     scale_mul = mul > UINT32_MAX ? UINT32_MAX : (uint32_t)mul;
 }
 
-/* Waits SAMPLE_MS by the PM timer; the ticks that really passed. */
-static uint64_t wait_pm_timer(void)
-{
-    uint32_t start = inl((uint16_t)acpi_facts.pm_timer_port);
-    uint32_t passed;
+/* ---- the rates, against a clock of known rate ---- */
 
-    do {
-        passed = (inl((uint16_t)acpi_facts.pm_timer_port) - start) &
-                 PM_TIMER_MASK;
-    } while (passed < PM_TIMER_HZ * SAMPLE_MS / 1000);
-    return passed;
+struct reference {
+    uint32_t (*read)(void);
+    uint32_t mask;
+    uint64_t hz;
+};
+
+static uint32_t read_pm_timer(void)
+{
+    return inl((uint16_t)acpi_facts.pm_timer_port);
 }
 
-/* Waits SAMPLE_MS by channel 2 of the PIT, gated by port 0x61. */
-static uint64_t wait_pit(void)
+/* Channel 2, which counts down. */
+static uint32_t read_pit(void)
 {
-    uint32_t ticks = (uint32_t)(PIT_HZ * SAMPLE_MS / 1000);
+    uint32_t low;
 
-    outb(0x61, (uint8_t)((inb(0x61) & ~2) | 1));
+    outb(0x43, 0x80);
+    low = inb(0x42);
+    return -(inb(0x42) << 8 | low);
+}
+
+static struct reference find_reference(void)
+{
+    if (acpi_facts.pm_timer_port != 0) {
+        return (struct reference) { read_pm_timer, PM_TIMER_MASK,
+                                    PM_TIMER_HZ };
+    }
+    outb(0x61, (uint8_t)((inb(0x61) & ~2) | 1));    /* gated by port 0x61 */
     outb(0x43, 0xb0);
-    outb(0x42, (uint8_t)ticks);
-    outb(0x42, (uint8_t)(ticks >> 8));
-    while (!(inb(0x61) & 0x20)) {
+    outb(0x42, 0xff);
+    outb(0x42, 0xff);
+    return (struct reference) { read_pit, PIT_MASK, PIT_HZ };
+}
+
+struct moment {
+    uint64_t tsc;
+    uint32_t count, apic;
+};
+
+/*
+ * All clocks at one moment: of some looks the one that took least time. What
+ * comes between two reads (an SMI, under a hypervisor anything) is a look's
+ * error, and of a sample as short as this a microsecond is many ppm.
+ */
+static struct moment look(const struct reference *reference)
+{
+    struct moment best = { 0 };
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned int i = 0; i < LOOKS; i++) {
+        uint64_t start = rdtsc();
+        uint32_t count = reference->read();
+        uint64_t took = rdtsc() - start;
+
+        if (took < least) {
+            least = took;
+            best = (struct moment) { start + took / 2, count,
+                                     apic_timer_count() };
+        }
+    }
+    return best;
+}
+
+static void measure_rates(void)
+{
+    const struct reference reference = find_reference();
+    uint64_t wait = reference.hz * SAMPLE_MS / 1000, passed;
+    struct moment first, last;
+
+    apic_timer_set(UINT32_MAX);
+    first = look(&reference);
+    while (((reference.read() - first.count) & reference.mask) < wait) {
         cpu_relax();
     }
-    return ticks;
+    last = look(&reference);
+    apic_timer_set(0);
+    passed = (last.count - first.count) & reference.mask;
+    tsc_hz = mul_div(last.tsc - first.tsc, reference.hz, passed);
+    apic_hz = mul_div(first.apic - last.apic, reference.hz, passed);
 }
 
 void time_delay_us(uint32_t us)
@@ -174,23 +231,7 @@ static uint64_t read_rtc(void)
 
 void time_init(void)
 {
-    uint64_t start, ticks, hz, passed;
-    uint32_t apic_end;
-
-    apic_timer_set(UINT32_MAX);
-    start = rdtsc();
-    if (acpi_facts.pm_timer_port != 0) {
-        passed = wait_pm_timer();
-        hz = PM_TIMER_HZ;
-    } else {
-        passed = wait_pit();
-        hz = PIT_HZ;
-    }
-    ticks = rdtsc() - start;
-    apic_end = apic_timer_count();
-    apic_timer_set(0);
-    tsc_hz = mul_div(ticks, hz, passed);
-    apic_hz = (UINT32_MAX - apic_end) * hz / passed;
+    measure_rates();
     set_scale(tsc_hz);
     tsc_base = rdtsc();
     boot_wallclock = read_rtc() * SECOND;
