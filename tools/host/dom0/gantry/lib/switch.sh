@@ -50,16 +50,18 @@ kernel_switch() {
     echo 'vif.default.script="vif-openvswitch"' >> /etc/xen/xl.conf
 }
 
-# Mbit/s received, from iperf3's JSON on standard input.
+# Mbit/s received, from iperf3's JSON on standard input, or what went wrong.
 iperf_mbit() {
-    tr -d ' \t\r' | awk -F: '/"sum_received"/ { inside = 1 }
+    tr -d ' \t\r' | awk -F: '/"error"/ { print > "/dev/stderr" }
+        /"sum_received"/ { inside = 1 }
         inside && /"bits_per_second"/ { sub(",", "", $2)
             printf "%.1f\n", $2 / 1e6; exit }'
 }
 
 # Thousand packets a second that arrived, from iperf3's JSON of a UDP run.
 iperf_kpps() {
-    tr -d ' \t\r' | awk -F: '/^"sum"/ { inside = 1 }
+    tr -d ' \t\r' | awk -F: '/"error"/ { print > "/dev/stderr" }
+        /^"sum"/ { inside = 1 }
         inside && /"seconds"/ { s = $2 + 0 }
         inside && /"packets"/ { p = $2 + 0 }
         inside && /"lost_packets"/ { l = $2 + 0 }
