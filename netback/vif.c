@@ -183,14 +183,14 @@ static void unwatch(struct vif *vif, struct xs_handle *xs)
 static bool look(struct vif *vif, struct xs_handle *xs,
                  struct vif_view *view)
 {
+    int there = xenbus_domain_is_there(xs, vif->config.domid);
     unsigned long domid;
 
-    memset(view, 0, sizeof(*view));
-    errno = 0;
-    view->domain = xs_is_domain_introduced(xs, vif->config.domid);
-    if (!view->domain && errno != 0) {
+    if (there < 0 && there != -EACCES) {
         return false;
     }
+    memset(view, 0, sizeof(*view));
+    view->domain = there != 0;      /* a driver domain has the directory */
     view->directory = xenbus_read_number(xs, vif->backend, "frontend-id",
                                          UINT16_MAX, &domid) == 0;
     view->online = xenbus_read_flag(xs, vif->backend, "online", true);

@@ -96,14 +96,20 @@ void vif_control_unwatch(int fd)
     (void)epoll_ctl(control.rings, EPOLL_CTL_DEL, fd, NULL);
 }
 
+/* Of domains' ends xenstored tells the privileged only: to a driver domain a
+ * vif ends with its directory. */
+static bool watch_ends(struct xs_handle *xs)
+{
+    return xs_watch(xs, "@releaseDomain", RELEASE_TOKEN) || errno == EACCES;
+}
+
 static bool open_store(void)
 {
     if (control.xs != NULL) {
         return true;
     }
     control.xs = xs_open(0);
-    if (control.xs != NULL &&
-        xs_watch(control.xs, "@releaseDomain", RELEASE_TOKEN)) {
+    if (control.xs != NULL && watch_ends(control.xs)) {
         control.complained = false;
         vif_journal_clean(control.xs);
         return true;

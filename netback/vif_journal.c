@@ -137,6 +137,23 @@ void vif_journal_close(struct vif *vif)
     }
 }
 
+/* Is the guest gone, or in a driver domain, which is not told of guests, the
+ * vif's directory? */
+static bool is_gone(struct xs_handle *xs, unsigned int domid,
+                    unsigned int handle)
+{
+    int there = xenbus_domain_is_there(xs, domid);
+    char dir[XENBUS_PATH_MAX];
+    unsigned long frontend;
+
+    if (there != -EACCES) {
+        return there == 0;
+    }
+    snprintf(dir, sizeof(dir), "backend/vif/%u/%u", domid, handle);
+    return xenbus_read_number(xs, dir, "frontend-id", UINT16_MAX,
+                              &frontend) == -ENOENT;
+}
+
 /* A local one's identity begins with its socket's path; see vif_local.c. */
 static bool is_stale(void *xs, const char *file, const char *identity)
 {
@@ -145,8 +162,7 @@ static bool is_stale(void *xs, const char *file, const char *identity)
     struct stat st;
 
     if (sscanf(file, "vif%u.%u", &domid, &handle) == 2) {
-        errno = 0;
-        return xs != NULL && !xs_is_domain_introduced(xs, domid) && errno == 0;
+        return xs != NULL && is_gone(xs, domid, handle);
     }
     if (strncmp(file, LOCAL_PREFIX, strlen(LOCAL_PREFIX)) != 0) {
         return false;

@@ -28,6 +28,7 @@ static struct {
     unsigned int watch_count;
     unsigned int writes;
     bool introduced;
+    bool unprivileged;
     bool broken;
     bool transaction;
 } store;
@@ -109,6 +110,11 @@ void fake_store_remove(const char *path)
 void fake_store_set_domain(bool introduced)
 {
     store.introduced = introduced;
+}
+
+void fake_store_set_privileged(bool privileged)
+{
+    store.unprivileged = !privileged;
 }
 
 void fake_store_set_broken(bool broken)
@@ -235,5 +241,12 @@ bool xs_unwatch(struct xs_handle *xs, const char *path, const char *token)
 bool xs_is_domain_introduced(struct xs_handle *xs, unsigned int domid)
 {
     must(domid == 1);
-    return answers(xs) && store.introduced;
+    if (!answers(xs)) {
+        return false;
+    }
+    if (store.unprivileged) {
+        errno = EACCES;
+        return false;
+    }
+    return store.introduced;
 }

@@ -210,6 +210,20 @@ START_TEST(files_of_guests_that_went)
 }
 END_TEST
 
+/* A driver domain is not told of guests, but has their vifs' directories. */
+START_TEST(files_of_vifs_that_went)
+{
+    fake_store_set_privileged(false);
+    fake_store_set("backend/vif/1/0/frontend-id", "1");
+    predecessor("/vm/1");
+    vif_journal_clean(fake_store_handle());
+    ck_assert_int_eq(access(FILE_1, F_OK), 0);
+    fake_store_remove("backend/vif/1/0");
+    vif_journal_clean(fake_store_handle());
+    ck_assert_int_eq(access(FILE_1, F_OK), -1);
+}
+END_TEST
+
 static bool is_empty(void)
 {
     return rmdir(JOURNAL_DIR) == 0;
@@ -247,6 +261,7 @@ int main(void)
     tcase_add_test(tcase, works_without);
     tcase_add_test(tcase, busy);
     tcase_add_test(tcase, files_of_guests_that_went);
+    tcase_add_test(tcase, files_of_vifs_that_went);
     tcase_add_test(tcase, files_of_frontends_that_went);
     return unit_run(suite);
 }

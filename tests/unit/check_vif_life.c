@@ -318,6 +318,18 @@ START_TEST(test_domain_goes)
 }
 END_TEST
 
+/* xenstored does not tell a driver domain whether a guest is there. */
+START_TEST(test_driver_domain)
+{
+    fake_store_set_privileged(false);
+    connected();
+    fake_store_remove(BACKEND);
+    update();
+    ck_assert_int_eq(vif->life, VIF_GONE);
+    ck_assert_uint_eq(fake_store_watches(), 0);
+}
+END_TEST
+
 START_TEST(test_waits_for_a_domain_to_come)
 {
     fake_store_set_domain(false);
@@ -442,6 +454,7 @@ int main(void)
     tcase_add_test(tcase, test_joins_a_connected_frontend);
     tcase_add_test(tcase, test_toolstack_removes);
     tcase_add_test(tcase, test_domain_goes);
+    tcase_add_test(tcase, test_driver_domain);
     tcase_add_test(tcase, test_waits_for_a_domain_to_come);
     tcase_add_test(tcase, test_xenstored_away_means_nothing);
     tcase_add_test(tcase, test_broken_ring_disables_this_vif);

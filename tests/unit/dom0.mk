@@ -72,6 +72,7 @@ unit_tests += tests/unit/check_vif_journal
 tests_unit_check_vif_journal_SOURCES = tests/unit/check_vif_journal.c \
 	tests/unit/unit.h $(FAKE_XENSTORE) \
 	netback/vif_journal.c netback/vif.h netback/vif_log.h \
+	tools/libdom0/xenbus.c tools/libdom0/xenbus.h \
 	netback/journal_file.c netback/journal_file.h \
 	netback/journal.c netback/journal.h \
 	netback/from_guest.c netback/to_guest.c

@@ -71,6 +71,12 @@ int xenbus_read(struct xs_handle *xs, const char *dir, const char *node,
     return error;
 }
 
+int xenbus_domain_is_there(struct xs_handle *xs, unsigned int domid)
+{
+    errno = 0;
+    return xs_is_domain_introduced(xs, domid) ? 1 : -errno;
+}
+
 static int parse_number(const char *text, unsigned long max,
                         unsigned long *value)
 {

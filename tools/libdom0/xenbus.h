@@ -22,6 +22,12 @@
 /* Is there a way to xenstored from here at all? */
 bool xenbus_is_possible(void);
 
+/*
+ * 1: the domain is there, 0: it is gone or dying; -EACCES: xenstored tells
+ * that to the privileged only, and we are a driver domain.
+ */
+int xenbus_domain_is_there(struct xs_handle *xs, unsigned int domid);
+
 /* -ENOENT: no such node; -EINVAL: a NUL inside; -E2BIG: too long. */
 int xenbus_read(struct xs_handle *xs, const char *dir, const char *node,
                 char *text, size_t size);
