@@ -6,15 +6,20 @@
  * Then the same the other way round.
  *
  * usage: rx_sleep EAL-ARGUMENTS -- ROUNDS [SEED]
+ *        rx_sleep EAL-ARGUMENTS -- forward
  *
  * The sleeper asks for the interrupt and goes to sleep without another look:
  * the driver alone has to see what came in between.  A sleeper that is not
  * woken stays asleep for good, for nobody looks at its ring again.  Exit
  * status 0 when both ways came through ROUNDS sleeps with every packet in
  * order.
+ *
+ * "forward" joins any two ports until SIGTERM, asleep while both are empty:
+ * what it finds after LOST_MS of sleep had not woken it, and is a failure.
  */
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -155,6 +160,76 @@ static bool receive(uint16_t port, unsigned int *expected)
     return good;
 }
 
+/* Whatever has come to a port goes out at the other. */
+static unsigned int move(uint16_t port)
+{
+    struct rte_mbuf *mbufs[BURST];
+    unsigned int moved = 0;
+    uint16_t got, done;
+
+    while ((got = rte_eth_rx_burst(port, 0, mbufs, BURST)) != 0) {
+        done = rte_eth_tx_burst(port ^ 1, 0, mbufs, got);
+        rte_pktmbuf_free_bulk(mbufs + done, got - done);
+        moved += got;
+    }
+    return moved;
+}
+
+static void end(int signal)
+{
+    (void)signal;
+    stop = true;
+}
+
+static void set_interrupts(bool enable)
+{
+    for (uint16_t port = 0; port < 2; port++) {
+        if ((enable ? rte_eth_dev_rx_intr_enable(port, 0)
+                    : rte_eth_dev_rx_intr_disable(port, 0)) != 0) {
+            die("no rx interrupt");
+        }
+    }
+}
+
+static bool forward(void)
+{
+    unsigned long packets = 0, sleeps = 0, lost = 0;
+    const struct sigaction action = { .sa_handler = end };
+
+    sigaction(SIGTERM, &action, NULL);
+    for (uint16_t port = 0; port < 2; port++) {
+        if (rte_eth_dev_rx_intr_ctl_q(port, 0, RTE_EPOLL_PER_THREAD,
+                                      RTE_INTR_EVENT_ADD, NULL) != 0) {
+            die("no descriptor for rx interrupts");
+        }
+    }
+    puts("forwarding");
+    fflush(stdout);
+    while (!stop) {
+        struct rte_epoll_event events[2];
+        unsigned int moved = move(0) + move(1);
+        int woken;
+
+        packets += moved;
+        if (moved != 0) {
+            continue;
+        }
+        set_interrupts(true);
+        woken = rte_epoll_wait_interruptible(RTE_EPOLL_PER_THREAD, events, 2,
+                                             LOST_MS);
+        set_interrupts(false);
+        sleeps++;
+        if (woken == 0) {
+            moved = move(0) + move(1);
+            packets += moved;
+            lost += moved != 0;
+        }
+    }
+    printf("%lu packets, %lu sleeps, %lu wakeups lost\n", packets, sleeps,
+           lost);
+    return lost == 0;
+}
+
 static bool sleep_rounds(uint16_t port, unsigned int rounds,
                          const char *name)
 {
@@ -211,32 +286,42 @@ static bool run(uint16_t sleeper, uint16_t sender, unsigned int rounds,
     return good;
 }
 
+static bool run_both(const char *rounds_text, const char *seed)
+{
+    unsigned int rounds = rounds_text != NULL ?
+                          (unsigned int)strtoul(rounds_text, NULL, 0) : 1000;
+    bool good;
+
+    state = (seed != NULL ? strtoull(seed, NULL, 0)
+                          : rte_get_timer_cycles()) | 1;
+    printf("seed %llu\n", (unsigned long long)state);
+    if (!wait_link(0) || !wait_link(1)) {
+        fprintf(stderr, "the ports do not connect\n");
+        return false;
+    }
+    good = run(0, 1, rounds, "port 0 sleeps");
+    return run(1, 0, rounds, "port 1 sleeps") && good;
+}
+
 int main(int argc, char **argv)
 {
     int used = rte_eal_init(argc, argv);
-    unsigned int rounds;
+    const char *mode, *seed;
     bool good;
 
     if (used < 0) {
         die("EAL");
     }
-    rounds = used + 1 < argc ? (unsigned int)strtoul(argv[used + 1], NULL, 0)
-                             : 1000;
-    state = used + 2 < argc ? strtoull(argv[used + 2], NULL, 0) | 1
-                            : rte_get_timer_cycles() | 1;
-    printf("seed %llu\n", (unsigned long long)state);
+    mode = used + 1 < argc ? argv[used + 1] : NULL;
+    seed = used + 2 < argc ? argv[used + 2] : NULL;
     pool = rte_pktmbuf_pool_create("packets", 4095, 64, 0, 2048, 0);
     if (pool == NULL || rte_eth_dev_count_avail() != 2) {
         die("no pool, or not two ports");
     }
     start_port(0);
     start_port(1);
-    if (!wait_link(0) || !wait_link(1)) {
-        fprintf(stderr, "the ports do not connect\n");
-        return 1;
-    }
-    good = run(0, 1, rounds, "port 0 sleeps");
-    good = run(1, 0, rounds, "port 1 sleeps") && good;
+    good = mode != NULL && strcmp(mode, "forward") == 0 ? forward()
+                                                        : run_both(mode, seed);
     rte_eth_dev_stop(0);
     rte_eth_dev_stop(1);
     rte_eth_dev_close(0);
