@@ -50,7 +50,6 @@ netback_librte_net_xenvif_so_23_0_LDADD = tools/libdom0/libdom0.a \
 pmd_PROGRAMS += netback/librte_net_xenfront.so.23.0
 netback_librte_net_xenfront_so_23_0_SOURCES = \
 	netback/access.h netback/burst.h netback/local.h netback/ring.h \
-	netback/burst_mbuf.h \
 	netback/burst_offload.c netback/burst_offload.h \
 	netback/from_backend.c netback/from_backend.h \
 	netback/front.c netback/front.h netback/front_log.h \
