@@ -2,39 +2,23 @@
 /*
  * netback/front_args.c: what a person writes is taken or refused in one line.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "netback/front_log.h"
 #include "netback/front_pmd.h"
+#include "tests/fake/log.h"
 #include "unit.h"
 
 int front_logtype;
-
-static unsigned int lines;
-static char last_line[512];
-
-int rte_log(uint32_t level, uint32_t type, const char *format, ...)
-{
-    va_list args;
-
-    (void)level;
-    (void)type;
-    va_start(args, format);
-    vsnprintf(last_line, sizeof(last_line), format, args);
-    va_end(args);
-    lines++;
-    return 0;
-}
 
 static struct front_args accept_args(const char *name, const char *text)
 {
     struct front_args args;
 
-    lines = 0;
+    fake_log_lines = 0;
     ck_assert_int_eq(front_args_parse(name, text, &args), 0);
-    ck_assert_uint_eq(lines, 0);
+    ck_assert_uint_eq(fake_log_lines, 0);
     return args;
 }
 
@@ -42,10 +26,10 @@ static void refuse(const char *name, const char *text, const char *line)
 {
     struct front_args args;
 
-    lines = 0;
+    fake_log_lines = 0;
     ck_assert_int_lt(front_args_parse(name, text, &args), 0);
-    ck_assert_uint_eq(lines, 1);
-    ck_assert_msg(strstr(last_line, line) != NULL, "%s", last_line);
+    ck_assert_uint_eq(fake_log_lines, 1);
+    ck_assert_msg(fake_log_says(line), "%s", fake_log_last());
 }
 
 START_TEST(devices)

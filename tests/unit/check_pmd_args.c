@@ -2,53 +2,34 @@
 /*
  * netback/pmd_args.c: what a person writes is taken or refused in one line.
  */
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "netback/pmd.h"
 #include "netback/vif_log.h"
+#include "tests/fake/log.h"
 #include "unit.h"
 
 int vif_logtype;
-
-static unsigned int lines;
-static char last_line[512];
-
-int rte_log(uint32_t level, uint32_t type, const char *format, ...)
-{
-    va_list args;
-
-    (void)level;
-    (void)type;
-    va_start(args, format);
-    vsnprintf(last_line, sizeof(last_line), format, args);
-    va_end(args);
-    lines++;
-    return 0;
-}
 
 static void accept_args(const char *name, const char *text, uint16_t domid,
                         uint16_t handle)
 {
     struct pmd_args args;
 
-    lines = 0;
+    fake_log_lines = 0;
     ck_assert_int_eq(pmd_args_parse(name, text, &args), 0);
     ck_assert_uint_eq(args.domid, domid);
     ck_assert_uint_eq(args.handle, handle);
     ck_assert_uint_ge(args.queues, 1);
-    ck_assert_uint_eq(lines, 0);
+    ck_assert_uint_eq(fake_log_lines, 0);
 }
 
 static void refuse(const char *name, const char *text, const char *line)
 {
     struct pmd_args args;
 
-    lines = 0;
+    fake_log_lines = 0;
     ck_assert_int_lt(pmd_args_parse(name, text, &args), 0);
-    ck_assert_uint_eq(lines, 1);
-    ck_assert_msg(strstr(last_line, line) != NULL, "%s", last_line);
+    ck_assert_uint_eq(fake_log_lines, 1);
+    ck_assert_msg(fake_log_says(line), "%s", fake_log_last());
 }
 
 START_TEST(test_names)

@@ -4,12 +4,12 @@
  * frontend, a toolstack or a crash may do to it, in any order.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "netback/vif.h"
 #include "netback/vif_log.h"
+#include "tests/fake/log.h"
 #include "tests/fake/xenstore.h"
 #include "tools/libdom0/dom0.h"
 #include "tools/libdom0/xenbus.h"
@@ -19,8 +19,6 @@
 #define FRONTEND "/local/domain/1/device/vif/0"
 
 static struct vif *vif;
-static unsigned int lines;
-static char last_line[256];
 static unsigned int kicks;
 static uint16_t queues;
 static const char *refuse_queues;
@@ -32,28 +30,6 @@ static struct access fake_access;
 static const struct access_ops fake_ops = { .name = "fake" };
 
 /* What vif.c calls. */
-int rte_log(uint32_t level, uint32_t type, const char *format, ...)
-{
-    va_list args;
-
-    (void)type;
-    if (level > RTE_LOG_NOTICE) {
-        return 0;
-    }
-    va_start(args, format);
-    vsnprintf(last_line, sizeof(last_line), format, args);
-    va_end(args);
-    lines++;
-    return 0;
-}
-
-int rte_log_register_type_and_pick_level(const char *name, uint32_t level)
-{
-    (void)name;
-    (void)level;
-    return 1;
-}
-
 int vif_control_add(struct vif *added)
 {
     added->id = 1;
@@ -130,11 +106,11 @@ static void update(void)
     vif_update(vif, fake_store_handle());
     /* A second look at the same nodes never does or says anything. */
     unsigned int writes = fake_store_writes();
-    unsigned int said = lines;
+    unsigned int said = fake_log_lines;
 
     vif_update(vif, fake_store_handle());
     ck_assert_uint_eq(writes, fake_store_writes());
-    ck_assert_uint_eq(said, lines);
+    ck_assert_uint_eq(said, fake_log_lines);
 }
 
 static void frontend(const char *state)
@@ -158,7 +134,7 @@ static void setup(void)
     };
 
     fake_store_reset();
-    lines = kicks = 0;
+    fake_log_lines = kicks = 0;
     queues = 1;
     refuse_queues = NULL;
     refuse_error = -EINVAL;
@@ -201,7 +177,7 @@ START_TEST(test_connects)
     expect("4", VIF_CONNECTED);
     ck_assert_uint_eq(told.calls, 1);
     ck_assert(told.link && !told.queues_changed);
-    ck_assert_uint_eq(lines, 1);
+    ck_assert_uint_eq(fake_log_lines, 1);
 }
 END_TEST
 
@@ -210,14 +186,14 @@ START_TEST(test_says_which_access)
 {
     connected();
     ck_assert_str_eq(fake_store_get(BACKEND "/gantry-access"), "direct");
-    ck_assert_ptr_null(strstr(last_line, "there is none"));
+    ck_assert(!fake_log_says("there is none"));
     have_window = false;
     frontend("6");
     frontend("1");
     frontend("4");
     ck_assert_str_eq(fake_store_get(BACKEND "/gantry-access"),
                      "copy: there is none");
-    ck_assert_ptr_nonnull(strstr(last_line, "by fake: there is none"));
+    ck_assert(fake_log_says("by fake: there is none"));
 }
 END_TEST
 
@@ -233,7 +209,7 @@ START_TEST(test_served_by_another_process)
     ck_assert_int_eq(vif->life, VIF_WAITING);
     ck_assert(vif->busy);
     ck_assert_str_eq(fake_store_get(BACKEND "/state"), "4");
-    ck_assert_ptr_nonnull(strstr(last_line, "waits: another process"));
+    ck_assert(fake_log_says("waits: another process"));
     refuse_queues = NULL;
     update();
     expect("4", VIF_CONNECTED);
@@ -313,7 +289,7 @@ START_TEST(test_domain_goes)
     fake_store_set_domain(false);
     update();
     expect("6", VIF_GONE);
-    ck_assert_ptr_nonnull(strstr(last_line, "vif1.0: domain gone"));
+    ck_assert(fake_log_says("vif1.0: domain gone"));
     ck_assert_uint_eq(fake_store_watches(), 0);
 }
 END_TEST
@@ -335,7 +311,7 @@ START_TEST(test_waits_for_a_domain_to_come)
     fake_store_set_domain(false);
     update();
     ck_assert_int_eq(vif->life, VIF_ABSENT);
-    ck_assert_uint_eq(lines, 0);
+    ck_assert_uint_eq(fake_log_lines, 0);
     fake_store_set_domain(true);
     connected();
 }
@@ -378,7 +354,7 @@ START_TEST(test_bad_frontend_is_refused_once)
     update();
     frontend("4");
     expect("5", VIF_BROKEN);
-    ck_assert_ptr_nonnull(strstr(last_line, "disabled: no ring"));
+    ck_assert(fake_log_says("disabled: no ring"));
     fake_store_set(FRONTEND "/request-rx-copy", "0");
     refuse_queues = NULL;
     frontend("6");
@@ -394,7 +370,7 @@ START_TEST(test_kernel_driver_keeps_its_vif)
     toolstack_creates();
     update();
     expect("1", VIF_CLOSED);
-    ck_assert_ptr_nonnull(strstr(last_line, "the kernel's driver vif"));
+    ck_assert(fake_log_says("the kernel's driver vif"));
     ck_assert_uint_eq(fake_store_writes(), 0);
 }
 END_TEST

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Unit tests of tools/libdom0 and the commands in tools/.
 FAKE_XENSTORE = tests/fake/xenstore.c tests/fake/xenstore.h
+FAKE_LOG = tests/fake/log.c tests/fake/log.h
 
 unit_tests += tests/unit/check_xenbus
 tests_unit_check_xenbus_SOURCES = tests/unit/check_xenbus.c \
@@ -21,7 +22,7 @@ tests_unit_check_gcopy_LDADD = $(UNIT_LDADD)
 if BUILD_NETBACK
 unit_tests += tests/unit/check_vif_life
 tests_unit_check_vif_life_SOURCES = tests/unit/check_vif_life.c \
-	tests/unit/unit.h $(FAKE_XENSTORE) \
+	tests/unit/unit.h $(FAKE_XENSTORE) $(FAKE_LOG) \
 	netback/vif.c netback/vif.h netback/vif_log.h \
 	netback/wake.c netback/wake.h \
 	tools/libdom0/xenbus.c tools/libdom0/xenbus.h
@@ -70,7 +71,7 @@ tests_unit_check_burst_offload_LDADD = $(UNIT_LDADD) -lrte_mempool -lrte_eal
 
 unit_tests += tests/unit/check_vif_journal
 tests_unit_check_vif_journal_SOURCES = tests/unit/check_vif_journal.c \
-	tests/unit/unit.h $(FAKE_XENSTORE) \
+	tests/unit/unit.h $(FAKE_XENSTORE) $(FAKE_LOG) \
 	netback/vif_journal.c netback/vif.h netback/vif_log.h \
 	tools/libdom0/xenbus.c tools/libdom0/xenbus.h \
 	netback/journal_file.c netback/journal_file.h \
@@ -84,7 +85,7 @@ tests_unit_check_vif_journal_LDADD = $(UNIT_LDADD)
 
 unit_tests += tests/unit/check_pmd_args
 tests_unit_check_pmd_args_SOURCES = tests/unit/check_pmd_args.c \
-	tests/unit/unit.h netback/pmd_args.c netback/pmd.h
+	tests/unit/unit.h $(FAKE_LOG) netback/pmd_args.c netback/pmd.h
 tests_unit_check_pmd_args_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 	-DALLOW_EXPERIMENTAL_API
 tests_unit_check_pmd_args_CFLAGS = $(UNIT_CFLAGS)
@@ -92,7 +93,7 @@ tests_unit_check_pmd_args_LDADD = $(UNIT_LDADD) -lrte_kvargs
 
 unit_tests += tests/unit/check_front_bus tests/unit/check_front_args
 tests_unit_check_front_bus_SOURCES = tests/unit/check_front_bus.c \
-	tests/unit/unit.h $(FAKE_XENSTORE) \
+	tests/unit/unit.h $(FAKE_XENSTORE) $(FAKE_LOG) \
 	netback/front.c netback/front.h netback/front_bus.c \
 	netback/front_link.h netback/front_log.h netback/front_xen.h \
 	netback/from_backend.c netback/from_backend.h \
@@ -105,7 +106,7 @@ tests_unit_check_front_bus_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_check_front_bus_LDADD = $(UNIT_LDADD)
 
 tests_unit_check_front_args_SOURCES = tests/unit/check_front_args.c \
-	tests/unit/unit.h netback/front_args.c netback/front_pmd.h
+	tests/unit/unit.h $(FAKE_LOG) netback/front_args.c netback/front_pmd.h
 tests_unit_check_front_args_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 	-DALLOW_EXPERIMENTAL_API
 tests_unit_check_front_args_CFLAGS = $(UNIT_CFLAGS)
