@@ -23,9 +23,10 @@ netback_librte_net_xenvif_so_23_0_SOURCES = \
 	netback/local.c netback/local.h netback/local_link.c \
 	netback/offload.c netback/offload.h \
 	netback/pmd.c netback/pmd.h \
-	netback/pmd_args.c netback/pmd_intr.c netback/pmd_intr.h \
-	netback/pmd_link.c netback/pmd_link.h \
-	netback/pmd_memory.c netback/pmd_stats.c \
+	netback/pmd_args.c netback/pmd_counters.c netback/pmd_counters.h \
+	netback/pmd_intr.c netback/pmd_intr.h \
+	netback/pmd_link.c netback/pmd_link.h netback/pmd_memory.c \
+	netback/pmd_port.c netback/pmd_port.h netback/pmd_stats.c \
 	netback/steer.c netback/steer.h \
 	netback/to_guest.c netback/to_guest.h \
 	netback/vif.c netback/vif.h netback/vif_log.h \
@@ -59,8 +60,10 @@ netback_librte_net_xenfront_so_23_0_SOURCES = \
 	netback/front_pmd.c netback/front_pmd.h netback/front_stats.c \
 	netback/front_xen.c netback/front_xen.h \
 	netback/offload.c netback/offload.h \
+	netback/pmd_counters.c netback/pmd_counters.h \
 	netback/pmd_intr.c netback/pmd_intr.h \
 	netback/pmd_link.c netback/pmd_link.h \
+	netback/pmd_port.c netback/pmd_port.h \
 	netback/to_backend.c netback/to_backend.h \
 	netback/wake.c netback/wake.h
 netback_librte_net_xenfront_so_23_0_CPPFLAGS = \

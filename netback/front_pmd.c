@@ -23,13 +23,11 @@
 #include "netback/front_xen.h"
 #include "netback/pmd_intr.h"
 #include "netback/pmd_link.h"
+#include "netback/pmd_port.h"
 #include "tools/libdom0/xenbus.h"
 
-#define TX_QUEUES_MAX (RTE_MAX_LCORE + 1)
 #define BUFFERS_MIN TO_BACKEND_BUFFERS_MIN
 #define BUFFERS_MAX FROM_BACKEND_RING_SIZE
-#define MTU_MAX 65500u
-#define FRAME_OVERHEAD 18u      /* Ethernet header and a VLAN tag */
 #define RX_OFFLOADS (RTE_ETH_RX_OFFLOAD_CHECKSUM | \
                      RTE_ETH_RX_OFFLOAD_SCATTER | \
                      RTE_ETH_RX_OFFLOAD_TCP_LRO)
@@ -56,12 +54,6 @@ static uint16_t tx_burst(void *queue, struct rte_mbuf **mbufs,
     uint16_t i = pairs > 1 ? q->id % pairs : 0;
 
     return (uint16_t)front_tx_burst(&q->front->queues[i].tx, mbufs, count);
-}
-
-static int dev_configure(struct rte_eth_dev *dev)
-{
-    (void)dev;
-    return 0;
 }
 
 /* A power of two that is not more than what was asked for, within limits. */
@@ -97,16 +89,6 @@ static void make_wish(struct rte_eth_dev *dev, struct front_wish *wish)
     }
 }
 
-static void set_queue_states(struct rte_eth_dev *dev, uint8_t state)
-{
-    for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
-        dev->data->rx_queue_state[i] = state;
-    }
-    for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
-        dev->data->tx_queue_state[i] = state;
-    }
-}
-
 static int dev_start(struct rte_eth_dev *dev)
 {
     struct front_pmd *pmd = dev->data->dev_private;
@@ -121,15 +103,9 @@ static int dev_start(struct rte_eth_dev *dev)
     make_wish(dev, &wish);
     error = front_start(pmd->front, &wish);
     if (error == 0) {
-        set_queue_states(dev, RTE_ETH_QUEUE_STATE_STARTED);
+        pmd_port_started(dev);
     }
     return error;
-}
-
-static int dev_stop(struct rte_eth_dev *dev)
-{
-    set_queue_states(dev, RTE_ETH_QUEUE_STATE_STOPPED);
-    return 0;
 }
 
 static int dev_close(struct rte_eth_dev *dev)
@@ -163,19 +139,14 @@ static int dev_infos_get(struct rte_eth_dev *dev,
 {
     const struct front_pmd *pmd = dev->data->dev_private;
 
-    info->max_mac_addrs = 1;
-    info->min_mtu = RTE_ETHER_MIN_MTU;
+    pmd_port_info(info);
     info->max_mtu = pmd->mtu_max;
-    info->max_rx_pktlen = MTU_MAX + FRAME_OVERHEAD;
     info->max_lro_pkt_size = FROM_BACKEND_SIZE_MAX;
-    info->min_rx_bufsize = 0;
     info->max_rx_queues = pmd->queues;
-    info->max_tx_queues = TX_QUEUES_MAX;
     info->rx_offload_capa = RX_OFFLOADS;
     info->tx_offload_capa = TX_OFFLOADS | tso_offload(pmd->front);
     info->default_rxportconf.ring_size = BUFFERS_MAX;
     info->default_txportconf.ring_size = BUFFERS_MAX;
-    info->speed_capa = RTE_ETH_LINK_SPEED_10G;
     return 0;
 }
 
@@ -186,8 +157,7 @@ static int rx_queue_setup(struct rte_eth_dev *dev, uint16_t id,
 {
     const struct front_pmd *pmd = dev->data->dev_private;
     struct front_rx_queue *q =
-        rte_zmalloc_socket("xenfront_rx", sizeof(*q), RTE_CACHE_LINE_SIZE,
-                           (int)socket);
+        pmd_port_make_queue("xenfront_rx", sizeof(*q), socket);
 
     (void)conf;
     if (q == NULL) {
@@ -207,8 +177,7 @@ static int tx_queue_setup(struct rte_eth_dev *dev, uint16_t id,
 {
     const struct front_pmd *pmd = dev->data->dev_private;
     struct front_tx_queue *q =
-        rte_zmalloc_socket("xenfront_tx", sizeof(*q), RTE_CACHE_LINE_SIZE,
-                           (int)socket);
+        pmd_port_make_queue("xenfront_tx", sizeof(*q), socket);
 
     (void)conf;
     if (q == NULL) {
@@ -219,18 +188,6 @@ static int tx_queue_setup(struct rte_eth_dev *dev, uint16_t id,
     q->buffers = buffer_count(descriptors);
     dev->data->tx_queues[id] = q;
     return 0;
-}
-
-static void rx_queue_release(struct rte_eth_dev *dev, uint16_t id)
-{
-    rte_free(dev->data->rx_queues[id]);
-    dev->data->rx_queues[id] = NULL;
-}
-
-static void tx_queue_release(struct rte_eth_dev *dev, uint16_t id)
-{
-    rte_free(dev->data->tx_queues[id]);
-    dev->data->tx_queues[id] = NULL;
 }
 
 static int rx_intr_enable(struct rte_eth_dev *dev, uint16_t id)
@@ -244,27 +201,12 @@ static int rx_intr_enable(struct rte_eth_dev *dev, uint16_t id)
     return 0;
 }
 
-/* An event is asked for one at a time: there is nothing to take back. */
-static int rx_intr_disable(struct rte_eth_dev *dev, uint16_t id)
-{
-    (void)dev;
-    (void)id;
-    return 0;
-}
-
 static int link_update(struct rte_eth_dev *dev, int wait)
 {
     const struct front_pmd *pmd = dev->data->dev_private;
 
     (void)wait;
     pmd_link_set(dev, __atomic_load_n(&pmd->front->up, __ATOMIC_ACQUIRE));
-    return 0;
-}
-
-/* The backend filters no addresses: all that is for the vif comes. */
-static int allow(struct rte_eth_dev *dev)
-{
-    (void)dev;
     return 0;
 }
 
@@ -276,30 +218,30 @@ static int mtu_set(struct rte_eth_dev *dev, uint16_t mtu)
 }
 
 static const struct eth_dev_ops front_ops = {
-    .dev_configure = dev_configure,
+    .dev_configure = pmd_port_allow,
     .dev_start = dev_start,
-    .dev_stop = dev_stop,
+    .dev_stop = pmd_port_stop,
     .dev_close = dev_close,
-    .dev_set_link_up = allow,
-    .dev_set_link_down = allow,
+    .dev_set_link_up = pmd_port_allow,
+    .dev_set_link_down = pmd_port_allow,
     .dev_infos_get = dev_infos_get,
     .rx_queue_setup = rx_queue_setup,
     .tx_queue_setup = tx_queue_setup,
-    .rx_queue_release = rx_queue_release,
-    .tx_queue_release = tx_queue_release,
+    .rx_queue_release = pmd_port_release_rx,
+    .tx_queue_release = pmd_port_release_tx,
     .rx_queue_intr_enable = rx_intr_enable,
-    .rx_queue_intr_disable = rx_intr_disable,
+    .rx_queue_intr_disable = pmd_port_intr_disable,
     .link_update = link_update,
-    .promiscuous_enable = allow,
-    .promiscuous_disable = allow,
-    .allmulticast_enable = allow,
-    .allmulticast_disable = allow,
+    .promiscuous_enable = pmd_port_allow,
+    .promiscuous_disable = pmd_port_allow,
+    .allmulticast_enable = pmd_port_allow,
+    .allmulticast_disable = pmd_port_allow,
     .mtu_set = mtu_set,
-    .stats_get = front_stats_get,
-    .stats_reset = front_stats_reset,
-    .xstats_get = front_xstats_get,
-    .xstats_get_names = front_xstats_get_names,
-    .xstats_reset = front_stats_reset,
+    .stats_get = pmd_counters_stats_get,
+    .stats_reset = pmd_counters_reset,
+    .xstats_get = pmd_counters_xstats_get,
+    .xstats_get_names = pmd_counters_xstats_get_names,
+    .xstats_reset = pmd_counters_reset,
 };
 
 /* In the control thread. */
@@ -353,7 +295,7 @@ static int read_device(const char *name, struct front_args *args,
         FRONT_LOG(ERR, name, "XenStore's mac \"%s\" is none", text);
         error = -EINVAL;
     }
-    (void)xenbus_read_number(xs, dir, "mtu", MTU_MAX, mtu);
+    (void)xenbus_read_number(xs, dir, "mtu", PMD_PORT_MTU_MAX, mtu);
     xs_close(xs);
     return error;
 }
@@ -374,24 +316,21 @@ static int create_port(struct rte_vdev_device *vdev,
     }
     memcpy(config.local, args->local, sizeof(config.local));
     pmd = dev->data->dev_private;
+    pmd->counters.table = &front_stats_table;
     pmd->queues = args->queues;
     pmd->mtu_max = mtu;
     pmd->mac = args->mac;
-    dev->data->mac_addrs = &pmd->mac;
+    pmd_port_set_mac(dev, &pmd->mac);
     dev->data->mtu = RTE_MIN(mtu, RTE_ETHER_MTU);
-    dev->data->dev_flags = RTE_ETH_DEV_INTR_LSC;
     dev->dev_ops = &front_ops;
     dev->rx_pkt_burst = rx_burst;
     dev->tx_pkt_burst = tx_burst;
     config.owner = dev->data->port_id;
     pmd->front = front_create(&config);
     if (pmd->front == NULL) {
-        int error = -errno;
-
-        dev->data->mac_addrs = NULL;
-        rte_eth_dev_release_port(dev);
-        return error;
+        return pmd_port_release(dev, -errno);
     }
+    pmd->counters.queues = pmd->front->queues;
     rte_eth_dev_probing_finish(dev);
     return 0;
 }
@@ -399,7 +338,7 @@ static int create_port(struct rte_vdev_device *vdev,
 static int probe(struct rte_vdev_device *vdev)
 {
     const char *name = rte_vdev_device_name(vdev);
-    unsigned long mtu = MTU_MAX;
+    unsigned long mtu = PMD_PORT_MTU_MAX;
     struct front_args args;
     int error;
 
@@ -419,21 +358,9 @@ static int probe(struct rte_vdev_device *vdev)
     return error != 0 ? error : create_port(vdev, &args, (uint16_t)mtu);
 }
 
-static int remove_port(struct rte_vdev_device *vdev)
-{
-    struct rte_eth_dev *dev =
-        rte_eth_dev_allocated(rte_vdev_device_name(vdev));
-
-    if (dev == NULL) {
-        return 0;
-    }
-    dev_close(dev);
-    return rte_eth_dev_release_port(dev);
-}
-
 static struct rte_vdev_driver xenfront_driver = {
     .probe = probe,
-    .remove = remove_port,
+    .remove = pmd_port_remove,
 };
 
 RTE_PMD_REGISTER_VDEV(net_xenfront, xenfront_driver);

@@ -10,21 +10,15 @@
 #include <rte_mbuf.h>
 
 #include "front.h"
-
-struct rte_eth_dev;
-struct rte_eth_stats;
-struct rte_eth_xstat;
-struct rte_eth_xstat_name;
-
-#define FRONT_COUNTERS_MAX 40u
+#include "pmd_counters.h"
 
 /* A port; DPDK's dev_private. */
 struct front_pmd {
+    struct pmd_counters counters;   /* first */
     struct front *front;
     uint16_t queues;            /* ring pairs, at most */
     uint16_t mtu_max;
     struct rte_ether_addr mac;
-    uint64_t base[FRONT_COUNTERS_MAX];  /* counters at the last reset */
 };
 
 struct front_rx_queue {
@@ -41,13 +35,7 @@ struct front_tx_queue {
 } __rte_cache_aligned;
 
 /* front_stats.c */
-int front_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats);
-int front_stats_reset(struct rte_eth_dev *dev);
-int front_xstats_get(struct rte_eth_dev *dev, struct rte_eth_xstat *xstats,
-                     unsigned int count);
-int front_xstats_get_names(struct rte_eth_dev *dev,
-                           struct rte_eth_xstat_name *names,
-                           unsigned int count);
+extern const struct pmd_counter_table front_stats_table;
 
 /* front_args.c: what a device's name and arguments ask for. */
 struct front_args {

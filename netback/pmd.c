@@ -23,14 +23,12 @@
 #include "netback/pmd.h"
 #include "netback/pmd_intr.h"
 #include "netback/pmd_link.h"
+#include "netback/pmd_port.h"
 #include "netback/steer.h"
 #include "netback/vif_log.h"
 #include "tools/libdom0/dom0.h"
 #include "tools/libdom0/xenbus.h"
 
-#define TX_QUEUES_MAX (RTE_MAX_LCORE + 1)
-#define MTU_MAX 65500u
-#define FRAME_OVERHEAD 18u      /* Ethernet header and a VLAN tag */
 #define TSO_OFFLOADS (RTE_ETH_TX_OFFLOAD_TCP_TSO | \
                       RTE_ETH_TX_OFFLOAD_TCP_CKSUM | \
                       RTE_ETH_TX_OFFLOAD_UDP_CKSUM | \
@@ -78,12 +76,6 @@ static uint16_t tx_burst(void *queue, struct rte_mbuf **mbufs,
     return (uint16_t)burst_to_guest(&q->vif->queues[i].to, mbufs, count);
 }
 
-static int dev_configure(struct rte_eth_dev *dev)
-{
-    (void)dev;
-    return 0;
-}
-
 /*
  * The first start hands the vif to the control thread, not the probe: what
  * is offered to the guest depends on what the switch configured.
@@ -105,34 +97,14 @@ static int dev_start(struct rte_eth_dev *dev)
 
         q->first = q->next = i;
         q->step = dev->data->nb_rx_queues;
-        dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
     }
-    for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
-        dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
-    }
+    pmd_port_started(dev);
     if (tso && !burst_offload_prepare()) {
         VIF_LOG(WARNING, dev->data->name, "no 16 MiB of hugepages left for "
                 "large packets from guests: they are not offered");
         tso = false;
     }
     return vif_start(pmd->vif, tso);
-}
-
-static int dev_stop(struct rte_eth_dev *dev)
-{
-    for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
-        dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
-    }
-    for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
-        dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
-    }
-    return 0;
-}
-
-static int dev_reset(struct rte_eth_dev *dev)
-{
-    (void)dev;
-    return 0;
 }
 
 static int dev_close(struct rte_eth_dev *dev)
@@ -161,17 +133,11 @@ static int dev_infos_get(struct rte_eth_dev *dev,
     const struct vif *vif = pmd->vif;
     uint16_t queues = __atomic_load_n(&vif->queue_count, __ATOMIC_ACQUIRE);
 
-    info->max_mac_addrs = 1;
-    info->min_mtu = RTE_ETHER_MIN_MTU;
-    info->max_mtu = MTU_MAX;
-    info->max_rx_pktlen = MTU_MAX + FRAME_OVERHEAD;
-    info->min_rx_bufsize = 0;
+    pmd_port_info(info);
     info->max_rx_queues = queues != 0 ? queues : 1;
-    info->max_tx_queues = TX_QUEUES_MAX;
     info->rx_offload_capa = RTE_ETH_RX_OFFLOAD_CHECKSUM;
     info->tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS |
                             (pmd->tso ? TSO_OFFLOADS : 0);
-    info->speed_capa = RTE_ETH_LINK_SPEED_10G;
     return 0;
 }
 
@@ -185,8 +151,7 @@ static int rx_queue_setup(struct rte_eth_dev *dev, uint16_t id,
 
     (void)descriptors;
     (void)conf;
-    q = rte_zmalloc_socket("xenvif_rx", sizeof(*q), RTE_CACHE_LINE_SIZE,
-                           (int)socket);
+    q = pmd_port_make_queue("xenvif_rx", sizeof(*q), socket);
     if (q == NULL) {
         return -ENOMEM;
     }
@@ -207,8 +172,7 @@ static int tx_queue_setup(struct rte_eth_dev *dev, uint16_t id,
 
     (void)descriptors;
     (void)conf;
-    q = rte_zmalloc_socket("xenvif_tx", sizeof(*q), RTE_CACHE_LINE_SIZE,
-                           (int)socket);
+    q = pmd_port_make_queue("xenvif_tx", sizeof(*q), socket);
     if (q == NULL) {
         return -ENOMEM;
     }
@@ -216,18 +180,6 @@ static int tx_queue_setup(struct rte_eth_dev *dev, uint16_t id,
     q->id = id;
     dev->data->tx_queues[id] = q;
     return 0;
-}
-
-static void rx_queue_release(struct rte_eth_dev *dev, uint16_t id)
-{
-    rte_free(dev->data->rx_queues[id]);
-    dev->data->rx_queues[id] = NULL;
-}
-
-static void tx_queue_release(struct rte_eth_dev *dev, uint16_t id)
-{
-    rte_free(dev->data->tx_queues[id]);
-    dev->data->tx_queues[id] = NULL;
 }
 
 static int rx_intr_enable(struct rte_eth_dev *dev, uint16_t id)
@@ -247,27 +199,12 @@ static int rx_intr_enable(struct rte_eth_dev *dev, uint16_t id)
     return 0;
 }
 
-/* A guest is asked for one event at a time: nothing to take back. */
-static int rx_intr_disable(struct rte_eth_dev *dev, uint16_t id)
-{
-    (void)dev;
-    (void)id;
-    return 0;
-}
-
 static int link_update(struct rte_eth_dev *dev, int wait)
 {
     const struct pmd *pmd = dev->data->dev_private;
 
     (void)wait;
     pmd_link_set(dev, __atomic_load_n(&pmd->vif->link, __ATOMIC_ACQUIRE));
-    return 0;
-}
-
-/* A guest's vif has no address filter: all it is sent, it gets. */
-static int allow(struct rte_eth_dev *dev)
-{
-    (void)dev;
     return 0;
 }
 
@@ -286,32 +223,32 @@ static int mac_addr_set(struct rte_eth_dev *dev, struct rte_ether_addr *mac)
 }
 
 static const struct eth_dev_ops pmd_ops = {
-    .dev_configure = dev_configure,
+    .dev_configure = pmd_port_allow,
     .dev_start = dev_start,
-    .dev_stop = dev_stop,
-    .dev_reset = dev_reset,
+    .dev_stop = pmd_port_stop,
+    .dev_reset = pmd_port_allow,
     .dev_close = dev_close,
-    .dev_set_link_up = allow,
-    .dev_set_link_down = allow,
+    .dev_set_link_up = pmd_port_allow,
+    .dev_set_link_down = pmd_port_allow,
     .dev_infos_get = dev_infos_get,
     .rx_queue_setup = rx_queue_setup,
     .tx_queue_setup = tx_queue_setup,
-    .rx_queue_release = rx_queue_release,
-    .tx_queue_release = tx_queue_release,
+    .rx_queue_release = pmd_port_release_rx,
+    .tx_queue_release = pmd_port_release_tx,
     .rx_queue_intr_enable = rx_intr_enable,
-    .rx_queue_intr_disable = rx_intr_disable,
+    .rx_queue_intr_disable = pmd_port_intr_disable,
     .link_update = link_update,
-    .promiscuous_enable = allow,
-    .promiscuous_disable = allow,
-    .allmulticast_enable = allow,
-    .allmulticast_disable = allow,
+    .promiscuous_enable = pmd_port_allow,
+    .promiscuous_disable = pmd_port_allow,
+    .allmulticast_enable = pmd_port_allow,
+    .allmulticast_disable = pmd_port_allow,
     .mtu_set = mtu_set,
     .mac_addr_set = mac_addr_set,
-    .stats_get = pmd_stats_get,
-    .stats_reset = pmd_stats_reset,
-    .xstats_get = pmd_xstats_get,
-    .xstats_get_names = pmd_xstats_get_names,
-    .xstats_reset = pmd_stats_reset,
+    .stats_get = pmd_counters_stats_get,
+    .stats_reset = pmd_counters_reset,
+    .xstats_get = pmd_counters_xstats_get,
+    .xstats_get_names = pmd_counters_xstats_get_names,
+    .xstats_reset = pmd_counters_reset,
 };
 
 /* In the control thread. */
@@ -383,6 +320,7 @@ static int create_port(struct rte_vdev_device *vdev,
         config.host_gfn = pmd_memory_gfn;
     }
     pmd = dev->data->dev_private;
+    pmd->counters.table = &pmd_stats_table;
     pmd->domid = args->domid;
     pmd->handle = args->handle;
     pmd->tso = args->tso;
@@ -392,20 +330,16 @@ static int create_port(struct rte_vdev_device *vdev,
      */
     memset(pmd->mac.addr_bytes, 0xff, sizeof(pmd->mac.addr_bytes));
     pmd->mac.addr_bytes[0] = 0xfe;
-    dev->data->mac_addrs = &pmd->mac;
-    dev->data->dev_flags = RTE_ETH_DEV_INTR_LSC;
+    pmd_port_set_mac(dev, &pmd->mac);
     dev->dev_ops = &pmd_ops;
     dev->rx_pkt_burst = rx_burst;
     dev->tx_pkt_burst = tx_burst;
     config.owner = dev->data->port_id;
     pmd->vif = vif_create(&config);
     if (pmd->vif == NULL) {
-        int error = -errno;
-
-        dev->data->mac_addrs = NULL;
-        rte_eth_dev_release_port(dev);
-        return error;
+        return pmd_port_release(dev, -errno);
     }
+    pmd->counters.queues = pmd->vif->queues;
     LIST_INSERT_HEAD(&ports, pmd, link);
     rte_eth_dev_probing_finish(dev);
     return 0;
@@ -440,21 +374,9 @@ static int probe(struct rte_vdev_device *vdev)
     return error;
 }
 
-static int remove_port(struct rte_vdev_device *vdev)
-{
-    struct rte_eth_dev *dev =
-        rte_eth_dev_allocated(rte_vdev_device_name(vdev));
-
-    if (dev == NULL) {
-        return 0;
-    }
-    dev_close(dev);
-    return rte_eth_dev_release_port(dev);
-}
-
 static struct rte_vdev_driver xenvif_driver = {
     .probe = probe,
-    .remove = remove_port,
+    .remove = pmd_port_remove,
 };
 
 RTE_PMD_REGISTER_VDEV(net_xenvif, xenvif_driver);

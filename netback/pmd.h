@@ -9,24 +9,18 @@
 #include <rte_ether.h>
 #include <rte_mbuf.h>
 
+#include "pmd_counters.h"
 #include "vif.h"
-
-struct rte_eth_dev;
-struct rte_eth_stats;
-struct rte_eth_xstat;
-struct rte_eth_xstat_name;
-
-#define PMD_COUNTERS_MAX 64u
 
 /* A port; DPDK's dev_private. */
 struct pmd {
+    struct pmd_counters counters;   /* first */
     struct vif *vif;
     uint16_t domid;
     uint16_t handle;
     bool tso;                   /* offer large packets to the switch */
     struct rte_ether_addr mac;
     LIST_ENTRY(pmd) link;
-    uint64_t base[PMD_COUNTERS_MAX];    /* counters at the last reset */
 };
 
 struct pmd_rx_queue {
@@ -43,13 +37,7 @@ struct pmd_tx_queue {
 } __rte_cache_aligned;
 
 /* pmd_stats.c */
-int pmd_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats);
-int pmd_stats_reset(struct rte_eth_dev *dev);
-int pmd_xstats_get(struct rte_eth_dev *dev, struct rte_eth_xstat *xstats,
-                   unsigned int count);
-int pmd_xstats_get_names(struct rte_eth_dev *dev,
-                         struct rte_eth_xstat_name *names,
-                         unsigned int count);
+extern const struct pmd_counter_table pmd_stats_table;
 
 /*
  * pmd_memory.c.  Prepare: read where DPDK's hugetlb memory lies, once; false

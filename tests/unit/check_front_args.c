@@ -2,7 +2,6 @@
 /*
  * netback/front_args.c: what a person writes is taken or refused in one line.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "netback/front_log.h"

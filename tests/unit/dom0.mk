@@ -91,6 +91,15 @@ tests_unit_check_pmd_args_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_pmd_args_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_pmd_args_LDADD = $(UNIT_LDADD) -lrte_kvargs
 
+unit_tests += tests/unit/check_pmd_counters
+tests_unit_check_pmd_counters_SOURCES = tests/unit/check_pmd_counters.c \
+	tests/unit/unit.h netback/pmd_counters.c netback/pmd_counters.h
+tests_unit_check_pmd_counters_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_INTERNAL_API -DALLOW_EXPERIMENTAL_API \
+	-idirafter $(DPDK_DRIVER_DIR)
+tests_unit_check_pmd_counters_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_pmd_counters_LDADD = $(UNIT_LDADD)
+
 unit_tests += tests/unit/check_front_bus tests/unit/check_front_args
 tests_unit_check_front_bus_SOURCES = tests/unit/check_front_bus.c \
 	tests/unit/unit.h $(FAKE_XENSTORE) $(FAKE_LOG) \
