@@ -2,8 +2,8 @@
 /*
  * The life of a front: it waits for a backend, connects, and waits again
  * when the backend has gone.  Called by the control thread, again and again.
- * Talks to front_local.c and front_bus.c (backends), front_control.c (its
- * thread), burst.h (gates) and wake.h.
+ * Talks to front_local.c and front_bus.c (backends), control.c (its thread),
+ * burst.h (gates) and wake.h.
  *
  *              a backend connects          rings are served
  *   WAITING ------------------> CONNECTING ---------------> CONNECTED
@@ -40,7 +40,7 @@ static void packet_thread_broke(void *pointer, const char *why)
     struct front *front = pointer;
 
     __atomic_store_n(&front->broken, why, __ATOMIC_RELEASE);
-    front_control_kick();
+    control_kick();
 }
 
 static bool make_bursts(struct front *front)
@@ -94,16 +94,25 @@ static void free_front(struct front *front)
 
 int front_start(struct front *front, const struct front_wish *wish)
 {
-    int error = front_control_start(front, wish);
+    int error = 0;
 
-    front->started = front->started || error == 0;
+    control_lock();
+    front->wishes += !front_wish_is_same(&front->wish, wish);
+    front->wish = *wish;
+    control_unlock();
+    if (front->started) {
+        control_kick();
+    } else {
+        error = control_add(&front->member);
+        front->started = error == 0;
+    }
     return error;
 }
 
 void front_destroy(struct front *front)
 {
     if (front->started) {
-        front_control_remove(front);
+        control_remove(&front->member);
     } else {
         free_front(front);
     }
@@ -125,10 +134,10 @@ static void prepare(void *pointer, struct front_link *link)
 
 void front_get_wish(struct front *front, struct front_wish *wish)
 {
-    front_control_lock();
+    control_lock();
     *wish = front->wish;
     front->served = front->wishes;
-    front_control_unlock();
+    control_unlock();
     wish->prepare = prepare;
     wish->front = front;
 }
@@ -153,9 +162,9 @@ void front_open(struct front *front, struct front_link *link)
 {
     struct front_wish wish;
 
-    front_control_lock();
+    control_lock();
     wish = front->wish;
-    front_control_unlock();
+    control_unlock();
     front->takes = link->takes;
     for (uint16_t i = 0; i < link->queue_count; i++) {
         struct front_queue *q = &front->queues[i];
@@ -202,9 +211,9 @@ static bool is_up_to_date(struct front *front)
 {
     bool same;
 
-    front_control_lock();
+    control_lock();
     same = front->served == front->wishes;
-    front_control_unlock();
+    control_unlock();
     return same;
 }
 

@@ -12,11 +12,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include <xen/io/xenbus.h>
 #include <xenstore.h>
 
+#include "control.h"
 #include "front_burst.h"
 #include "front_link.h"
 #include "wake.h"
@@ -57,16 +57,14 @@ enum front_life {
 };
 
 struct front {
+    struct control_member member;   /* first; see control.h */
     struct front_config config; /* [I] */
     char name[FRONT_NAME_MAX];  /* [I] */
-    unsigned int id;            /* [I] never used twice; in watch tokens */
     struct front_wish wish;     /* [s] what the application wants now */
     unsigned int wishes;        /* [s] how often that changed */
     unsigned int served;        /* [c] the wish that the link is for */
     enum front_life life;       /* [c] */
     struct front_link *link;    /* [c] while connecting or connected */
-    bool listed;                /* [c] the thread knows it */
-    bool queued;                /* [s] it will */
     bool started;               /* [I] from the first start on */
     int listen_fd;              /* [c] local */
     const char *complained;     /* [c] the last complaint: not repeated */
@@ -81,8 +79,6 @@ struct front {
     bool up;                    /* [a] the link */
     struct burst_takes takes;   /* [a] the last backend's */
     struct wake wake;
-    LIST_ENTRY(front) link_all; /* [c] */
-    STAILQ_ENTRY(front) link_command;   /* [s] */
     struct front_queue queues[FRONT_QUEUES_MAX];
 };
 
@@ -114,12 +110,5 @@ void front_complain(struct front *front, const char *why);
  */
 void front_bus_update(struct front *front, struct xs_handle *xs);
 void front_bus_release(struct front *front, struct xs_handle *xs);
-
-/* front_control.c: give a front to the thread, or take it away. */
-int front_control_start(struct front *front, const struct front_wish *wish);
-void front_control_remove(struct front *front);
-void front_control_kick(void);  /* look at all fronts; any thread */
-void front_control_lock(void);
-void front_control_unlock(void);
 
 #endif

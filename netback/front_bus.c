@@ -54,7 +54,7 @@ static bool look(struct front *front, struct xs_handle *xs)
     unsigned long domid;
     char token[16], path[XENBUS_TEXT_MAX];
 
-    snprintf(token, sizeof(token), "%u", front->id);
+    snprintf(token, sizeof(token), "%u", front->member.id);
     if (!front->watched) {
         front->watched = xs_watch(xs, front->device, token);
     }
@@ -336,7 +336,7 @@ void front_bus_release(struct front *front, struct xs_handle *xs)
     if (xs == NULL) {
         return;
     }
-    snprintf(token, sizeof(token), "%u", front->id);
+    snprintf(token, sizeof(token), "%u", front->member.id);
     if (front->watched) {
         xs_unwatch(xs, front->device, token);
     }

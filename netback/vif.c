@@ -4,7 +4,7 @@
  *
  * vif_update() may be called at any time and any number of times; it reads
  * the nodes and takes the steps that lead from where we are to where they
- * say.  Talks to vif_queue (queues), vif_control (its thread), libdom0.
+ * say.  Talks to vif_queue (queues), control (its thread), libdom0.
  *
  *            backend directory appears: offer()
  *   ABSENT ------------------------------------> WAITING
@@ -63,7 +63,7 @@ void vif_break(void *vif_pointer, const char *why)
     struct vif *vif = vif_pointer;
 
     __atomic_store_n(&vif->broken, why, __ATOMIC_RELEASE);
-    vif_control_kick();
+    control_kick();
 }
 
 static void vif_prepare(struct vif *vif)
@@ -106,7 +106,7 @@ int vif_start(struct vif *vif, bool tso)
         return 0;
     }
     vif->config.tso = tso;
-    error = vif_control_add(vif);
+    error = control_add(&vif->member);
     vif->started = error == 0;
     return error;
 }
@@ -114,7 +114,7 @@ int vif_start(struct vif *vif, bool tso)
 void vif_destroy(struct vif *vif)
 {
     if (vif->started) {
-        vif_control_remove(vif);
+        control_remove(&vif->member);
     } else {
         wake_destroy(&vif->wake);
         free(vif);
@@ -144,7 +144,7 @@ static void watch(struct vif *vif, struct xs_handle *xs)
     char path[VIF_PATH_MAX + 8];
     char token[12];
 
-    snprintf(token, sizeof(token), "%u", vif->id);
+    snprintf(token, sizeof(token), "%u", vif->member.id);
     if (!vif->watched) {
         unsigned long own = 0;
 
@@ -167,7 +167,7 @@ static void unwatch(struct vif *vif, struct xs_handle *xs)
     char path[VIF_PATH_MAX + 8];
     char token[12];
 
-    snprintf(token, sizeof(token), "%u", vif->id);
+    snprintf(token, sizeof(token), "%u", vif->member.id);
     if (vif->watched) {
         xs_unwatch(xs, vif->backend, token);
         vif->watched = false;

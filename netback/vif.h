@@ -12,7 +12,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include <xen/io/xenbus.h>
 #include <xenevtchn.h>
@@ -20,6 +19,7 @@
 #include <xenstore.h>
 
 #include "burst.h"
+#include "control.h"
 #include "direct.h"
 #include "journal_file.h"
 #include "wake.h"
@@ -84,15 +84,13 @@ enum vif_life {
 };
 
 struct vif {
+    struct control_member member;   /* first; see control.h */
     struct vif_config config;   /* [I] */
     char name[VIF_NAME_MAX];    /* [I] "vif1.0" */
-    unsigned int id;            /* [I] never used twice; in watch tokens */
     enum vif_life life;         /* [c] */
     bool watched;               /* [c] */
     bool frontend_watched;      /* [c] */
     bool started;               /* [I] from vif_start on */
-    bool listed;                /* [c] the thread knows it */
-    bool queued;                /* control's lock: it will */
     unsigned int own_domid;     /* [c] */
     char backend[VIF_PATH_MAX]; /* [c] */
     char frontend[VIF_PATH_MAX];/* [c] */
@@ -112,8 +110,6 @@ struct vif {
     struct vif_ctrl *ctrl;      /* [c] while connected, or NULL */
     struct hash_table hash_table;   /* [a] as hash.h says */
     struct wake wake;
-    LIST_ENTRY(vif) link_all;   /* [c] */
-    STAILQ_ENTRY(vif) link_command; /* control's lock */
     struct vif_queue queues[VIF_QUEUES_MAX];
 };
 
@@ -186,12 +182,5 @@ void vif_local_disconnect(struct vif *vif);
 void vif_wake_open(struct vif *vif, unsigned int queue);
 void vif_wake_close(struct vif *vif, unsigned int queue);
 bool vif_wake_arm(struct vif *vif, unsigned int queue);
-
-/* vif_control.c: give a new or destroyed vif to the thread; start it. */
-int vif_control_add(struct vif *vif);
-void vif_control_remove(struct vif *vif);
-
-/* Ask the thread to look at all vifs; any thread. */
-void vif_control_kick(void);
 
 #endif

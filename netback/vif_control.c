@@ -1,33 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The control thread: one for all vifs of the process.
+ * The control thread's part for vifs: when it wakes, and what it then does.
  *
  * It sleeps in poll() on XenStore's watch descriptor, on an eventfd, and on
  * the control rings' event channels.  A watch that fires makes one vif look
  * at its nodes again (vif_update); what it does depends only on what is
  * there now, so events may be lost in number but not in effect.  Talks to
- * vif.c, vif_local.c, vif_ctrl.c and vif_journal.c.  Invariants:
- *  1. Only this thread touches XenStore.
- *  2. A watch token is a vif's id, which is never used twice, so an event
+ * control.c, vif.c, vif_local.c, vif_ctrl.c and vif_journal.c.  Invariants:
+ *  1. A watch token is a vif's id, which is never used twice, so an event
  *     that arrives late finds nobody.
- *  3. Commands are served in the order given: a vif that was removed is
- *     released before a new one of the same name is looked at.
- *  4. Without xenstored it tries again each second and says so once; it
- *     does not ask for xenstored while all vifs are local.
- *  5. All vifs' control rings get a round before any gets the next.
+ *  2. Without xenstored it tries again each second; it does not ask for
+ *     xenstored while all vifs are local.
+ *  3. All vifs' control rings get a round before any gets the next.
  */
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <rte_lcore.h>
 
 #include "netback/vif.h"
 #include "netback/vif_ctrl.h"
@@ -36,40 +28,56 @@
 
 #define RETRY_MS 1000
 #define LOCAL_MS 200            /* between looks for local frontends */
-#define EVENTS_MAX 64           /* watch events served between commands */
+#define EVENTS_MAX 64           /* of control rings, in a round */
 #define RELEASE_TOKEN "release"
 
-STAILQ_HEAD(vif_commands, vif);
-LIST_HEAD(vif_list, vif);
+const char control_thread_name[] = "xenvif-control";
 
-static struct {
-    pthread_mutex_t lock;
-    bool running;                   /* lock */
-    int wake;                       /* [I] eventfd, once running */
-    int rings;                      /* [I] epoll of the control rings */
-    struct vif_commands added;      /* lock */
-    struct vif_commands removed;    /* lock */
-    unsigned int next_id;           /* lock */
-    struct vif_list vifs;           /* [c] */
-    struct xs_handle *xs;           /* [c] */
-    bool complained;                /* [c] */
-    int rings_ms;                   /* [c] until a round is due, or -1 */
-} control = {
-    .lock = PTHREAD_MUTEX_INITIALIZER,
-    .wake = -1,
-    .rings = -1,
-    .rings_ms = -1,
-    .added = STAILQ_HEAD_INITIALIZER(control.added),
-    .removed = STAILQ_HEAD_INITIALIZER(control.removed),
-};
+static int rings = -1;              /* [I] epoll of the control rings */
+static int rings_ms = -1;           /* [c] until a round is due, or -1 */
 
-void vif_control_kick(void)
+/* The vif after this one, or the first; NULL: there is none. */
+static struct vif *next_vif(const struct vif *vif)
 {
-    uint64_t one = 1;
+    return (struct vif *)(vif == NULL ? LIST_FIRST(&control_members)
+                                      : LIST_NEXT(&vif->member, link_all));
+}
 
-    if (write(control.wake, &one, sizeof(one)) < 0) {
-        return;     /* EAGAIN: it is awake already */
+int control_prepare(void)
+{
+    if (rings < 0) {
+        rings = epoll_create1(EPOLL_CLOEXEC);
     }
+    return rings < 0 ? -errno : 0;
+}
+
+void control_release(struct control_member *member, struct xs_handle *xs)
+{
+    vif_release((struct vif *)member, xs);
+}
+
+/* Of domains' ends xenstored tells the privileged only: to a driver domain a
+ * vif ends with its directory. */
+bool control_opened(struct xs_handle *xs)
+{
+    if (!xs_watch(xs, "@releaseDomain", RELEASE_TOKEN) && errno != EACCES) {
+        return false;
+    }
+    vif_journal_clean(xs);
+    return true;
+}
+
+void control_lost(struct control_member *member)
+{
+    struct vif *vif = (struct vif *)member;
+
+    vif->watched = false;
+    vif->frontend_watched = false;
+}
+
+void control_warn(const char *text)
+{
+    VIF_LOG(WARNING, "XenStore", "%s", text);
 }
 
 int vif_control_watch(struct vif *vif, int fd)
@@ -78,8 +86,7 @@ int vif_control_watch(struct vif *vif, int fd)
         .events = EPOLLIN | EPOLLONESHOT, .data.ptr = vif,
     };
 
-    return epoll_ctl(control.rings, EPOLL_CTL_ADD, fd, &event) == 0 ? 0
-                                                                    : -errno;
+    return epoll_ctl(rings, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
 }
 
 void vif_control_rearm(struct vif *vif, int fd)
@@ -88,90 +95,28 @@ void vif_control_rearm(struct vif *vif, int fd)
         .events = EPOLLIN | EPOLLONESHOT, .data.ptr = vif,
     };
 
-    (void)epoll_ctl(control.rings, EPOLL_CTL_MOD, fd, &event);
+    (void)epoll_ctl(rings, EPOLL_CTL_MOD, fd, &event);
 }
 
 void vif_control_unwatch(int fd)
 {
-    (void)epoll_ctl(control.rings, EPOLL_CTL_DEL, fd, NULL);
-}
-
-/* Of domains' ends xenstored tells the privileged only: to a driver domain a
- * vif ends with its directory. */
-static bool watch_ends(struct xs_handle *xs)
-{
-    return xs_watch(xs, "@releaseDomain", RELEASE_TOKEN) || errno == EACCES;
-}
-
-static bool open_store(void)
-{
-    if (control.xs != NULL) {
-        return true;
-    }
-    control.xs = xs_open(0);
-    if (control.xs != NULL && watch_ends(control.xs)) {
-        control.complained = false;
-        vif_journal_clean(control.xs);
-        return true;
-    }
-    if (!control.complained) {
-        VIF_LOG(WARNING, "XenStore", "cannot be reached (%s): trying again "
-                "each second", strerror(errno));
-        control.complained = true;
-    }
-    if (control.xs != NULL) {
-        xs_close(control.xs);
-        control.xs = NULL;
-    }
-    return false;
-}
-
-static void serve_commands(void)
-{
-    struct vif_commands added;
-    struct vif_commands removed;
-    struct vif *vif;
-
-    STAILQ_INIT(&added);
-    STAILQ_INIT(&removed);
-    pthread_mutex_lock(&control.lock);
-    STAILQ_CONCAT(&removed, &control.removed);
-    STAILQ_CONCAT(&added, &control.added);
-    STAILQ_FOREACH(vif, &added, link_command) {
-        vif->queued = false;
-    }
-    pthread_mutex_unlock(&control.lock);
-
-    while ((vif = STAILQ_FIRST(&removed)) != NULL) {
-        STAILQ_REMOVE_HEAD(&removed, link_command);
-        if (vif->listed) {
-            LIST_REMOVE(vif, link_all);
-        }
-        vif_release(vif, control.xs);
-    }
-    while ((vif = STAILQ_FIRST(&added)) != NULL) {
-        STAILQ_REMOVE_HEAD(&added, link_command);
-        LIST_INSERT_HEAD(&control.vifs, vif, link_all);
-        vif->listed = true;
-    }
+    (void)epoll_ctl(rings, EPOLL_CTL_DEL, fd, NULL);
 }
 
 static void update_all(void)
 {
-    struct vif *vif;
-
-    LIST_FOREACH(vif, &control.vifs, link_all) {
-        if (control.xs != NULL && !vif_config_is_local(&vif->config)) {
-            vif_update(vif, control.xs);
+    for (struct vif *vif = next_vif(NULL); vif != NULL;
+         vif = next_vif(vif)) {
+        if (control_xs != NULL && !vif_config_is_local(&vif->config)) {
+            vif_update(vif, control_xs);
         }
     }
 }
 
 static void update_local(void)
 {
-    struct vif *vif;
-
-    LIST_FOREACH(vif, &control.vifs, link_all) {
+    for (struct vif *vif = next_vif(NULL); vif != NULL;
+         vif = next_vif(vif)) {
         if (vif_config_is_local(&vif->config)) {
             vif_local_update(vif);
         }
@@ -181,9 +126,8 @@ static void update_local(void)
 /* Is there a vif of that kind? */
 static bool have_vif(bool local)
 {
-    const struct vif *vif;
-
-    LIST_FOREACH(vif, &control.vifs, link_all) {
+    for (struct vif *vif = next_vif(NULL); vif != NULL;
+         vif = next_vif(vif)) {
         if (vif_config_is_local(&vif->config) == local) {
             return true;
         }
@@ -194,9 +138,8 @@ static bool have_vif(bool local)
 /* Does a vif wait for another process's end, which nobody tells us? */
 static bool have_busy(void)
 {
-    const struct vif *vif;
-
-    LIST_FOREACH(vif, &control.vifs, link_all) {
+    for (struct vif *vif = next_vif(NULL); vif != NULL;
+         vif = next_vif(vif)) {
         if (vif->busy) {
             return true;
         }
@@ -204,52 +147,22 @@ static bool have_busy(void)
     return false;
 }
 
-static void serve_event(const char *token)
+void control_event(const char *token)
 {
-    struct vif *vif;
     unsigned long id;
 
     if (strcmp(token, RELEASE_TOKEN) == 0) {
         update_all();
-        vif_journal_clean(control.xs);
+        vif_journal_clean(control_xs);
         return;
     }
     id = strtoul(token, NULL, 10);
-    LIST_FOREACH(vif, &control.vifs, link_all) {
-        if (vif->id == id) {
-            vif_update(vif, control.xs);
+    for (struct vif *vif = next_vif(NULL); vif != NULL;
+         vif = next_vif(vif)) {
+        if (vif->member.id == id) {
+            vif_update(vif, control_xs);
             return;
         }
-    }
-}
-
-/* The connection is of no use any more: all watches went with it. */
-static void close_store(void)
-{
-    struct vif *vif;
-
-    VIF_LOG(WARNING, "XenStore", "connection lost: opening it again");
-    xs_close(control.xs);
-    control.xs = NULL;
-    LIST_FOREACH(vif, &control.vifs, link_all) {
-        vif->watched = false;
-        vif->frontend_watched = false;
-    }
-}
-
-static void serve_watches(void)
-{
-    for (int i = 0; i < EVENTS_MAX; i++) {
-        char **event = xs_check_watch(control.xs);
-
-        if (event == NULL) {
-            if (errno != EAGAIN) {
-                close_store();
-            }
-            return;
-        }
-        serve_event(event[XS_WATCH_TOKEN]);
-        free(event);
     }
 }
 
@@ -265,19 +178,19 @@ static uint64_t clock_ms(void)
 static void serve_rings(void)
 {
     struct epoll_event events[EVENTS_MAX];
-    int count = epoll_wait(control.rings, events, EVENTS_MAX, 0);
+    int count = epoll_wait(rings, events, EVENTS_MAX, 0);
     uint64_t now = clock_ms();
-    struct vif *vif;
 
     for (int i = 0; i < count; i++) {
         vif_ctrl_event(events[i].data.ptr);
     }
-    control.rings_ms = -1;
-    LIST_FOREACH(vif, &control.vifs, link_all) {
+    rings_ms = -1;
+    for (struct vif *vif = next_vif(NULL); vif != NULL;
+         vif = next_vif(vif)) {
         int ms = vif_ctrl_turn(vif, now);
 
-        if (ms >= 0 && (control.rings_ms < 0 || ms < control.rings_ms)) {
-            control.rings_ms = ms;
+        if (ms >= 0 && (rings_ms < 0 || ms < rings_ms)) {
+            rings_ms = ms;
         }
     }
 }
@@ -286,108 +199,38 @@ static void serve_rings(void)
 static bool wait_for_work(void)
 {
     struct pollfd fds[3] = {
-        { .fd = control.wake, .events = POLLIN },
-        { .fd = control.rings, .events = POLLIN },
-        { .fd = control.xs != NULL ? xs_fileno(control.xs) : -1,
+        { .fd = control_wake_fd(), .events = POLLIN },
+        { .fd = rings, .events = POLLIN },
+        { .fd = control_xs != NULL ? xs_fileno(control_xs) : -1,
           .events = POLLIN },
     };
-    uint64_t count;
     int timeout = -1;
 
     if (have_vif(true)) {
         timeout = LOCAL_MS;
-    } else if (have_busy() || (control.xs == NULL && have_vif(false))) {
+    } else if (have_busy() || (control_xs == NULL && have_vif(false))) {
         timeout = RETRY_MS;
     }
-    if (control.rings_ms >= 0 &&
-        (timeout < 0 || control.rings_ms < timeout)) {
-        timeout = control.rings_ms;
+    if (rings_ms >= 0 && (timeout < 0 || rings_ms < timeout)) {
+        timeout = rings_ms;
     }
     (void)poll(fds, 3, timeout);
-    return read(control.wake, &count, sizeof(count)) == sizeof(count);
+    return control_woken();
 }
 
-static void *control_run(void *unused)
+void control_turn(void)
 {
-    (void)unused;
-    for (;;) {
-        bool woken = wait_for_work();
+    bool woken = wait_for_work();
 
-        serve_commands();
-        update_local();
-        if (control.xs != NULL) {
-            serve_watches();
-        } else if (have_vif(false) && open_store()) {
-            woken = true;
-        }
-        if (woken || have_busy()) {
-            update_all();
-        }
-        serve_rings();
+    control_serve_commands();
+    update_local();
+    if (control_xs != NULL) {
+        control_serve_watches();
+    } else if (have_vif(false) && control_open_store()) {
+        woken = true;
     }
-    return NULL;
-}
-
-/* Under the lock. */
-static int start_thread(void)
-{
-    pthread_t thread;
-    int error;
-
-    if (control.running) {
-        return 0;
+    if (woken || have_busy()) {
+        update_all();
     }
-    control.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (control.wake < 0) {
-        return -errno;
-    }
-    control.rings = epoll_create1(EPOLL_CLOEXEC);
-    if (control.rings < 0) {
-        error = -errno;
-        goto close_wake;
-    }
-    error = rte_ctrl_thread_create(&thread, "xenvif-control", NULL,
-                                   control_run, NULL);
-    if (error != 0) {
-        goto close_rings;
-    }
-    pthread_detach(thread);
-    control.running = true;
-    return 0;
-close_rings:
-    close(control.rings);
-    control.rings = -1;
-close_wake:
-    close(control.wake);
-    control.wake = -1;
-    return error < 0 ? error : -error;
-}
-
-int vif_control_add(struct vif *vif)
-{
-    int error;
-
-    pthread_mutex_lock(&control.lock);
-    error = start_thread();
-    if (error == 0) {
-        vif->id = ++control.next_id;
-        vif->queued = true;
-        STAILQ_INSERT_TAIL(&control.added, vif, link_command);
-    }
-    pthread_mutex_unlock(&control.lock);
-    if (error == 0) {
-        vif_control_kick();
-    }
-    return error;
-}
-
-void vif_control_remove(struct vif *vif)
-{
-    pthread_mutex_lock(&control.lock);
-    if (vif->queued) {
-        STAILQ_REMOVE(&control.added, vif, vif, link_command);
-    }
-    STAILQ_INSERT_TAIL(&control.removed, vif, link_command);
-    pthread_mutex_unlock(&control.lock);
-    vif_control_kick();
+    serve_rings();
 }

@@ -10,6 +10,7 @@
 
 #include "netback/front.h"
 #include "netback/front_xen.h"
+#include "tests/fake/control.h"
 #include "tests/fake/log.h"
 #include "tests/fake/xenstore.h"
 #include "unit.h"
@@ -29,30 +30,9 @@ static uint8_t pages[2][ACCESS_PAGE_SIZE]
 static uint8_t buffers[TO_BACKEND_BUFFERS_MIN][ACCESS_PAGE_SIZE];
 static grant_ref_t refs[TO_BACKEND_BUFFERS_MIN];
 
-/* What front_control.c does, in this thread. */
-int front_control_start(struct front *started, const struct front_wish *wish)
+void control_release(struct control_member *member, struct xs_handle *xs)
 {
-    started->id = 7;
-    started->wishes += memcmp(&started->wish, wish, sizeof(*wish)) != 0;
-    started->wish = *wish;
-    return 0;
-}
-
-void front_control_remove(struct front *removed)
-{
-    front_release(removed, fake_store_handle());
-}
-
-void front_control_kick(void)
-{
-}
-
-void front_control_lock(void)
-{
-}
-
-void front_control_unlock(void)
-{
+    front_release((struct front *)member, xs);
 }
 
 /* A link without a backend. */

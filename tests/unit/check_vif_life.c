@@ -9,6 +9,7 @@
 
 #include "netback/vif.h"
 #include "netback/vif_log.h"
+#include "tests/fake/control.h"
 #include "tests/fake/log.h"
 #include "tests/fake/xenstore.h"
 #include "tools/libdom0/dom0.h"
@@ -19,7 +20,6 @@
 #define FRONTEND "/local/domain/1/device/vif/0"
 
 static struct vif *vif;
-static unsigned int kicks;
 static uint16_t queues;
 static const char *refuse_queues;
 static int refuse_error;
@@ -29,21 +29,9 @@ static struct { unsigned int calls; bool link, queues_changed; } told;
 static struct access fake_access;
 static const struct access_ops fake_ops = { .name = "fake" };
 
-/* What vif.c calls. */
-int vif_control_add(struct vif *added)
+void control_release(struct control_member *member, struct xs_handle *xs)
 {
-    added->id = 1;
-    return 0;
-}
-
-void vif_control_remove(struct vif *removed)
-{
-    vif_release(removed, fake_store_handle());
-}
-
-void vif_control_kick(void)
-{
-    kicks++;
+    vif_release((struct vif *)member, xs);
 }
 
 bool dom0_kernel_has_vif(unsigned int domid, unsigned int handle,
@@ -134,7 +122,7 @@ static void setup(void)
     };
 
     fake_store_reset();
-    fake_log_lines = kicks = 0;
+    fake_log_lines = fake_control_kicks = 0;
     queues = 1;
     refuse_queues = NULL;
     refuse_error = -EINVAL;
@@ -333,7 +321,7 @@ START_TEST(test_broken_ring_disables_this_vif)
 {
     connected();
     vif->queues[0].from.broken(vif, "the ring is a lie");
-    ck_assert_uint_eq(kicks, 1);
+    ck_assert_uint_eq(fake_control_kicks, 1);
     update();
     expect("5", VIF_BROKEN);
     ck_assert_str_eq(

@@ -2,6 +2,7 @@
 # Unit tests of tools/libdom0 and the commands in tools/.
 FAKE_XENSTORE = tests/fake/xenstore.c tests/fake/xenstore.h
 FAKE_LOG = tests/fake/log.c tests/fake/log.h
+FAKE_CONTROL = tests/fake/control.c tests/fake/control.h netback/control.h
 
 unit_tests += tests/unit/check_xenbus
 tests_unit_check_xenbus_SOURCES = tests/unit/check_xenbus.c \
@@ -22,7 +23,7 @@ tests_unit_check_gcopy_LDADD = $(UNIT_LDADD)
 if BUILD_NETBACK
 unit_tests += tests/unit/check_vif_life
 tests_unit_check_vif_life_SOURCES = tests/unit/check_vif_life.c \
-	tests/unit/unit.h $(FAKE_XENSTORE) $(FAKE_LOG) \
+	tests/unit/unit.h $(FAKE_XENSTORE) $(FAKE_LOG) $(FAKE_CONTROL) \
 	netback/vif.c netback/vif.h netback/vif_log.h \
 	netback/wake.c netback/wake.h \
 	tools/libdom0/xenbus.c tools/libdom0/xenbus.h
@@ -100,9 +101,17 @@ tests_unit_check_pmd_counters_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_pmd_counters_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_pmd_counters_LDADD = $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_control
+tests_unit_check_control_SOURCES = tests/unit/check_control.c \
+	tests/unit/unit.h netback/control.c netback/control.h
+tests_unit_check_control_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API -D_GNU_SOURCE
+tests_unit_check_control_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_check_control_LDADD = $(UNIT_LDADD)
+
 unit_tests += tests/unit/check_front_bus tests/unit/check_front_args
 tests_unit_check_front_bus_SOURCES = tests/unit/check_front_bus.c \
-	tests/unit/unit.h $(FAKE_XENSTORE) $(FAKE_LOG) \
+	tests/unit/unit.h $(FAKE_XENSTORE) $(FAKE_LOG) $(FAKE_CONTROL) \
 	netback/front.c netback/front.h netback/front_bus.c \
 	netback/front_link.h netback/front_log.h netback/front_xen.h \
 	netback/from_backend.c netback/from_backend.h \
