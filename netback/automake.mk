@@ -11,7 +11,7 @@ netback_librte_net_xenvif_so_23_0_SOURCES = \
 	netback/burst.c netback/burst.h \
 	netback/burst_mbuf.h \
 	netback/burst_offload.c netback/burst_offload.h \
-	netback/control.c netback/control.h \
+	netback/clock.h netback/control.c netback/control.h \
 	netback/ctrl_ring.c netback/ctrl_ring.h \
 	netback/from_guest.c netback/from_guest.h \
 	netback/direct.c netback/direct.h netback/direct_map.c \
@@ -53,7 +53,7 @@ pmd_PROGRAMS += netback/librte_net_xenfront.so.23.0
 netback_librte_net_xenfront_so_23_0_SOURCES = \
 	netback/access.h netback/burst.h netback/local.h netback/ring.h \
 	netback/burst_offload.c netback/burst_offload.h \
-	netback/control.c netback/control.h \
+	netback/clock.h netback/control.c netback/control.h \
 	netback/from_backend.c netback/from_backend.h \
 	netback/front.c netback/front.h netback/front_log.h \
 	netback/front_args.c netback/front_burst.c netback/front_burst.h \

@@ -30,23 +30,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "netback/clock.h"
 #include "netback/front.h"
 #include "netback/front_log.h"
 #include "netback/front_xen.h"
 #include "tools/libdom0/xenbus.h"
 
 #define AGAIN_MS 1000u
-
-/* Milliseconds on a clock that only goes on. */
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* False: there is no such device. */
 static bool look(struct front *front, struct xs_handle *xs)
@@ -101,7 +92,7 @@ static void shut(struct front *front, struct xs_handle *xs)
     switch_state(front, xs, XenbusStateClosed);
     front_close(front);
     front->life = FRONT_CLOSED;
-    front->closed_ms = now_ms();
+    front->closed_ms = clock_ms();
 }
 
 static void fail(struct front *front, struct xs_handle *xs, const char *why)
@@ -277,7 +268,7 @@ static bool may_begin_again(const struct front *front, struct xs_handle *xs,
 {
     bool broke = __atomic_load_n(&front->broken, __ATOMIC_ACQUIRE) != NULL;
 
-    if (now_ms() - front->closed_ms < AGAIN_MS) {
+    if (clock_ms() - front->closed_ms < AGAIN_MS) {
         return false;
     }
     return (backend == XenbusStateInitWait ||

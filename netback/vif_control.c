@@ -18,9 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "netback/clock.h"
 #include "netback/vif.h"
 #include "netback/vif_ctrl.h"
 #include "netback/vif_log.h"
@@ -164,14 +164,6 @@ void control_event(const char *token)
             return;
         }
     }
-}
-
-static uint64_t clock_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* A vif that has gone unwatched its channel, so no event is a stale one's. */
