@@ -54,6 +54,7 @@ netback_librte_net_xenfront_so_23_0_SOURCES = \
 	netback/access.h netback/burst.h netback/local.h netback/ring.h \
 	netback/burst_offload.c netback/burst_offload.h \
 	netback/clock.h netback/control.c netback/control.h \
+	netback/ctrl_ask.c netback/ctrl_ask.h \
 	netback/from_backend.c netback/from_backend.h \
 	netback/front.c netback/front.h netback/front_log.h \
 	netback/front_args.c netback/front_burst.c netback/front_burst.h \

@@ -47,6 +47,14 @@ tests_unit_check_ctrl_ring_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_check_ctrl_ring_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_ctrl_ring_LDADD = $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_ctrl_ask
+tests_unit_check_ctrl_ask_SOURCES = tests/unit/check_ctrl_ask.c \
+	tests/unit/unit.h netback/access.h $(CTRL_RING) \
+	netback/ctrl_ask.c netback/ctrl_ask.h
+tests_unit_check_ctrl_ask_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_check_ctrl_ask_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_ctrl_ask_LDADD = $(UNIT_LDADD)
+
 tests_unit_check_gref_SOURCES = tests/unit/check_gref.c \
 	tests/unit/unit.h $(FAKE_GUEST) netback/gref.c netback/gref.h
 tests_unit_check_gref_CPPFLAGS = $(UNIT_CPPFLAGS)
