@@ -61,6 +61,7 @@ netback_librte_net_xenfront_so_23_0_SOURCES = \
 	netback/front_bus.c netback/front_control.c \
 	netback/front_link.h netback/front_local.c \
 	netback/front_pmd.c netback/front_pmd.h netback/front_stats.c \
+	netback/front_static.c netback/front_static.h \
 	netback/front_xen.c netback/front_xen.h \
 	netback/offload.c netback/offload.h \
 	netback/pmd_counters.c netback/pmd_counters.h \

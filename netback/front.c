@@ -3,7 +3,7 @@
  * The life of a front: it waits for a backend, connects, and waits again
  * when the backend has gone.  Called by the control thread, again and again.
  * Talks to front_local.c and front_bus.c (backends), control.c (its thread),
- * burst.h (gates) and wake.h.
+ * front_static.c, burst.h (gates) and wake.h.
  *
  *              a backend connects          rings are served
  *   WAITING ------------------> CONNECTING ---------------> CONNECTED
@@ -123,6 +123,7 @@ static void prepare(void *pointer, struct front_link *link)
 {
     struct front *front = pointer;
 
+    front_static_prepare(&front->statics, link);
     for (unsigned int i = 0; i < link->queue_count; i++) {
         struct front_link_queue *pages = &link->queues[i];
         struct front_queue *q = &front->queues[i];
@@ -189,6 +190,7 @@ void front_open(struct front *front, struct front_link *link)
               link->ops->name, link->queue_count,
               link->queue_count == 1 ? "" : "s");
     front_set_link(front, true);
+    front_static_start(front);
 }
 
 void front_close(struct front *front)
@@ -203,6 +205,7 @@ void front_close(struct front *front)
         front->link->ops->destroy(front->link);
         front->link = NULL;
     }
+    front->statics = (struct front_static){ .state = FRONT_STATIC_OFF };
     front_set_link(front, false);
 }
 
@@ -258,6 +261,8 @@ static void update_local(struct front *front)
             FRONT_LOG(NOTICE, front->name, "the backend has gone");
         } else if (is_up_to_date(front)) {
             return;
+        } else {
+            front_static_end(front);
         }
         front_close(front);
         front->life = FRONT_WAITING;
@@ -270,6 +275,9 @@ static void update_local(struct front *front)
 
 void front_update(struct front *front, struct xs_handle *xs)
 {
+    if (front->life == FRONT_CONNECTED) {
+        front_static_turn(front);
+    }
     if (front_config_is_local(&front->config)) {
         update_local(front);
         return;
@@ -296,6 +304,7 @@ void front_release(struct front *front, struct xs_handle *xs)
     if (!front_config_is_local(&front->config)) {
         front_bus_release(front, xs);
     }
+    front_static_end(front);
     front_close(front);
     if (front->listen_fd >= 0) {
         unlink(front->config.local);

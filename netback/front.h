@@ -19,6 +19,7 @@
 #include "control.h"
 #include "front_burst.h"
 #include "front_link.h"
+#include "front_static.h"
 #include "wake.h"
 
 #define FRONT_NAME_MAX 32
@@ -78,6 +79,7 @@ struct front {
     uint16_t queue_count;       /* [a] connected queues, or 0 */
     bool up;                    /* [a] the link */
     struct burst_takes takes;   /* [a] the last backend's */
+    struct front_static statics;    /* [c] of the link */
     struct wake wake;
     struct front_queue queues[FRONT_QUEUES_MAX];
 };

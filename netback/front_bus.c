@@ -80,6 +80,7 @@ static void switch_state(struct front *front, struct xs_handle *xs,
 /* Before -> WAITING */
 static void announce(struct front *front, struct xs_handle *xs)
 {
+    front_static_end(front);
     front_close(front);
     switch_state(front, xs, XenbusStateInitialising);
     front->announced = true;
@@ -155,6 +156,7 @@ static int publish(struct front *front, struct xs_handle *xs,
         { "feature-gso-tcpv4", wish->lro },
         { "feature-gso-tcpv6", wish->lro },
     };
+    struct front_node nodes[FRONT_XEN_NODES];
     uint16_t queues = front->link->queue_count;
     char dir[FRONT_PATH_MAX + 16];
     int error;
@@ -165,8 +167,11 @@ static int publish(struct front *front, struct xs_handle *xs,
         error = xenbus_write_number(xs, front->device,
                                     "multi-queue-num-queues", queues);
     }
+    if (error == 0) {
+        error = write_numbers(xs, front->device, nodes,
+                              front_xen_ctrl_nodes(front->link, nodes));
+    }
     for (unsigned int i = 0; i < queues && error == 0; i++) {
-        struct front_node nodes[FRONT_XEN_NODES];
         unsigned int count = front_xen_nodes(front->link, i, nodes);
 
         if (queues > 1) {
@@ -201,6 +206,8 @@ static void connect(struct front *front, struct xs_handle *xs)
         .domid = (uint16_t)front->backend_domid,
         .split = xenbus_read_flag(xs, front->backend,
                                   "feature-split-event-channels", false),
+        .ctrl = xenbus_read_flag(xs, front->backend, "feature-ctrl-ring",
+                                 false),
     };
     unsigned long queues_max = 1;
     struct front_wish wish;
@@ -335,6 +342,7 @@ void front_bus_release(struct front *front, struct xs_handle *xs)
         xs_unwatch(xs, front->backend, token);
     }
     if (front->announced) {
+        front_static_end(front);
         switch_state(front, xs, XenbusStateClosed);
     }
 }

@@ -2,10 +2,11 @@
 /*
  * The control thread's part for fronts: when it wakes, and what it then does.
  *
- * It sleeps in poll() on an eventfd, on XenStore's watches and on each local
- * front's socket.  What wakes it makes fronts look at what is there now
- * (front_update), so events may be lost in number but not in effect.
- * Talks to control.c and front.c.  Invariants:
+ * It sleeps in poll() on an eventfd, on XenStore's watches, on each local
+ * front's socket and on the control rings that are to bring an answer.  What
+ * wakes it makes fronts look at what is there now (front_update), so events
+ * may be lost in number but not in effect.  Talks to control.c, front.c and
+ * front_static.c.  Invariants:
  *  1. Only this thread touches sockets and grants.
  *  2. It looks again each second while something that has no event is
  *     waited for (xenstored, a kernel driver that lets go).
@@ -86,7 +87,7 @@ static bool must_look_again(const struct front *front)
 
 static void wait_for_work(void)
 {
-    struct pollfd fds[2 + POLL_MAX] = {
+    struct pollfd fds[2 + 2 * POLL_MAX] = {
         { .fd = control_wake_fd(), .events = POLLIN },
         { .fd = control_xs != NULL ? xs_fileno(control_xs) : -1,
           .events = POLLIN },
@@ -96,13 +97,16 @@ static void wait_for_work(void)
 
     for (struct front *front = next_front(NULL); front != NULL;
          front = next_front(front)) {
-        if (count == 2 + POLL_MAX || must_look_again(front)) {
+        if (count == 2 + 2 * POLL_MAX || must_look_again(front)) {
             timeout = RETRY_MS;
             continue;
         }
         fds[count++] = (struct pollfd){
             .fd = front_poll_fd(front),
             .events = front->link != NULL ? POLLRDHUP : POLLIN,
+        };
+        fds[count++] = (struct pollfd){
+            .fd = front_static_fd(front), .events = POLLIN,
         };
     }
     (void)poll(fds, count, timeout);

@@ -28,6 +28,14 @@ struct front_link_queue {
     int fd;                     /* readable when an event has come */
 };
 
+/* A control ring, and a page that its requests may point to. */
+struct front_link_ctrl {
+    xen_netif_ctrl_sring_t *ring;   /* NULL: there is none */
+    void *page;                 /* granted for writing, as the ring is */
+    grant_ref_t page_ref;
+    int fd;                     /* readable when an event has come */
+};
+
 struct front_link;
 
 struct front_link_ops {
@@ -38,6 +46,10 @@ struct front_link_ops {
 
     /* Take the events that have come, so that fd is quiet until the next. */
     void (*drain)(struct front_link *link, unsigned int queue);
+
+    /* The same of the control ring, if there is one; true: one had come. */
+    void (*notify_ctrl)(struct front_link *link);
+    bool (*drain_ctrl)(struct front_link *link);
 
     /*
      * Give all back.  A page that the backend still has is never used
@@ -53,6 +65,7 @@ struct front_link {
     struct burst_takes takes;   /* what the backend takes */
     bool linear;                /* it takes one slot a packet */
     struct front_link_queue queues[FRONT_QUEUES_MAX];
+    struct front_link_ctrl ctrl;
 };
 
 /* What a frontend wants; a link has at most that. */

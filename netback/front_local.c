@@ -4,7 +4,8 @@
  * table in it, and sockets for events (local.h has the protocol).
  *
  * The memory: grant table | for each queue: TX ring, RX ring, TX buffers, RX
- * buffers.  A page's grant reference is its number.
+ * buffers | control ring, its requests' page.  A page's grant reference is
+ * its number.
  *
  * Invariants:
  *  1. The memory is sealed against shrinking before anybody else has it.
@@ -28,8 +29,10 @@
 #include "netback/front_link.h"
 #include "netback/local.h"
 
+#define CTRL_PAGES 2u           /* the ring, and what its requests point to */
 #define OFFER_MS 500            /* a backend that connects offers at once */
 #define VERDICT_MS 2000         /* it maps the rings in between */
+#define EVENTS_MAX 64u          /* taken at once */
 
 struct local_front_link {
     struct front_link link;     /* first: a link is a local_front_link */
@@ -41,6 +44,8 @@ struct local_front_link {
     uint32_t tx_ring[FRONT_QUEUES_MAX];     /* gfns */
     int event[FRONT_QUEUES_MAX];            /* our ends */
     int backend_event[FRONT_QUEUES_MAX];    /* sent with the hello */
+    uint32_t ctrl_ring;         /* gfn; 0: none */
+    int backend_ctrl_event;     /* the other end of link.ctrl.fd */
     grant_ref_t *refs;          /* of each page: its number */
 };
 
@@ -51,29 +56,47 @@ static void close_fd(int fd)
     }
 }
 
-static void notify(struct front_link *link, unsigned int queue, bool tx)
+static void send_event(int fd)
 {
-    const struct local_front_link *local = (struct local_front_link *)link;
     static const char event = 1;
 
-    (void)tx;                   /* one socket for both */
     /* A full socket has events pending already. */
-    (void)!send(local->event[queue], &event, sizeof(event),
-                MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)!send(fd, &event, sizeof(event), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* True: there was one at least. */
+static bool take_events(int fd)
+{
+    char byte;
+
+    /* Bounded: a backend that sends on and on is read some other time. */
+    for (unsigned int i = 0; i < EVENTS_MAX; i++) {
+        if (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT) < 0) {
+            return i != 0;
+        }
+    }
+    return true;
+}
+
+static void notify(struct front_link *link, unsigned int queue, bool tx)
+{
+    (void)tx;                   /* one socket for both */
+    send_event(((struct local_front_link *)link)->event[queue]);
 }
 
 static void drain(struct front_link *link, unsigned int queue)
 {
-    const struct local_front_link *local = (struct local_front_link *)link;
-    char byte;
+    (void)take_events(((struct local_front_link *)link)->event[queue]);
+}
 
-    /* Bounded: a backend that sends on and on is read some other time. */
-    for (unsigned int i = 0; i < 64; i++) {
-        if (recv(local->event[queue], &byte, sizeof(byte),
-                 MSG_DONTWAIT) < 0) {
-            return;
-        }
-    }
+static void notify_ctrl(struct front_link *link)
+{
+    send_event(link->ctrl.fd);
+}
+
+static bool drain_ctrl(struct front_link *link)
+{
+    return take_events(link->ctrl.fd);
 }
 
 static void destroy(struct front_link *link)
@@ -84,6 +107,8 @@ static void destroy(struct front_link *link)
         close_fd(local->event[i]);
         close_fd(local->backend_event[i]);
     }
+    close_fd(link->ctrl.fd);
+    close_fd(local->backend_ctrl_event);
     if (local->memory != NULL) {
         munmap(local->memory, (size_t)local->page_count * ACCESS_PAGE_SIZE);
     }
@@ -97,6 +122,8 @@ static const struct front_link_ops local_ops = {
     .name = "local",
     .notify = notify,
     .drain = drain,
+    .notify_ctrl = notify_ctrl,
+    .drain_ctrl = drain_ctrl,
     .destroy = destroy,
 };
 
@@ -108,7 +135,8 @@ static uint32_t queue_pages(const struct front_wish *wish)
 static int make_memory(struct local_front_link *local,
                        const struct front_wish *wish)
 {
-    uint32_t pages = local->link.queue_count * queue_pages(wish);
+    uint32_t pages = local->link.queue_count * queue_pages(wish) +
+                     CTRL_PAGES;
     size_t size;
 
     /* One entry for each page, the table's own too: they are not granted. */
@@ -195,6 +223,27 @@ static int make_queue(struct local_front_link *local,
     return 0;
 }
 
+static int make_ctrl(struct local_front_link *local,
+                     const struct front_wish *wish)
+{
+    struct front_link_ctrl *ctrl = &local->link.ctrl;
+    int pair[2];
+
+    local->ctrl_ring = local->grant_frames +
+                       local->link.queue_count * queue_pages(wish);
+    grant(local, local->ctrl_ring, CTRL_PAGES, 0);
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+                   pair) != 0) {
+        return -errno;
+    }
+    local->backend_ctrl_event = pair[1];
+    ctrl->fd = pair[0];
+    ctrl->ring = (xen_netif_ctrl_sring_t *)page_of(local, local->ctrl_ring);
+    ctrl->page_ref = local->ctrl_ring + 1;
+    ctrl->page = page_of(local, ctrl->page_ref);
+    return 0;
+}
+
 /* Receive one message of exactly size bytes. */
 static int receive(int fd, void *data, size_t size, int timeout_ms)
 {
@@ -216,7 +265,7 @@ static int receive(int fd, void *data, size_t size, int timeout_ms)
 
 static uint32_t wanted_features(const struct front_wish *wish)
 {
-    uint32_t features = LOCAL_CSUM;
+    uint32_t features = LOCAL_CSUM | LOCAL_CTRL;
 
     features |= wish->scatter || wish->lro ? LOCAL_SG : 0;
     features |= wish->lro ? LOCAL_GSO_TCPV4 | LOCAL_GSO_TCPV6 : 0;
@@ -235,8 +284,10 @@ static int send_hello(const struct local_front_link *local,
         .queue_count = local->link.queue_count,
         .grant_frames = local->grant_frames,
         .features = features,
+        .ctrl_ref = local->ctrl_ring,
     };
-    size_t fds_size = (1u + local->link.queue_count) * sizeof(int);
+    unsigned int fd_count = 1u + local->link.queue_count;
+    size_t fds_size = (fd_count + (local->ctrl_ring != 0)) * sizeof(int);
     struct iovec data = { &hello, sizeof(hello) };
     struct msghdr message = {
         .msg_iov = &data, .msg_iovlen = 1,
@@ -251,6 +302,9 @@ static int send_hello(const struct local_front_link *local,
         hello.queues[i].tx_ref = local->tx_ring[i];
         hello.queues[i].rx_ref = local->tx_ring[i] + 1;
         fds[1 + i] = local->backend_event[i];
+    }
+    if (local->ctrl_ring != 0) {
+        fds[fd_count] = local->backend_ctrl_event;
     }
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
@@ -272,13 +326,16 @@ static void note_features(struct front_link *link, uint32_t offered)
 }
 
 static int make_queues(struct local_front_link *local,
-                       const struct front_wish *wish)
+                       const struct front_wish *wish, uint32_t features)
 {
     int error = make_memory(local, wish);
 
     for (unsigned int i = 0; i < local->link.queue_count && error == 0;
          i++) {
         error = make_queue(local, wish, i);
+    }
+    if (error == 0 && (features & LOCAL_CTRL) != 0) {
+        error = make_ctrl(local, wish);
     }
     if (error == 0) {
         wish->prepare(wish->front, &local->link);
@@ -306,7 +363,7 @@ static int shake_hands(struct local_front_link *local,
     *why = "no memory for rings and buffers";
     local->link.queue_count = RTE_MIN(wish->queues, offer.queues_max);
     features = offer.features & wanted_features(wish);
-    error = make_queues(local, wish);
+    error = make_queues(local, wish, features);
     if (error != 0) {
         return error;
     }
@@ -357,7 +414,7 @@ static struct local_front_link *new_link(int fd)
     }
     local->link.ops = &local_ops;
     local->fd = fd;
-    local->memory_fd = -1;
+    local->memory_fd = local->link.ctrl.fd = local->backend_ctrl_event = -1;
     for (unsigned int i = 0; i < FRONT_QUEUES_MAX; i++) {
         local->event[i] = local->backend_event[i] = -1;
         local->link.queues[i].fd = -1;

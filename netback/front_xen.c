@@ -18,6 +18,7 @@
  *     by us, and by nobody while the backend can reach it.
  *  3. A port is unmasked only by drain, and only RX's: where nobody sleeps,
  *     one event stays pending for ever and a storm of them costs nothing.
+ *     The control ring's is drained only while an answer is waited for.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,7 @@
 #include "netback/front_xen.h"
 
 #define RINGS 2u                /* pages in front of the RX buffers */
+#define CTRL_PAGES 2u           /* the control ring, and its requests' page */
 #define EVENTS_MAX 8            /* ports looked at by one drain */
 
 struct xen_queue {
@@ -45,9 +47,17 @@ struct xen_queue {
     int rx_port;                /* equal to tx_port if not split */
 };
 
+struct xen_ctrl {
+    uint8_t *pages;
+    grant_ref_t refs[CTRL_PAGES];
+    xenevtchn_handle *evtchn;
+    int port;
+};
+
 struct xen_link {
     struct front_link link;     /* first: a link is a xen_link */
     xengntshr_handle *gntshr;
+    struct xen_ctrl ctrl;
     struct xen_queue queues[FRONT_QUEUES_MAX];
 };
 
@@ -75,10 +85,42 @@ static void drain(struct front_link *link, unsigned int queue)
     }
 }
 
+static void notify_ctrl(struct front_link *link)
+{
+    const struct xen_ctrl *c = &((struct xen_link *)link)->ctrl;
+
+    (void)xenevtchn_notify(c->evtchn, (evtchn_port_t)c->port);
+}
+
+static bool drain_ctrl(struct front_link *link)
+{
+    const struct xen_ctrl *c = &((struct xen_link *)link)->ctrl;
+
+    if (xenevtchn_pending(c->evtchn) != c->port) {
+        return false;
+    }
+    (void)xenevtchn_unmask(c->evtchn, (evtchn_port_t)c->port);
+    return true;
+}
+
+static void drop_ctrl(struct xen_link *xen)
+{
+    struct xen_ctrl *c = &xen->ctrl;
+
+    if (c->evtchn != NULL) {
+        xenevtchn_close(c->evtchn);
+    }
+    if (c->pages != NULL) {
+        xengntshr_unshare(xen->gntshr, c->pages, CTRL_PAGES);
+    }
+    *c = (struct xen_ctrl){ .port = -1 };
+}
+
 static void destroy(struct front_link *link)
 {
     struct xen_link *xen = (struct xen_link *)link;
 
+    drop_ctrl(xen);
     for (unsigned int i = 0; i < FRONT_QUEUES_MAX; i++) {
         struct xen_queue *q = &xen->queues[i];
 
@@ -103,6 +145,8 @@ static const struct front_link_ops xen_ops = {
     .name = "xen",
     .notify = notify,
     .drain = drain,
+    .notify_ctrl = notify_ctrl,
+    .drain_ctrl = drain_ctrl,
     .destroy = destroy,
 };
 
@@ -156,28 +200,59 @@ static int make_pages(struct xen_link *xen, unsigned int i, uint16_t domid,
     return 0;
 }
 
+/* Event channels with a descriptor of their own, which never blocks. */
+static xenevtchn_handle *open_evtchn(int *fd)
+{
+    xenevtchn_handle *evtchn = xenevtchn_open(NULL, 0);
+
+    if (evtchn == NULL) {
+        return NULL;
+    }
+    *fd = xenevtchn_fd(evtchn);
+    if (fcntl(*fd, F_SETFL, O_NONBLOCK) != 0) {
+        xenevtchn_close(evtchn);
+        return NULL;
+    }
+    return evtchn;
+}
+
 static int make_ports(struct xen_link *xen, unsigned int i,
                       const struct front_xen_peer *peer, const char **why)
 {
     struct xen_queue *q = &xen->queues[i];
-    int fd;
 
     *why = "no event channel to the backend";
-    q->evtchn = xenevtchn_open(NULL, 0);
+    q->evtchn = open_evtchn(&xen->link.queues[i].fd);
     if (q->evtchn == NULL) {
         return -errno;
     }
-    fd = xenevtchn_fd(q->evtchn);
-    if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
-        return -errno;
-    }
-    xen->link.queues[i].fd = fd;
     q->tx_port = xenevtchn_bind_unbound_port(q->evtchn, peer->domid);
     q->rx_port = q->tx_port;
     if (q->tx_port >= 0 && peer->split) {
         q->rx_port = xenevtchn_bind_unbound_port(q->evtchn, peer->domid);
     }
     return q->tx_port < 0 || q->rx_port < 0 ? -errno : 0;
+}
+
+/* What is missing is left out: packets go without a control ring too. */
+static void make_ctrl(struct xen_link *xen, uint16_t domid)
+{
+    struct xen_ctrl *c = &xen->ctrl;
+    struct front_link_ctrl *out = &xen->link.ctrl;
+
+    c->evtchn = open_evtchn(&out->fd);
+    if (c->evtchn != NULL) {
+        c->port = xenevtchn_bind_unbound_port(c->evtchn, domid);
+        c->pages = xengntshr_share_pages(xen->gntshr, domid, CTRL_PAGES,
+                                         c->refs, true);
+    }
+    if (c->port < 0 || c->pages == NULL) {
+        drop_ctrl(xen);
+        return;
+    }
+    out->ring = (xen_netif_ctrl_sring_t *)c->pages;
+    out->page = c->pages + ACCESS_PAGE_SIZE;
+    out->page_ref = c->refs[1];
 }
 
 struct front_link *front_xen_create(const struct front_xen_peer *peer,
@@ -192,6 +267,7 @@ struct front_link *front_xen_create(const struct front_xen_peer *peer,
         return NULL;
     }
     xen->link.ops = &xen_ops;
+    xen->link.ctrl.fd = xen->ctrl.port = -1;
     xen->link.queue_count = wish->queues;
     xen->gntshr = xengntshr_open(NULL, 0);
     if (xen->gntshr == NULL) {
@@ -207,6 +283,9 @@ struct front_link *front_xen_create(const struct front_xen_peer *peer,
     if (error != 0) {
         destroy(&xen->link);
         return NULL;
+    }
+    if (peer->ctrl) {
+        make_ctrl(xen, peer->domid);
     }
     wish->prepare(wish->front, &xen->link);
     return &xen->link;
@@ -230,6 +309,20 @@ unsigned int front_xen_nodes(const struct front_link *link,
     nodes[3] = (struct front_node){ "event-channel-rx",
                                     (unsigned long)q->rx_port };
     return 4;
+}
+
+unsigned int front_xen_ctrl_nodes(const struct front_link *link,
+                                  struct front_node *nodes)
+{
+    const struct xen_ctrl *c = &((const struct xen_link *)link)->ctrl;
+
+    if (link->ctrl.ring == NULL) {
+        return 0;
+    }
+    nodes[0] = (struct front_node){ "ctrl-ring-ref", c->refs[0] };
+    nodes[1] = (struct front_node){ "event-channel-ctrl",
+                                    (unsigned long)c->port };
+    return 2;
 }
 
 const char *front_xen_missing(void)

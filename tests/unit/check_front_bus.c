@@ -24,7 +24,7 @@ static const char *refuse_link;
 static struct { unsigned int calls; bool up; } told;
 static unsigned int links;          /* made and not destroyed */
 static uint16_t link_queues;
-static bool link_split;
+static bool link_split, link_ctrl;
 static uint8_t pages[2][ACCESS_PAGE_SIZE]
     __attribute__((aligned(ACCESS_PAGE_SIZE)));
 static uint8_t buffers[TO_BACKEND_BUFFERS_MIN][ACCESS_PAGE_SIZE];
@@ -64,6 +64,7 @@ struct front_link *front_xen_create(const struct front_xen_peer *peer,
     link->ops = &link_ops;
     link->queue_count = link_queues = wish->queues;
     link_split = peer->split;
+    link_ctrl = peer->ctrl;
     for (unsigned int i = 0; i < wish->queues; i++) {
         link->queues[i] = (struct front_link_queue){
             .tx = (netif_tx_sring_t *)pages[0],
@@ -85,6 +86,19 @@ unsigned int front_xen_nodes(const struct front_link *link,
     nodes[1] = (struct front_node){ "rx-ring-ref", 200 + queue };
     nodes[2] = (struct front_node){ "event-channel", 5 };
     return 3;
+}
+
+/* A link that front_static.c finds no control ring in, or has one. */
+unsigned int front_xen_ctrl_nodes(const struct front_link *link,
+                                  struct front_node *nodes)
+{
+    (void)link;
+    if (!link_ctrl) {
+        return 0;
+    }
+    nodes[0] = (struct front_node){ "ctrl-ring-ref", 300 };
+    nodes[1] = (struct front_node){ "event-channel-ctrl", 6 };
+    return 2;
 }
 
 bool front_xen_kernel_has(unsigned int handle, char *driver, size_t size)
@@ -227,6 +241,21 @@ START_TEST(an_ordinary_life)
     ck_assert(!told.up);
     ck_assert_uint_eq(front->queue_count, 0);
     ck_assert_uint_eq(links, 0);
+}
+END_TEST
+
+/* Only where the backend offers it: what an earlier driver left is gone. */
+START_TEST(a_control_ring)
+{
+    fake_store_set(DEVICE "/ctrl-ring-ref", "99");
+    fake_store_set(BACKEND "/feature-ctrl-ring", _i == 0 ? "0" : "1");
+    start(1, false);
+    update();
+    backend("2");
+    ck_assert_str_eq(fake_store_get(DEVICE "/ctrl-ring-ref"),
+                     _i == 0 ? "" : "300");
+    ck_assert_str_eq(fake_store_get(DEVICE "/event-channel-ctrl"),
+                     _i == 0 ? "" : "6");
 }
 END_TEST
 
@@ -448,6 +477,7 @@ int main(void)
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, an_ordinary_life);
+    tcase_add_loop_test(tcase, a_control_ring, 0, 2);
     tcase_add_test(tcase, queues_up_to_the_backends);
     tcase_add_loop_test(tcase, a_backend_writes_nonsense, 0, 5);
     tcase_add_test(tcase, old_states_do_not_count);

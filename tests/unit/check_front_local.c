@@ -25,6 +25,7 @@ static struct local_link back;
 static struct front_wish wish;
 static const char *why;
 static unsigned int prepared;
+static uint32_t offered;
 
 static void prepare(void *front, struct front_link *link)
 {
@@ -44,6 +45,7 @@ static void setup(void)
         .mac = { 2, 0, 0, 0, 0, 7 }, .prepare = prepare, .front = &prepared,
     };
     prepared = 0;
+    offered = LOCAL_SG | LOCAL_CSUM | LOCAL_GSO_TCPV4;
     why = "";
     back.fd = -1;
 }
@@ -72,8 +74,7 @@ static void *connect_one(void *argument)
 {
     const char *text = "";
     int *status = argument;
-    int error = local_connect(path, 2, LOCAL_SG | LOCAL_CSUM |
-                              LOCAL_GSO_TCPV4, 5000, &back, &text);
+    int error = local_connect(path, 2, offered, 5000, &back, &text);
 
     if (error == 0) {
         local_answer(&back, *status);
@@ -189,6 +190,7 @@ END_TEST
 
 START_TEST(sixteen_queues_of_all_buffers)
 {
+    offered |= LOCAL_CTRL;
     wish.queues = 16;
     wish.rx_buffers = wish.tx_buffers = 256;
     ck_assert_int_eq(connect_both(0), 0);
@@ -215,6 +217,39 @@ START_TEST(events)
     }
     wait.fd = back.event[0];
     ck_assert_int_eq(poll(&wait, 1, 0), 1);
+}
+END_TEST
+
+/* Only where it is offered; both its pages, and events both ways. */
+START_TEST(a_control_ring)
+{
+    struct pollfd wait = { .events = POLLIN };
+
+    ck_assert_int_eq(connect_both(0), 0);
+    ck_assert_ptr_null(front_link->ctrl.ring);
+    ck_assert_uint_eq(back.ctrl_ref, 0);
+    front_link->ops->destroy(front_link);
+    local_disconnect(&back);
+    offered |= LOCAL_CTRL;
+    ck_assert_int_eq(connect_both(0), 0);
+    ck_assert_uint_eq(grant(back.ctrl_ref)->flags, GTF_permit_access);
+    ck_assert_uint_eq(grant(front_link->ctrl.page_ref)->flags,
+                      GTF_permit_access);
+    front_link->ctrl.ring->req_prod = 17;
+    memcpy(front_link->ctrl.page, "list", 4);
+    ck_assert_uint_eq(((xen_netif_ctrl_sring_t *)(back.memory +
+        (size_t)back.ctrl_ref * ACCESS_PAGE_SIZE))->req_prod, 17);
+    ck_assert_mem_eq(back.memory + (size_t)front_link->ctrl.page_ref *
+                     ACCESS_PAGE_SIZE, "list", 4);
+    front_link->ops->notify_ctrl(front_link);
+    wait.fd = back.ctrl_event;
+    ck_assert_int_eq(poll(&wait, 1, 0), 1);
+    ck_assert(!front_link->ops->drain_ctrl(front_link));
+    ck_assert_int_eq(send(back.ctrl_event, "x", 1, MSG_DONTWAIT), 1);
+    wait.fd = front_link->ctrl.fd;
+    ck_assert_int_eq(poll(&wait, 1, 0), 1);
+    ck_assert(front_link->ops->drain_ctrl(front_link));
+    ck_assert_int_eq(poll(&wait, 1, 0), 0);
 }
 END_TEST
 
@@ -311,6 +346,7 @@ int main(void)
     tcase_add_test(tcase, grants);
     tcase_add_test(tcase, sixteen_queues_of_all_buffers);
     tcase_add_test(tcase, events);
+    tcase_add_test(tcase, a_control_ring);
     tcase_add_test(tcase, the_backend_refuses);
     tcase_add_loop_test(tcase, offers_that_are_none, 0, 4);
     tcase_add_loop_test(tcase, backends_that_leave, 0, 3);

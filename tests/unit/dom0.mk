@@ -114,6 +114,8 @@ tests_unit_check_front_bus_SOURCES = tests/unit/check_front_bus.c \
 	tests/unit/unit.h $(FAKE_XENSTORE) $(FAKE_LOG) $(FAKE_CONTROL) \
 	netback/front.c netback/front.h netback/front_bus.c \
 	netback/front_link.h netback/front_log.h netback/front_xen.h \
+	netback/front_static.c netback/front_static.h netback/clock.h \
+	netback/ctrl_ask.c netback/ctrl_ask.h \
 	netback/from_backend.c netback/from_backend.h \
 	netback/to_backend.c netback/to_backend.h \
 	netback/wake.c netback/wake.h \
@@ -129,6 +131,16 @@ tests_unit_check_front_args_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 	-DALLOW_EXPERIMENTAL_API
 tests_unit_check_front_args_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_front_args_LDADD = $(UNIT_LDADD) -lrte_kvargs -lrte_net
+
+unit_tests += tests/unit/check_front_static
+tests_unit_check_front_static_SOURCES = tests/unit/check_front_static.c \
+	tests/unit/unit.h $(FAKE_LOG) $(CTRL_RING) netback/clock.h \
+	netback/front_static.c netback/front_static.h netback/front.h \
+	netback/ctrl_ask.c netback/ctrl_ask.h
+tests_unit_check_front_static_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API
+tests_unit_check_front_static_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_front_static_LDADD = $(UNIT_LDADD)
 
 unit_tests += tests/unit/check_front_local
 tests_unit_check_front_local_SOURCES = tests/unit/check_front_local.c \
