@@ -35,15 +35,20 @@ static void from_broken(struct burst_from *b)
 /*
  * Plan a packet of several pieces, or one that its mbuf has no room for: it
  * gets a large buffer then.  False: not now, the packet has to wait.  A
- * packet that will never fit is dropped.
+ * packet that will never fit, or has more than max bytes, is dropped.
  */
 static __attribute__((noinline))
-bool plan_large(struct burst_from *b, unsigned int i, struct rte_mbuf *mbuf)
+bool plan_large(struct burst_from *b, unsigned int i, struct rte_mbuf *mbuf,
+                uint32_t max)
 {
     uint32_t size = b->burst->packets[i].size;
     struct from_guest_span span;
     int error = 0;
 
+    if (size > max) {
+        from_guest_drop(b->burst, i, FROM_GUEST_DROP_MTU);
+        return true;
+    }
     if (size > rte_pktmbuf_tailroom(mbuf)) {
         error = b->offload ? burst_offload_grow(mbuf, size) : -EMSGSIZE;
     }
@@ -65,6 +70,7 @@ static void plan(struct burst_from *b, struct rte_mbuf **mbufs)
 {
     struct from_guest_burst *burst = b->burst;
     const unsigned int count = burst->packet_count;
+    const uint32_t max = __atomic_load_n(&b->frame_max, __ATOMIC_RELAXED);
 
     burst->copy_count = 0;
     for (unsigned int i = 0; i < count; i++) {
@@ -73,8 +79,9 @@ static void plan(struct burst_from *b, struct rte_mbuf **mbufs)
         if (from_guest_has_data(&burst->packets[i]) &&
             !from_guest_plan_single(burst, i,
                                     rte_pktmbuf_mtod(mbuf, uint8_t *),
-                                    rte_pktmbuf_tailroom(mbuf)) &&
-            !plan_large(b, i, mbuf)) {
+                                    RTE_MIN(rte_pktmbuf_tailroom(mbuf),
+                                            max)) &&
+            !plan_large(b, i, mbuf, max)) {
             b->stats.no_mbuf++;
             rte_pktmbuf_free_bulk(mbufs + i, count - i);
             from_guest_trim(burst, i);

@@ -138,6 +138,8 @@ struct burst_from {
     struct access *access;
     int port;                   /* event channel */
     bool offload;               /* the switch takes partial checksums */
+    uint32_t frame_max;         /* [a] bytes that the switch takes of a packet;
+                                 * UINT32_MAX: what its mbufs hold */
     void (*broken)(void *vif, const char *why);     /* any thread */
     void *vif;
     struct burst_from_stats stats;

@@ -69,6 +69,7 @@ enum from_guest_drop {
     FROM_GUEST_DROP_COPY,       /* the guest's grant failed */
     FROM_GUEST_DROP_OFFLOAD,    /* headers do not fit the flags */
     FROM_GUEST_DROP_BUFFER,     /* the caller had no memory for it */
+    FROM_GUEST_DROP_MTU,        /* the caller takes none so large */
     FROM_GUEST_DROPS            /* count of reasons */
 };
 

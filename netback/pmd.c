@@ -77,6 +77,33 @@ static uint16_t tx_burst(void *queue, struct rte_mbuf **mbufs,
 }
 
 /*
+ * The largest frame of a port with a large MTU, for which a guest has to
+ * chain slots.  Each is put together in one mbuf: a switch that does not
+ * take large packets looks at the first segment only.
+ */
+static uint32_t frame_max(const struct rte_eth_dev *dev)
+{
+    uint32_t size = dev->data->mtu + PMD_PORT_FRAME_OVERHEAD;
+
+    if (dev->data->mtu <= RTE_ETHER_MTU) {
+        return VIF_FRAME_ANY;
+    }
+    for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
+        const struct pmd_rx_queue *q = dev->data->rx_queues[i];
+        uint32_t room = rte_pktmbuf_data_room_size(q->pool);
+
+        room -= RTE_MIN(room, (uint32_t)RTE_PKTMBUF_HEADROOM);
+        if (room < size) {
+            VIF_LOG(WARNING, dev->data->name, "an MTU of %u takes mbufs of "
+                    "%u bytes, these have %u: it is not offered",
+                    dev->data->mtu, size, room);
+            return VIF_FRAME_ANY;
+        }
+    }
+    return size;
+}
+
+/*
  * The first start hands the vif to the control thread, not the probe: what
  * is offered to the guest depends on what the switch configured.
  */
@@ -104,7 +131,7 @@ static int dev_start(struct rte_eth_dev *dev)
                 "large packets from guests: they are not offered");
         tso = false;
     }
-    return vif_start(pmd->vif, tso);
+    return vif_start(pmd->vif, tso, tso ? VIF_FRAME_ANY : frame_max(dev));
 }
 
 static int dev_close(struct rte_eth_dev *dev)
@@ -211,7 +238,7 @@ static int link_update(struct rte_eth_dev *dev, int wait)
 static int mtu_set(struct rte_eth_dev *dev, uint16_t mtu)
 {
     (void)dev;
-    (void)mtu;      /* the mbufs of the switch are the limit */
+    (void)mtu;      /* looked at when the port starts */
     return 0;
 }
 

@@ -6,8 +6,6 @@
 
 #include "netback/pmd_port.h"
 
-#define FRAME_OVERHEAD 18u      /* Ethernet header and a VLAN tag */
-
 void pmd_port_set_mac(struct rte_eth_dev *dev, struct rte_ether_addr *mac)
 {
     dev->data->mac_addrs = mac;
@@ -38,7 +36,7 @@ void pmd_port_info(struct rte_eth_dev_info *info)
     info->max_mac_addrs = 1;
     info->min_mtu = RTE_ETHER_MIN_MTU;
     info->max_mtu = PMD_PORT_MTU_MAX;
-    info->max_rx_pktlen = PMD_PORT_MTU_MAX + FRAME_OVERHEAD;
+    info->max_rx_pktlen = PMD_PORT_MTU_MAX + PMD_PORT_FRAME_OVERHEAD;
     info->min_rx_bufsize = 0;
     info->max_tx_queues = PMD_PORT_TX_QUEUES_MAX;
     info->speed_capa = RTE_ETH_LINK_SPEED_10G;

@@ -14,6 +14,7 @@ struct rte_ether_addr;
 struct rte_vdev_device;
 
 #define PMD_PORT_MTU_MAX 65500u
+#define PMD_PORT_FRAME_OVERHEAD 22u /* Ethernet header and two VLAN tags */
 #define PMD_PORT_TX_QUEUES_MAX (RTE_MAX_LCORE + 1)
 
 /* A new port's MAC, which lies in its dev_private. */

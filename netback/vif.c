@@ -74,6 +74,7 @@ static void vif_prepare(struct vif *vif)
         struct vif_queue *q = &vif->queues[i];
 
         q->tx_port = q->rx_port = -1;
+        q->from.frame_max = VIF_FRAME_ANY;
         q->from.broken = q->to.broken = vif_break;
         q->from.vif = q->to.vif = vif;
     }
@@ -98,14 +99,25 @@ struct vif *vif_create(const struct vif_config *config)
     return vif;
 }
 
-int vif_start(struct vif *vif, bool tso)
+int vif_start(struct vif *vif, bool tso, uint32_t frame_max)
 {
     int error;
 
+    if (!vif->started) {
+        vif->config.tso = tso;
+    }
+    if (vif->config.tso) {
+        frame_max = VIF_FRAME_ANY;
+    }
+    for (unsigned int i = 0; i < VIF_QUEUES_MAX; i++) {
+        __atomic_store_n(&vif->queues[i].from.frame_max, frame_max,
+                         __ATOMIC_RELAXED);
+    }
+    __atomic_store_n(&vif->sg, vif->config.tso || frame_max != VIF_FRAME_ANY,
+                     __ATOMIC_RELAXED);
     if (vif->started) {
         return 0;
     }
-    vif->config.tso = tso;
     error = control_add(&vif->member);
     vif->started = error == 0;
     return error;
@@ -223,7 +235,7 @@ static void write_features(struct vif *vif, struct xs_handle *xs)
         { "feature-split-event-channels", 1 },
         { "multi-queue-max-queues", vif->config.queues },
         { "feature-ipv6-csum-offload", 1 },
-        { "feature-sg", vif->config.tso },
+        { "feature-sg", __atomic_load_n(&vif->sg, __ATOMIC_RELAXED) },
         { "feature-gso-tcpv4", vif->config.tso },
         { "feature-gso-tcpv6", vif->config.tso },
         { "feature-multicast-control", 0 },

@@ -59,7 +59,7 @@ struct vif_config {
     uint16_t queues;            /* most that the guest may use */
     enum vif_access access;     /* AUTO, DIRECT or COPY if by Xen */
     bool tso;                   /* the switch takes large packets; [I]
-                                 * from vif_start on */
+                                 * from the first vif_start on */
     /* gfn of host memory that cannot move, or NULL: see gcopy.h */
     uint64_t (*host_gfn)(const void *host);
     /* Called by the control thread; must not block on the switch. */
@@ -105,6 +105,7 @@ struct vif {
     struct local_link *link_local;  /* [c] while connected, if local */
     uint64_t broken_socket;     /* [c] of who broke it, if local */
     const char *broken;         /* [a] why a packet thread gave up */
+    bool sg;                    /* [a] offer packets of several slots */
     uint16_t queue_count;       /* [a] connected queues, or 0 */
     bool link;                  /* [a] */
     struct vif_ctrl *ctrl;      /* [c] while connected, or NULL */
@@ -116,11 +117,15 @@ struct vif {
 /* Make a vif; it does nothing yet.  NULL with errno set. */
 struct vif *vif_create(const struct vif_config *config);
 
+#define VIF_FRAME_ANY UINT32_MAX
+
 /*
- * Hand it to the control thread, which connects it; tso says whether the
- * switch takes large packets.  Returns at once; a second call does nothing.
+ * Hand it to the control thread, which connects it.  tso: the switch takes
+ * large packets.  Else frame_max is the size of its largest frame if that
+ * takes chained slots, and VIF_FRAME_ANY if not.  Returns at once.  A second
+ * call changes frame_max only; the guest is told when it connects anew.
  */
-int vif_start(struct vif *vif, bool tso);
+int vif_start(struct vif *vif, bool tso, uint32_t frame_max);
 
 /*
  * Give the vif back to the control thread, which closes its gates, releases

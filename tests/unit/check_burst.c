@@ -17,13 +17,14 @@
 
 #define MBUFS 127u
 #define BURST 16u
+#define JUMBO 9022u             /* an MTU of 9000, and its headers */
 
 static struct fake_guest *guest;
 static struct from_guest_burst from_state;
 static struct to_guest_burst to_state;
 static struct burst_from from;
 static struct burst_to to;
-static struct rte_mempool *pool, *other;
+static struct rte_mempool *pool, *other, *large;
 static struct rte_mbuf *mbufs[BURST];
 
 static void start_dpdk(void)
@@ -40,8 +41,11 @@ static void start_dpdk(void)
                                    RTE_MBUF_DEFAULT_BUF_SIZE, 0);
     other = rte_pktmbuf_pool_create("other", MBUFS, 0, 0,
                                     RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+    large = rte_pktmbuf_pool_create("large", BURST, 0, 0,
+                                    RTE_PKTMBUF_HEADROOM + JUMBO, 0);
     ck_assert_ptr_nonnull(pool);
     ck_assert_ptr_nonnull(other);
+    ck_assert_ptr_nonnull(large);
 }
 
 static void broken(void *vif, const char *why)
@@ -60,6 +64,7 @@ static void setup(void)
     to.burst = &to_state;
     from.access = to.access = &guest->access;
     from.broken = to.broken = broken;
+    from.frame_max = UINT32_MAX;
     ck_assert_int_eq(from_guest_init(&from.ring, guest->tx), 0);
     ck_assert_int_eq(to_guest_init(&to.ring, guest->rx), 0);
     burst_gate_open(&from.gate);
@@ -73,6 +78,7 @@ static void expect_all_back(void)
 {
     ck_assert_uint_eq(rte_mempool_avail_count(pool), MBUFS);
     ck_assert_uint_eq(rte_mempool_avail_count(other), MBUFS);
+    ck_assert_uint_eq(rte_mempool_avail_count(large), BURST);
 }
 
 static void teardown(void)
@@ -187,6 +193,77 @@ START_TEST(too_large_for_an_mbuf)
 }
 END_TEST
 
+/* size bytes of the next pages, a page to a slot. */
+static void send_chain(unsigned int page, uint16_t size)
+{
+    fake_guest_send(guest, page, 0, size, NETTXF_more_data);
+    for (uint32_t done = ACCESS_PAGE_SIZE; done < size;
+         done += ACCESS_PAGE_SIZE) {
+        uint32_t part = RTE_MIN(size - done, ACCESS_PAGE_SIZE);
+
+        fake_guest_send(guest, ++page, 0, (uint16_t)part,
+                        done + part < size ? NETTXF_more_data : 0);
+    }
+}
+
+/* A large MTU without TSO: whole frames in one segment, and no larger ones. */
+START_TEST(a_large_mtu)
+{
+    from.frame_max = JUMBO;
+    send_chain(0, JUMBO);
+    send_chain(10, JUMBO + 1);
+    fake_guest_send(guest, 20, 0, 60, 0);
+    fake_guest_push_tx(guest);
+    ck_assert_uint_eq(burst_from_guest(&from, large, mbufs, BURST), 2);
+    ck_assert_uint_eq(mbufs[0]->nb_segs, 1);
+    ck_assert_uint_eq(mbufs[0]->data_len, JUMBO);
+    for (unsigned int page = 0; page < 3; page++) {
+        ck_assert_uint_eq(*rte_pktmbuf_mtod_offset(
+            mbufs[0], uint8_t *, page * ACCESS_PAGE_SIZE), page + 1);
+    }
+    ck_assert_uint_eq(mbufs[1]->data_len, 60);
+    ck_assert_uint_eq(from.stats.drops[FROM_GUEST_DROP_MTU], 1);
+    ck_assert_uint_eq(from.stats.drops[FROM_GUEST_DROP_BUFFER], 0);
+    ck_assert_uint_eq(guest->tx->rsp_prod, 7);
+    rte_pktmbuf_free_bulk(mbufs, 2);
+}
+END_TEST
+
+/* One slot may be over the MTU as well; an mbuf is still the other limit. */
+START_TEST(over_the_mtu_in_one_slot)
+{
+    from.frame_max = 2000;
+    fake_guest_send(guest, 0, 0, 2001, 0);
+    fake_guest_send(guest, 1, 0, 2000, 0);
+    ck_assert_uint_eq(receive(), 1);
+    ck_assert_uint_eq(mbufs[0]->data_len, 2000);
+    ck_assert_uint_eq(from.stats.drops[FROM_GUEST_DROP_MTU], 1);
+    rte_pktmbuf_free(mbufs[0]);
+    from.frame_max = JUMBO;
+    send_chain(0, JUMBO);
+    ck_assert_uint_eq(receive(), 0);
+    ck_assert_uint_eq(from.stats.drops[FROM_GUEST_DROP_BUFFER], 1);
+}
+END_TEST
+
+/* The other way: in one mbuf, in slots to a guest that chains them. */
+START_TEST(a_large_frame_to_the_guest)
+{
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(large);
+
+    ck_assert_ptr_nonnull(rte_pktmbuf_append(mbuf, JUMBO));
+    to.ring.linear = _i == 1;
+    for (unsigned int i = 0; i < 4; i++) {
+        fake_guest_give(guest, i);
+    }
+    fake_guest_push_rx(guest);
+    ck_assert_uint_eq(burst_to_guest(&to, &mbuf, 1), 1);
+    ck_assert_uint_eq(guest->rx->rsp_prod, _i == 1 ? 0 : 3);
+    ck_assert_uint_eq(to.stats.packets, _i == 1 ? 0 : 1);
+    ck_assert_uint_eq(to.stats.drops[TO_GUEST_DROP_SIZE], _i == 1);
+}
+END_TEST
+
 START_TEST(no_mbuf_no_packet)
 {
     struct rte_mbuf *all[MBUFS];
@@ -293,6 +370,9 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, mbufs_are_new);
     tcase_add_loop_test(tcase, a_bad_packet_leaves_no_gap, 0, 5);
     tcase_add_test(tcase, too_large_for_an_mbuf);
+    tcase_add_test(tcase, a_large_mtu);
+    tcase_add_test(tcase, over_the_mtu_in_one_slot);
+    tcase_add_loop_test(tcase, a_large_frame_to_the_guest, 0, 2);
     tcase_add_test(tcase, no_mbuf_no_packet);
     tcase_add_loop_test(tcase, every_mbuf_goes_back, 0, 6);
     tcase_add_test(tcase, no_buffer_no_mbuf);

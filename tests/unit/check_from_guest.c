@@ -536,6 +536,26 @@ START_TEST(xsa432_any_split)
 }
 END_TEST
 
+/* The caller takes none so large: nothing is copied, each slot is answered. */
+START_TEST(over_the_mtu)
+{
+    fake_guest_send(guest, 0, 0, 9023, NETTXF_more_data);
+    fake_guest_send(guest, 1, 0, 4096, NETTXF_more_data);
+    fake_guest_send(guest, 2, 0, 831, 0);
+    fake_guest_send(guest, 3, 0, 60, 0);
+    fake_guest_push_tx(guest);
+    ck_assert_int_eq(take_parse(32), 2);
+    from_guest_drop(&burst, 0, FROM_GUEST_DROP_MTU);
+    copy_all();
+    ck_assert_uint_eq(guest->copies, 1);
+    from_guest_respond(&q, &burst);
+    for (uint16_t id = 0; id < 3; id++) {
+        assert_response(id, NETIF_RSP_ERROR);
+    }
+    assert_response(3, NETIF_RSP_OKAY);
+}
+END_TEST
+
 START_TEST(split_header_needs_room)
 {
     struct from_guest_span spans[] = {
@@ -869,6 +889,7 @@ static void add_protocol(TCase *tcase)
     tcase_add_test(tcase, budget_never_cuts_a_packet);
     tcase_add_loop_test(tcase, others_among_single_packets, 0, 12);
     tcase_add_loop_test(tcase, runt_is_dropped, 0, 14);
+    tcase_add_test(tcase, over_the_mtu);
     tcase_add_test(tcase, split_header_needs_room);
     tcase_add_test(tcase, small_buffers_are_refused);
     tcase_add_test(tcase, whole_page_is_fine);

@@ -131,7 +131,7 @@ static void setup(void)
     memset(&told, 0, sizeof(told));
     vif = vif_create(&config);
     ck_assert_ptr_nonnull(vif);
-    ck_assert_int_eq(vif_start(vif, false), 0);
+    ck_assert_int_eq(vif_start(vif, false, VIF_FRAME_ANY), 0);
 }
 
 static void teardown(void)
@@ -166,6 +166,47 @@ START_TEST(test_connects)
     ck_assert_uint_eq(told.calls, 1);
     ck_assert(told.link && !told.queues_changed);
     ck_assert_uint_eq(fake_log_lines, 1);
+}
+END_TEST
+
+static void expect_offer(const char *sg, const char *gso)
+{
+    ck_assert_str_eq(fake_store_get(BACKEND "/feature-sg"), sg);
+    ck_assert_str_eq(fake_store_get(BACKEND "/feature-gso-tcpv4"), gso);
+    ck_assert_str_eq(fake_store_get(BACKEND "/feature-gso-tcpv6"), gso);
+}
+
+/* Chains are offered without TSO too; to a guest that connects after it. */
+START_TEST(test_large_mtu)
+{
+    connected();
+    expect_offer("0", "0");
+    ck_assert_int_eq(vif_start(vif, false, 9022), 0);
+    ck_assert_uint_eq(vif->queues[3].from.frame_max, 9022);
+    update();
+    expect_offer("0", "0");
+    frontend("1");
+    expect_offer("1", "0");
+    ck_assert_int_eq(vif_start(vif, false, VIF_FRAME_ANY), 0);
+    ck_assert_uint_eq(vif->queues[0].from.frame_max, VIF_FRAME_ANY);
+    frontend("4");
+    frontend("1");
+    expect_offer("0", "0");
+}
+END_TEST
+
+/* With TSO there is no limit but 64 KiB, whatever the MTU becomes. */
+START_TEST(test_tso)
+{
+    const struct vif_config config = vif->config;
+
+    vif_destroy(vif);
+    vif = vif_create(&config);
+    ck_assert_int_eq(vif_start(vif, true, VIF_FRAME_ANY), 0);
+    ck_assert_int_eq(vif_start(vif, false, 9022), 0);
+    ck_assert_uint_eq(vif->queues[0].from.frame_max, VIF_FRAME_ANY);
+    connected();
+    expect_offer("1", "1");
 }
 END_TEST
 
@@ -410,6 +451,8 @@ int main(void)
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_connects);
+    tcase_add_test(tcase, test_large_mtu);
+    tcase_add_test(tcase, test_tso);
     tcase_add_test(tcase, test_says_which_access);
     tcase_add_test(tcase, test_served_by_another_process);
     tcase_add_test(tcase, test_tells_of_queues_once);
