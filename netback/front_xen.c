@@ -114,6 +114,7 @@ static void drop_ctrl(struct xen_link *xen)
         xengntshr_unshare(xen->gntshr, c->pages, CTRL_PAGES);
     }
     *c = (struct xen_ctrl){ .port = -1 };
+    xen->link.ctrl = (struct front_link_ctrl){ .fd = -1 };
 }
 
 static void destroy(struct front_link *link)

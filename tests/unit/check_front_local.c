@@ -13,9 +13,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "netback/front_link.h"
+#include "netback/ctrl_ring.h"
+#include "netback/front.h"
+#include "netback/gref.h"
 #include "netback/local.h"
+#include "tests/fake/log.h"
 #include "unit.h"
+
+int front_logtype;
 
 static char dir[] = "/tmp/check_front.XXXXXX";
 static char path[64];
@@ -253,6 +258,156 @@ START_TEST(a_control_ring)
 }
 END_TEST
 
+/* The backend's end of the control ring, in a thread of its own. */
+struct served {
+    struct access *access;
+    struct gref_table *tables[2];
+    bool stop;                  /* [a] */
+};
+
+static void *map_page(void *self, grant_ref_t ref, bool readonly)
+{
+    return local_page(self, ref, readonly);
+}
+
+static void unmap_page(void *self, void *page)
+{
+    ck_assert_ptr_nonnull(self);
+    ck_assert_ptr_nonnull(page);
+}
+
+static void quiesce(void *self)
+{
+    ck_assert_ptr_nonnull(self);
+}
+
+static uint32_t table_size(void *self)
+{
+    ck_assert_ptr_nonnull(self);
+    return GREF_TABLE_SIZE;
+}
+
+static int add(void *self, uint16_t queue, const struct xen_netif_gref *list,
+               uint32_t count)
+{
+    return gref_add(((struct served *)self)->tables[queue], list, count);
+}
+
+static uint32_t del(void *self, uint16_t queue, struct xen_netif_gref *list,
+                    uint32_t count)
+{
+    return gref_del(((struct served *)self)->tables[queue], list, count);
+}
+
+static void *serve_ctrl(void *argument)
+{
+    static const struct ctrl_ring_grefs grefs = { table_size, add, del };
+    struct served *s = argument;
+    struct hash hash = { .flags = 0 };
+    struct hash_table table = { .sequence = 0 };
+    const struct ctrl_ring_target target = {
+        .access = s->access, .hash = &hash, .table = &table,
+        .grefs = &grefs, .grefs_self = s, .queue_count = 2,
+    };
+    struct ctrl_ring ring;
+    struct ctrl_ring_done done;
+
+    ck_assert_int_eq(ctrl_ring_init(&ring, local_page(s->access,
+                                                      back.ctrl_ref, false)),
+                     0);
+    while (!__atomic_load_n(&s->stop, __ATOMIC_SEQ_CST)) {
+        struct pollfd wait = { back.ctrl_event, POLLIN, 0 };
+        char event;
+
+        (void)poll(&wait, 1, 10);
+        (void)!recv(back.ctrl_event, &event, 1, MSG_DONTWAIT);
+        ck_assert_int_eq(ctrl_ring_turn(&ring, &target, &done), 0);
+        if (done.notify) {
+            s->access->ops->notify(s->access, back.ctrl_event);
+        }
+    }
+    return NULL;
+}
+
+static void ask_until(struct front *front, enum front_static_state state)
+{
+    while (front->statics.state != state) {
+        struct pollfd wait = { front_static_fd(front), POLLIN, 0 };
+
+        ck_assert_int_ge(wait.fd, 0);
+        ck_assert_int_eq(poll(&wait, 1, 20000), 1);
+        front_static_turn(front);
+    }
+}
+
+/* Packets' bytes, both ways, by what the backend has mapped. */
+static void expect_static(const struct front_link_queue *q,
+                          struct access *access, const uint64_t *hits)
+{
+    uint8_t byte = 0;
+    struct access_copy from = {
+        .ref = q->tx_buffers.refs[5], .offset = 7, .size = 1, .host = &byte,
+    };
+    struct access_copy to = {
+        .ref = q->rx_buffers.refs[9], .size = 1, .host = &byte,
+    };
+
+    q->tx_buffers.pages[5 * ACCESS_PAGE_SIZE + 7] = 0x5a;
+    access_copy(access, ACCESS_FROM_GUEST, &from, 1);
+    ck_assert_uint_eq(byte, 0x5a);
+    access_copy(access, ACCESS_TO_GUEST, &to, 1);
+    ck_assert_uint_eq(q->rx_buffers.pages[9 * ACCESS_PAGE_SIZE], 0x5a);
+    ck_assert_uint_eq(*hits, 2);
+    /* What it has to read only, it does not write, nor does the grant. */
+    to.ref = from.ref;
+    access_copy(access, ACCESS_TO_GUEST, &to, 1);
+    ck_assert_int_ne(to.status, GNTST_okay);
+}
+
+/* All of it: our own backend's ring, tables and pages. */
+START_TEST(static_grants)
+{
+    struct front *front = aligned_alloc(64, sizeof(*front));
+    struct served served = { .stop = false };
+    struct window_counts counts = { .hits = 0 };
+    struct access *access;
+    uint64_t hits = 0;
+    pthread_t thread;
+
+    memset(front, 0, sizeof(*front));
+    offered |= LOCAL_CTRL;
+    ck_assert_int_eq(connect_both(0), 0);
+    front->link = front_link;
+    front_static_prepare(&front->statics, front_link);
+    served.access = local_create(&back, NULL, &counts);
+    for (unsigned int i = 0; i < 2; i++) {
+        const struct gref_config config = {
+            map_page, unmap_page, quiesce, served.access,
+        };
+
+        served.tables[i] = gref_create(&config);
+    }
+    access = gref_wrap(local_create(&back, NULL, &counts), served.tables[1],
+                       &hits);
+    ck_assert_int_eq(pthread_create(&thread, NULL, serve_ctrl, &served), 0);
+    front_static_start(front);
+    ask_until(front, FRONT_STATIC_ON);
+    ck_assert_uint_eq(gref_count(served.tables[0]), 64 + 32);
+    ck_assert_uint_eq(gref_count(served.tables[1]), 64 + 32);
+    expect_static(&front_link->queues[1], access, &hits);
+    front_static_end(front);
+    ck_assert_uint_eq(gref_count(served.tables[0]) +
+                      gref_count(served.tables[1]), 0);
+    __atomic_store_n(&served.stop, true, __ATOMIC_SEQ_CST);
+    pthread_join(thread, NULL);
+    access->ops->destroy(access);
+    served.access->ops->destroy(served.access);
+    gref_destroy(served.tables[0]);
+    gref_destroy(served.tables[1]);
+    free(front);
+}
+END_TEST
+
 START_TEST(the_backend_refuses)
 {
     ck_assert_int_eq(connect_both(-ENOMEM), -EPROTO);
@@ -347,6 +502,7 @@ int main(void)
     tcase_add_test(tcase, sixteen_queues_of_all_buffers);
     tcase_add_test(tcase, events);
     tcase_add_test(tcase, a_control_ring);
+    tcase_add_test(tcase, static_grants);
     tcase_add_test(tcase, the_backend_refuses);
     tcase_add_loop_test(tcase, offers_that_are_none, 0, 4);
     tcase_add_loop_test(tcase, backends_that_leave, 0, 3);

@@ -132,6 +132,15 @@ tests_unit_check_front_args_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_front_args_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_front_args_LDADD = $(UNIT_LDADD) -lrte_kvargs -lrte_net
 
+unit_tests += tests/unit/check_front_xen
+tests_unit_check_front_xen_SOURCES = tests/unit/check_front_xen.c \
+	tests/unit/unit.h netback/front_xen.c netback/front_xen.h \
+	netback/front_link.h
+tests_unit_check_front_xen_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API
+tests_unit_check_front_xen_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_front_xen_LDADD = $(UNIT_LDADD)
+
 unit_tests += tests/unit/check_front_static
 tests_unit_check_front_static_SOURCES = tests/unit/check_front_static.c \
 	tests/unit/unit.h $(FAKE_LOG) $(CTRL_RING) netback/clock.h \
@@ -144,8 +153,12 @@ tests_unit_check_front_static_LDADD = $(UNIT_LDADD)
 
 unit_tests += tests/unit/check_front_local
 tests_unit_check_front_local_SOURCES = tests/unit/check_front_local.c \
-	tests/unit/unit.h netback/front_link.h netback/front_local.c \
-	netback/local.h netback/local_link.c
+	tests/unit/unit.h $(FAKE_LOG) \
+	netback/front_link.h netback/front_local.c netback/front.h \
+	netback/front_static.c netback/front_static.h netback/clock.h \
+	netback/ctrl_ask.c netback/ctrl_ask.h $(CTRL_RING) \
+	netback/gref.c netback/gref.h $(JOURNAL) $(WINDOW) \
+	netback/local.c netback/local.h netback/local_link.c
 tests_unit_check_front_local_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 	-DALLOW_EXPERIMENTAL_API -D_GNU_SOURCE
 tests_unit_check_front_local_CFLAGS = $(UNIT_CFLAGS) -pthread
