@@ -27,7 +27,7 @@ const char *fake_store_get(const char *path);
 void fake_store_remove(const char *path);
 
 void fake_store_set_domain(bool introduced);
-void fake_store_set_privileged(bool privileged);    /* false: a driver domain */
+void fake_store_set_privileged(bool privileged);    /* or a driver domain */
 void fake_store_set_broken(bool broken);    /* every call fails: EBADF */
 unsigned int fake_store_watches(void);
 unsigned int fake_store_writes(void);
