@@ -7,6 +7,7 @@
 #include "pv/pv.h"
 
 #define SYSCALL "\x0f\x05"
+#define FLAG_DF 0x400ul
 #define HOLE 0xffff808000000000ul
 
 static uint64_t cr2(void)
@@ -134,6 +135,11 @@ static void test_user(void)
     pv_case(trap_last.rax == 0x77 && trap_last.rip == USER_CODE + 7,
             "user-syscall-frame", "rax %lx rip %lx", trap_last.rax,
             trap_last.rip);
+    /* std; the kernel's own string instructions shall not go downwards. */
+    USER("user-std-syscall", "\xfd" SYSCALL, ON_SYSCALL);
+    pv_case((trap_last.rflags & FLAG_DF) && !(handler_flags & FLAG_DF),
+            "user-std-flags", "frame %lx handler %lx", trap_last.rflags,
+            handler_flags);
     /* A hypercall number is nothing special there. */
     USER("user-is-no-hypercall", "\xb8\x11\0\0\0" SYSCALL, ON_SYSCALL);
     USER("user-vmmcall", "\x0f\x01\xd9", 6);

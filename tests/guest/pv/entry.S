@@ -51,6 +51,9 @@ pv_entry:
         .macro STUB name, number, error=0
         .globl \name
 \name:
+        pushf
+        pop handler_flags(%rip)
+        cld
         pop %rcx
         pop %r11
         .if \error == 0
@@ -186,8 +189,9 @@ pv_try_failed:
         .globl try_rsp, run_rsp
 try_rsp: .quad 0
 run_rsp: .quad 0
-        .globl iret_flags
+        .globl iret_flags, handler_flags
 iret_flags: .quad 0
+handler_flags: .quad 0
         .balign 4096
         .fill 16384
 stack_top:

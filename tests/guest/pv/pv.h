@@ -69,6 +69,8 @@ void *pv_pages(unsigned int count);
 /* The last trap that pv_try() or pv_user() saw, and how many events came. */
 extern struct pv_frame trap_last;
 extern volatile unsigned int events, nmis;
+/* With which the last handler started. */
+extern volatile uint64_t handler_flags;
 /* For callbacks that a kernel asks for itself. */
 extern const char stub_nmi[], stub_syscall32[], stub_sysenter[];
 

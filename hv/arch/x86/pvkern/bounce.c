@@ -166,6 +166,8 @@ void bounce_syscall(struct pvk_vcpu *v, struct pvk_regs *r,
         return;
     }
     call_back(v, r, name, &none);
+    /* As by SFMASK: a kernel's string instructions go upwards. */
+    r->rflags &= ~FLAG_DF;
 }
 
 static uint16_t selector_of(unsigned int which)

@@ -44,6 +44,7 @@
 
 #define FLAG_TF 0x100ul
 #define FLAG_IF 0x200ul
+#define FLAG_DF 0x400ul
 #define FLAG_IOPL 0x3000ul
 #define FLAG_NT 0x4000ul
 #define FLAG_RF 0x10000ul
