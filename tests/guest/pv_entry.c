@@ -13,6 +13,7 @@
 #define CALLS 20000u
 #define RAX 0x77u
 #define STACK_PAGES 4u
+#define FLAGS 0x4400u               /* NT, DF */
 
 static evtchn_port_t port;
 static volatile bool is_over;
@@ -65,6 +66,15 @@ static void test_sysenter(void)
             || (trap_last.vector == 6 && trap_last.rip == USER_CODE),
             "sysenter", "vector %lx rip %lx", trap_last.vector,
             trap_last.rip);
+    /* pushf; orl $DF | NT, (%esp); popf; sysenter */
+    pv_user_code32("\x9c\x81\x0c\x24\0\x44\0\0\x9d\x0f\x34", 11);
+    pv_case((trap_last.vector == ON_SYSENTER && (trap_last.cs & 3) == 3
+             && (trap_last.rflags & FLAGS) == FLAGS
+             && !(handler_flags & FLAGS))
+            || (trap_last.vector == 6 && trap_last.rip == USER_CODE + 9),
+            "sysenter-with-flags", "vector %lx cs %lx flags %lx handler's "
+            "%lx", trap_last.vector, trap_last.cs, trap_last.rflags,
+            handler_flags);
 }
 
 /* ---- the window of a system call ---- */

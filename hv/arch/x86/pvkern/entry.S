@@ -125,11 +125,16 @@ syscall32_entry:
         call pvk_syscall
         jmp leave
 
-/* SYSENTER keeps neither rip, rsp nor IF: the guest knows its own. */
+/*
+ * SYSENTER keeps neither rip, rsp nor IF: the guest knows its own.  It leaves
+ * the user's DF and NT, which C and IRETQ must not see.
+ */
 sysenter_entry:
         push $PVK_GUEST_SS
         push $0
         pushf
+        push $2
+        popf
         push $3
         push $0
         push $0
