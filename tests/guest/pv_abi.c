@@ -10,6 +10,8 @@
 #define FLAG_DF 0x400ul
 #define HOLE 0xffff808000000000ul
 
+extern const char trap_stack_top[];
+
 static uint64_t cr2(void)
 {
     return shared_info->vcpu_info[0].arch.cr2;
@@ -197,7 +199,14 @@ static void test_debug(void)
     pv_case(trap_last.vector == 1 && trap_last.rip == USER_CODE + 1,
             "user-breakpoint", "vector %lx rip %lx", trap_last.vector,
             trap_last.rip);
+    /* Where its frame goes: an 8-byte watchpoint on writes. */
+    (void)hypercall(__HYPERVISOR_set_debugreg, 0, PTR(trap_stack_top) - 8, 0);
+    (void)hypercall(__HYPERVISOR_set_debugreg, 7, 0x90001, 0);
+    pv_user_code(step, sizeof(step), 0x100);
     (void)hypercall(__HYPERVISOR_set_debugreg, 7, 0, 0);
+    pv_case(trap_last.vector == 1 && trap_last.rip == USER_CODE + 1,
+            "watchpoint-on-its-frame", "vector %lx rip %lx",
+            trap_last.vector, trap_last.rip);
     pv_case(hypercall(__HYPERVISOR_set_debugreg, 0, HOLE, 0) < 0,
             "breakpoint-in-hole", "ok");
     /* Single step into it: whichever comes, we are still here. */

@@ -11,7 +11,8 @@
  * 1. We run with interrupts off; the guest always runs with them on.
  * 2. The hypervisor never injects an NMI, and takes #MC itself, so nothing
  *    comes between a syscall and the switch of stacks but #DB (after a
- *    MOV SS), which has a stack of its own.
+ *    MOV SS), which has a stack of its own.  The guest's #DB is handled on
+ *    the usual one: writing its frame may meet a watchpoint.
  * 3. An IRETQ that faults leaves its frame where it was: trap.c finds it
  *    at the top of the stack.
  */
@@ -22,6 +23,7 @@
 #define REGS_RCX (11 * 8)
 #define REGS_VECTOR (15 * 8)
 #define REGS_RIP (17 * 8)
+#define REGS_CS (18 * 8)
 #define REGS_RFLAGS (19 * 8)
 #define REGS_RSP (20 * 8)
 #define REGS_SIZE (22 * 8)
@@ -148,7 +150,12 @@ trap_common:
         PUSH_REGS
         cld
         mov %rsp, %rdi
-        call pvk_trap
+        testb $3, REGS_CS(%rsp)
+        jz 1f
+        /* Most came there; the registers are moved by pvk_trap(). */
+        and $-PVK_AREA_SIZE, %rsp
+        add $(PVK_AREA_STACK_TOP - REGS_SIZE), %rsp
+1:      call pvk_trap
 leave:
         mov %rax, %rsp
         testl $PVK_FROM_SYSCALL, REGS_VECTOR(%rsp)

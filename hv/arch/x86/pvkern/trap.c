@@ -9,7 +9,7 @@
  *     for INT3 and INTO: INT n there is #GP, which reads n from the code.
  *  3. #DB and #DF have a stack of their own: #DB may come in the first
  *     instruction of a system call, on the guest's stack.  It is dropped
- *     in ring 0.
+ *     in ring 0; the guest's is handled on the stack of all others.
  */
 #include "pvkern/guest.h"
 #include "pvkern/table.h"
@@ -211,7 +211,7 @@ struct pvk_regs *trap_finish(struct pvk_vcpu *v, struct pvk_regs *r)
     return r;
 }
 
-/* entry.S; only VECTOR_DB and VECTOR_DF come on another stack. */
+/* entry.S; only of VECTOR_DB and VECTOR_DF 'r' is on another stack. */
 struct pvk_regs *pvk_trap(struct pvk_regs *r)
 {
     struct pvk_vcpu *v = pvk_this();
