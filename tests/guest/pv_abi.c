@@ -355,6 +355,9 @@ static void test_descriptors(void)
     gdt[4] = gate;
     pv_equal("gdt-with-gate", hypercall(__HYPERVISOR_set_gdt, PTR(&frame),
                                         512, 0), -EINVAL);
+    /* What the count leaves out can be loaded all the same. */
+    pv_equal("gdt-with-gate-behind", hypercall(__HYPERVISOR_set_gdt,
+                                               PTR(&frame), 4, 0), -EINVAL);
     gdt[4] = 0;
     ldt[1] = data;
     (void)update_va(ldt, pfn_of(ldt) << PAGE_SHIFT | PTE_RO);

@@ -37,15 +37,18 @@ static void show(uint64_t offset, uint64_t frame)
                         | PTE_ACCESSED | PTE_DIRTY;
 }
 
-/* The first 'count' descriptors of a frame are made harmless. */
-static bool fix_frame(uint64_t frame, unsigned int count)
+/*
+ * All descriptors of a frame are made harmless: the limits of the tables are
+ * those of whole pages.
+ */
+static bool fix_frame(uint64_t frame)
 {
     uint64_t *t = table_of(frame);
 
     if (!table_has_frame(frame)) {
         return false;
     }
-    for (unsigned int i = 0; i < count; i++) {
+    for (unsigned int i = 0; i < ENTRIES_PER_PAGE; i++) {
         uint64_t old, fixed;
 
         if (!word_read(&t[i], &old)) {
@@ -72,10 +75,7 @@ long segment_load_gdt(struct pvk_vcpu *v, const uint64_t *frame,
         return -EINVAL;
     }
     for (unsigned int i = 0; i < frames; i++) {
-        uint64_t left = count - i * ENTRIES_PER_PAGE;
-
-        if (!fix_frame(frame[i], left < ENTRIES_PER_PAGE
-                                 ? (unsigned int)left : ENTRIES_PER_PAGE)) {
+        if (!fix_frame(frame[i])) {
             return -EINVAL;
         }
     }
@@ -138,7 +138,7 @@ long segment_set_ldt(struct pvk_vcpu *v, uint64_t base, uint64_t count)
         *entry_of(offset) = 0;
         if (first < count
             && mmu_frame_of(v, base + i * PAGE_BYTES, &frame)
-            && fix_frame(frame, ENTRIES_PER_PAGE)) {
+            && fix_frame(frame)) {
             show(offset, frame);
         }
     }
