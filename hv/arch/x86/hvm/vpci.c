@@ -65,7 +65,8 @@ struct function {
     bool msi_enabled;
     struct message *entry;      /* MSI-X: caps.msix_count, made when used */
     uint64_t table;             /* its address now, 0: not decoded */
-    volatile uint32_t *regs;    /* the table, mapped */
+    uint64_t pages_at;          /* where its pages were when last used */
+    volatile uint8_t *pages;    /* these pages, mapped */
 };
 
 struct vpci {
@@ -234,25 +235,37 @@ static uint64_t table_end(const struct function *f)
 static bool follow_table(struct function *f)
 {
     uint64_t now = f->caps.msix == 0 ? 0 : table_address(f);
+    bool moved = now != f->table;
 
-    if (now == f->table) {
-        return false;
-    }
     f->table = now;
-    if (now != 0) {
-        f->regs = mmu_map_device(now, f->caps.msix_count * MSIX_ENTRY_SIZE);
+    return moved && now != 0;
+}
+
+/*
+ * A register in the table's pages, which it decodes now.  They are mapped when
+ * used at a new place only: there is no way to unmap, and decoding is switched
+ * off and on for every scan of the bus, reset and change of driver.
+ */
+static volatile void *table_register(struct function *f, uint64_t address)
+{
+    uint64_t at = f->table & PAGE_MASK;
+
+    if (f->pages == NULL || f->pages_at != at) {
+        f->pages = mmu_map_device(at, table_end(f) - at);
+        f->pages_at = at;
     }
-    return now != 0;
+    return f->pages + (address - at);
 }
 
 static void entry_program(struct function *f, unsigned int i)
 {
     struct message *msg = &f->entry[i];
-    volatile uint32_t *regs = &f->regs[i * 4];
+    volatile uint32_t *regs;
 
-    if (f->table == 0 || f->regs == NULL) {
+    if (f->table == 0) {
         return;
     }
+    regs = table_register(f, f->table + i * MSIX_ENTRY_SIZE);
     regs[3] = MSIX_MASKED;
     if ((msg->control & MSIX_MASKED) || !bind(msg)) {
         return;
@@ -362,22 +375,11 @@ static bool table_covers(struct vcpu *v, uint64_t gpa)
     return found;
 }
 
-/* A register beside the table, in the same page. */
-static volatile void *neighbour(uint64_t gpa)
+/* Registers beside the table, in the same pages. */
+static uint64_t neighbour_read(struct function *f, uint64_t gpa,
+                               unsigned int size)
 {
-    static uint64_t page;
-    static volatile uint8_t *mapped;
-
-    if (mapped == NULL || (gpa & PAGE_MASK) != page) {
-        page = gpa & PAGE_MASK;
-        mapped = mmu_map_device(page, PAGE_SIZE);
-    }
-    return mapped + (gpa & ~PAGE_MASK);
-}
-
-static uint64_t neighbour_read(uint64_t gpa, unsigned int size)
-{
-    volatile void *at = neighbour(gpa);
+    volatile void *at = table_register(f, gpa);
 
     switch (size) {
     case 1:
@@ -391,9 +393,10 @@ static uint64_t neighbour_read(uint64_t gpa, unsigned int size)
     }
 }
 
-static void neighbour_write(uint64_t gpa, unsigned int size, uint64_t value)
+static void neighbour_write(struct function *f, uint64_t gpa,
+                            unsigned int size, uint64_t value)
 {
-    volatile void *at = neighbour(gpa);
+    volatile void *at = table_register(f, gpa);
 
     switch (size) {
     case 1:
@@ -423,7 +426,7 @@ static uint64_t table_mmio_read(struct vcpu *v, uint64_t gpa,
     if (f == NULL) {
         value = ~0ull;
     } else if (gpa < f->table || gpa >= table_end(f)) {
-        value = neighbour_read(gpa, size);
+        value = neighbour_read(f, gpa, size);
     } else if (size >= 4) {
         value = table_read(f, gpa - f->table);
         if (size == 8) {
@@ -445,7 +448,7 @@ static void table_mmio_write(struct vcpu *v, uint64_t gpa, unsigned int size,
     if (f == NULL) {
         /* Moved away meanwhile. */
     } else if (gpa < f->table || gpa >= table_end(f)) {
-        neighbour_write(gpa, size, value);
+        neighbour_write(f, gpa, size, value);
     } else if (size >= 4) {
         table_write(f, gpa - f->table, (uint32_t)value);
         if (size == 8) {
