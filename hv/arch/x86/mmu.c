@@ -24,16 +24,27 @@
 #define PTE_NX (1ull << 63)
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
+#define SHIFT_2M 21
 #define SIZE_2M 0x200000ull
 #define SIZE_1G 0x40000000ull
 #define BOOT_MAP_END 0x100000000ull
+#define SMALL_TABLES 16u        /* level 1 tables of the device area */
 
 extern char image_start[], image_text_end[], image_rodata_end[], image_end[];
 
 static uint64_t root;
 static bool has_1g;
 static uint64_t *device_l2;     /* one GiB of the device area */
-static uint64_t device_next = DEVICE_BASE;
+
+/* Its parts: what is left of the small and of the large pages. */
+struct area {
+    uint64_t next, end;
+    unsigned int shift;         /* of a page */
+};
+#define SMALL_END (DEVICE_BASE + SMALL_TABLES * SIZE_2M)
+static struct area small_area = { DEVICE_BASE, SMALL_END, PAGE_SHIFT };
+static struct area large_area = { SMALL_END, DEVICE_BASE + DEVICE_SIZE,
+                                  SHIFT_2M };
 static spinlock_t device_lock = SPINLOCK_INIT(LOCK_RANK_NONE);
 
 void *mmu_direct(uint64_t phys)
@@ -142,7 +153,7 @@ void mmu_init(void)
     device_l2 = table_of(&((uint64_t *)mmu_direct(root))[DEVICE_BASE >> 39
                                                          & 511]);
     device_l2 = table_of(&device_l2[0]);
-    for (unsigned int i = 0; i < 16; i++) {
+    for (unsigned int i = 0; i < SMALL_TABLES; i++) {
         (void)table_of(&device_l2[i]);
     }
     write_cr3(root);
@@ -159,21 +170,23 @@ uint64_t mmu_root(void)
     return root;
 }
 
-static void *map_device_area(uint64_t phys, size_t size, uint64_t flags)
+static void *map_in(struct area *area, uint64_t phys, size_t size,
+                    uint64_t flags)
 {
-    uint64_t offset = phys & (PAGE_SIZE - 1);
-    uint64_t pages = DIV_ROUND_UP(offset + size, PAGE_SIZE);
+    uint64_t page = 1ull << area->shift;
+    uint64_t offset = phys & (page - 1);
+    uint64_t pages = DIV_ROUND_UP(offset + size, page);
     uint64_t va;
 
     spin_lock(&device_lock);
-    va = device_next;
-    device_next += pages * PAGE_SIZE;
-    if (device_next > DEVICE_BASE + 16 * SIZE_2M) {
-        panic("no room to map %lu KiB of devices", pages * 4);
+    va = area->next;
+    area->next += pages * page;
+    if (area->next > area->end) {
+        panic("no room to map %lu KiB of devices", pages * page / 1024);
     }
     for (uint64_t i = 0; i < pages; i++) {
-        (void)map_page(va + i * PAGE_SIZE, (phys & PAGE_MASK) + i * PAGE_SIZE,
-                       PAGE_SHIFT, flags | PTE_NX);
+        (void)map_page(va + i * page, phys - offset + i * page, area->shift,
+                       flags | PTE_NX);
     }
     spin_unlock(&device_lock);
     return (void *)(va + offset);
@@ -181,10 +194,11 @@ static void *map_device_area(uint64_t phys, size_t size, uint64_t flags)
 
 void *mmu_map_device(uint64_t phys, size_t size)
 {
-    return map_device_area(phys, size, PTE_WRITE | PTE_UNCACHED);
+    return map_in(size < SIZE_2M ? &small_area : &large_area, phys, size,
+                  PTE_WRITE | PTE_UNCACHED);
 }
 
 const void *mmu_map_firmware(uint64_t phys, size_t size)
 {
-    return map_device_area(phys, size, 0);
+    return map_in(&small_area, phys, size, 0);
 }

@@ -53,22 +53,24 @@ static void write_port(uint16_t port, unsigned int size, uint32_t value)
     }
 }
 
-/* MMCONFIG: one function's 4 KiB, through one window that is never freed. */
+/* MMCONFIG: 1 MiB a bus, all in one mapping, made when first used. */
 static volatile uint8_t *extended(pci_bdf_t bdf, unsigned int reg)
 {
-    static volatile uint8_t *bus[256];
-    unsigned int b = bdf.v >> 8;
+    static volatile uint8_t *first_bus;
+    unsigned int first = acpi_facts.mcfg_bus_start;
+    unsigned int last = acpi_facts.mcfg_bus_end;
+    unsigned int bus = bdf.v >> 8;
 
-    if (acpi_facts.mcfg_base == 0 || b < acpi_facts.mcfg_bus_start
-        || b > acpi_facts.mcfg_bus_end) {
+    if (acpi_facts.mcfg_base == 0 || bus < first || bus > last) {
         return NULL;
     }
-    if (bus[b] == NULL) {
-        bus[b] = mmu_map_device(acpi_facts.mcfg_base + ((uint64_t)b << 20),
-                                1u << 20);
+    if (first_bus == NULL) {
+        first_bus = mmu_map_device(acpi_facts.mcfg_base
+                                   + ((uint64_t)first << 20),
+                                   ((size_t)last - first + 1) << 20);
     }
-    return bus[b] == NULL ? NULL
-           : bus[b] + ((bdf.v & 0xff) << 12 | (reg & 0xfff));
+    return first_bus + ((size_t)(bus - first) << 20 | (bdf.v & 0xff) << 12
+                        | (reg & 0xfff));
 }
 
 static uint32_t read_extended(pci_bdf_t bdf, unsigned int reg,
