@@ -6,7 +6,10 @@
  *    between switch_to and switch_from it is the guest's.
  * 2. If cpu->loaded == v and v ran last on this CPU, the CPU still has
  *    what the image has.
- * 3. DR0-3 are the guest's only after it touched one (dr_loaded); until
+ * 3. Restoring leaves nothing of another guest's: CPUs that load the x87
+ *    error pointers only of an image with an exception pending get some of
+ *    ours before.
+ * 4. DR0-3 are the guest's only after it touched one (dr_loaded); until
  *    then accesses exit.
  */
 #include "core/page_alloc.h"
@@ -18,6 +21,8 @@
 #define FXSAVE_SIZE 512
 #define XSAVE_HEADER 512
 #define FCW_DEFAULT 0x037f
+#define FSW_OFFSET 2
+#define X87_EXCEPTIONS 0x3fu
 #define MXCSR_OFFSET 24
 #define MXCSR_DEFAULT 0x1f80
 #define XSAVE_FP_SSE 3
@@ -53,8 +58,29 @@ static void save(void *image)
     }
 }
 
+/* Invariant 3: those of this load of a constant. */
+static void set_x87_pointers(const char *image)
+{
+    static const uint32_t zero;
+    uint64_t components = 1;
+    uint16_t fcw, fsw;
+
+    memcpy(&fcw, image, sizeof(fcw));
+    memcpy(&fsw, image + FSW_OFFSET, sizeof(fsw));
+    if (svm_features.has_xsave) {
+        memcpy(&components, image + XSAVE_HEADER, sizeof(components));
+    }
+    if ((components & 1) && (fsw & ~fcw & X87_EXCEPTIONS)) {
+        return;                 /* this image's are loaded */
+    }
+    __asm__ volatile("fnclex; ffree %%st(7); fildl %0" :: "m" (zero));
+}
+
 static void restore(const void *image)
 {
+    if (!svm_features.has_x87_pointers) {
+        set_x87_pointers(image);
+    }
     if (svm_features.has_xsave) {
         xsetbv(0, svm_features.xcr0);
         __asm__ volatile("xrstor64 (%0)" :: "r" (image), "a" (-1), "d" (-1)

@@ -23,6 +23,7 @@
 #define MSR_VM_CR 0xc0010114
 #define VM_CR_SVMDIS 0x10
 #define MSR_VM_HSAVE_PA 0xc0010117
+#define CPUID_SIZES 0x80000008
 #define CPUID_SVM 0x8000000a
 #define CPUID_SVM_NPT 1u
 #define CPUID_SVM_NEXT_RIP (1u << 3)
@@ -260,6 +261,8 @@ static void read_xsave(void)
 
     svm_features.has_xsave = cpuid(1, 0).ecx >> 26 & 1;
     svm_features.has_rdtscp = cpuid(0x80000001, 0).edx >> 27 & 1;
+    svm_features.has_x87_pointers = cpuid(0x80000000, 0).eax >= CPUID_SIZES
+                                    && cpuid(CPUID_SIZES, 0).ebx >> 2 & 1;
     if (!svm_features.has_xsave) {
         return;
     }

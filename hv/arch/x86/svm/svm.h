@@ -32,6 +32,7 @@ struct svm_features {
     uint32_t asids;             /* number of, 0 included */
     bool has_next_rip;
     bool has_xsave, has_rdtscp;
+    bool has_x87_pointers;      /* images always have them: see fpu.c */
     unsigned int fpu_order;     /* pages of an image: 1 << fpu_order */
     uint64_t xcr0;              /* all components that we switch */
 };
