@@ -71,6 +71,14 @@ tests_unit_check_pv_table_CPPFLAGS = $(HV_UNIT_CPPFLAGS) \
 tests_unit_check_pv_table_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_pv_table_LDADD = $(UNIT_LDADD)
 
+# It includes the source, to leave out the machine's instructions.
+unit_tests += tests/unit/check_svm_inject
+tests_unit_check_svm_inject_SOURCES = tests/unit/check_svm_inject.c \
+	tests/unit/unit.h
+tests_unit_check_svm_inject_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
+tests_unit_check_svm_inject_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_svm_inject_LDADD = $(UNIT_LDADD)
+
 # What save.c and its parts work on, for a unit test and a fuzzer.
 SAVE_ENV = tests/unit/save_env.c tests/unit/save_env.h \
 	hv/arch/x86/hvm/cpu_record.c hv/arch/x86/hvm/msr.c \

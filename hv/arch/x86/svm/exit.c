@@ -164,9 +164,12 @@ void svm_exit(struct vcpu *v)
     case EXIT_INIT:
         break;
     case EXIT_VINTR:
-    case EXIT_IRET:
         perfc_count(PERFC_EXIT_WINDOW);
         svm_set_window(v, false);
+        break;
+    case EXIT_IRET:
+        perfc_count(PERFC_EXIT_WINDOW);
+        svm_at_iret(v);
         break;
     case EXIT_NPF:
         hvm_exit_npf(v, vmcb->exit_info2, (uint32_t)vmcb->exit_info1);

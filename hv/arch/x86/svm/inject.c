@@ -15,6 +15,8 @@
  * 3. A window for the next interrupt is a virtual interrupt that exits.  While
  *    v_irq has a real one, which is taken at once, the window is the IRET of
  *    its handler.
+ * 4. While an NMI is handled the next one waits, which is not the CPU's doing:
+ *    the handler's IRET exits, and at the first exit elsewhere it is over.
  *
  * Interrupts go in as virtual ones, never as injected events, because of
  * QEMU's emulation (7.2 to 10): that keeps an injected interrupt's vector, and
@@ -22,7 +24,7 @@
  * another CPU's late kick, it is delivered once more, IF or not.  With a
  * virtual interrupt VMRUN can lose a kick that comes just then, so:
  *
- * 4. After such a run the local APIC is made to look again.
+ * 5. After such a run the local APIC is made to look again.
  */
 #include "insn.h"
 #include "svm/svm.h"
@@ -93,11 +95,13 @@ bool svm_has_interrupt(struct vcpu *v)
 
 bool svm_can_inject_nmi(struct vcpu *v)
 {
-    return !is_under_way(v) && !(vmcb_of(v)->interrupt_shadow & 1);
+    return !is_under_way(v) && !v->arch->svm->nmi_blocked
+           && !(vmcb_of(v)->interrupt_shadow & 1);
 }
 
 void svm_inject_nmi(struct vcpu *v)
 {
+    v->arch->svm->nmi_blocked = true;
     vmcb_of(v)->event_inject = VMCB_EVENT_VALID | VMCB_EVENT_NMI
                                | HVM_VECTOR_NMI;
 }
@@ -105,6 +109,16 @@ void svm_inject_nmi(struct vcpu *v)
 void svm_set_window(struct vcpu *v, bool wanted)
 {
     v->arch->svm->wants_window = wanted;
+}
+
+void svm_at_iret(struct vcpu *v)
+{
+    struct svm_vcpu *s = v->arch->svm;
+
+    s->wants_window = false;
+    if (s->nmi_blocked) {
+        s->nmi_iret = v->arch->regs.rip;
+    }
 }
 
 /* INT3, INTO, INT n: their instruction executes again instead. */
@@ -142,6 +156,10 @@ void svm_requeue(struct vcpu *v)
     struct svm_vcpu *s = v->arch->svm;
     struct vmcb *vmcb = s->vmcb;
 
+    if (s->nmi_iret != 0 && s->nmi_iret != v->arch->regs.rip) {
+        s->nmi_blocked = false;
+        s->nmi_iret = 0;
+    }
     if (s->in_v_irq && !vmcb->v_irq) {
         s->interrupt = 0;       /* taken, or cut short: below */
     }
@@ -150,7 +168,7 @@ void svm_requeue(struct vcpu *v)
         requeue_event(s, vmcb->exit_int_info);
     }
     if (vmcb->intercept1 & VMCB_VINTR || s->in_v_irq) {
-        write_cr8(0);           /* invariant 4 */
+        write_cr8(0);           /* invariant 5 */
     }
     s->in_v_irq = false;
     vmcb->v_irq = 0;
@@ -177,6 +195,9 @@ void svm_deliver(struct vcpu *v)
         s->requeued = 0;
     }
     vmcb->intercept1 &= ~(VMCB_VINTR | VMCB_IRET);
+    if (s->nmi_blocked && s->nmi_iret == 0) {
+        vmcb->intercept1 |= VMCB_IRET;
+    }
     if (waits && (!s->wants_window
                   || (is_interruptible(v)
                       && !(vmcb->event_inject & VMCB_EVENT_VALID)))) {

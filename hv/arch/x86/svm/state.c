@@ -122,6 +122,8 @@ void svm_set_state(struct vcpu *v, const struct hvm_state *s)
     vmcb->sysenter_eip = s->sysenter_eip;
     vmcb->pat = s->pat;
     vmcb->interrupt_shadow = 0;
+    svm->nmi_blocked = false;
+    svm->nmi_iret = 0;
     set_event(svm, s);
     svm->asid_cpu = NULL;
 }

@@ -22,7 +22,8 @@ struct svm_vcpu {
     uint32_t interrupt;         /* [o] VALID and vector: not taken yet */
     bool in_v_irq;              /* [o] it is in the control block's v_irq */
     bool wants_window;          /* [o] to exit when the next one can go in */
-    bool nmi_blocked;           /* [o] from NMI to IRET, as far as known */
+    bool nmi_blocked;           /* [o] from an NMI until its IRET is over */
+    uint64_t nmi_iret;          /* [o] rip of that IRET, 0: not there yet */
     bool dr_loaded;             /* [o] DR0-3 are the guest's */
     void *fpu;                  /* [I] XSAVE or FXSAVE image */
 };
@@ -69,6 +70,8 @@ bool svm_has_interrupt(struct vcpu *v);
 bool svm_can_inject_nmi(struct vcpu *v);
 void svm_inject_nmi(struct vcpu *v);
 void svm_set_window(struct vcpu *v, bool wanted);
+/* The guest is about to execute an IRET. */
+void svm_at_iret(struct vcpu *v);
 /* Takes over what the exit cut short or came before. */
 void svm_requeue(struct vcpu *v);
 /* Hands what waits to the control block: last before VMRUN. */
