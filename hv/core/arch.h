@@ -100,7 +100,10 @@ int arch_vcpu_set_hvm_context(struct vcpu *v,
 int arch_vcpu_send_nmi(struct vcpu *v);
 /* An event channel upcall is pending for 'v': inject it (vector in arch). */
 void arch_vcpu_upcall(struct vcpu *v);
-/* May an interrupt be delivered to a blocked 'v', so that it must run? */
+/*
+ * May an interrupt be delivered to 'v', the current one, so that it must not
+ * block?
+ */
 bool arch_vcpu_has_pending(struct vcpu *v);
 /* Would 'v', the current one, take an interrupt now (IF and shadows)? */
 bool arch_vcpu_is_interruptible(struct vcpu *v);

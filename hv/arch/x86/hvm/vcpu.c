@@ -259,11 +259,14 @@ bool hvm_is_roused(const struct vcpu *v)
 
 bool arch_vcpu_has_pending(struct vcpu *v)
 {
-    if (v->arch->pv != NULL) {
-        return hvm_is_roused(v) || evtchn_is_upcall_pending(v);
+    /* One that is on its way is pending nowhere else: a PV guest's NMI. */
+    if (hvm_is_roused(v) || hvm_ops->has_interrupt(v)) {
+        return true;
     }
-    return hvm_is_roused(v) || vlapic_pending(v->arch->vlapic) >= 0
-           || callback_pending(v) >= 0;
+    if (v->arch->pv != NULL) {
+        return evtchn_is_upcall_pending(v);
+    }
+    return vlapic_pending(v->arch->vlapic) >= 0 || callback_pending(v) >= 0;
 }
 
 /* A PV guest's interrupt flag is in its vcpu_info. */
