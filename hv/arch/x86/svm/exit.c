@@ -118,6 +118,7 @@ static void exit_instruction(struct vcpu *v, uint64_t code)
     case EXIT_MONITOR:
     case EXIT_MWAIT:
     case EXIT_MWAIT_ARMED:
+    case EXIT_RDPRU:
         finish(v, hvm_exit_undefined(v), 3);
         break;
     default:

@@ -40,7 +40,7 @@
 #define INTERCEPT2 (VMCB_VMRUN | VMCB_VMMCALL | VMCB_VMLOAD             \
                     | VMCB_VMSAVE | VMCB_STGI | VMCB_CLGI | VMCB_SKINIT \
                     | VMCB_WBINVD | VMCB_MONITOR | VMCB_MWAIT           \
-                    | VMCB_XSETBV)
+                    | VMCB_XSETBV | VMCB_RDPRU)
 
 struct svm_features svm_features;
 

@@ -100,6 +100,7 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "vmcb");
 #define VMCB_MONITOR (1u << 10)
 #define VMCB_MWAIT (1u << 11)
 #define VMCB_XSETBV (1u << 13)
+#define VMCB_RDPRU (1u << 14)
 
 #define VMCB_NESTED_PAGING 1u
 #define VMCB_FLUSH_ALL 1u
@@ -146,6 +147,7 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "vmcb");
 #define EXIT_MWAIT 0x8b
 #define EXIT_MWAIT_ARMED 0x8c
 #define EXIT_XSETBV 0x8d
+#define EXIT_RDPRU 0x8e
 #define EXIT_NPF 0x400
 #define EXIT_INVALID (~0ull)
 #define EXIT_INVALID_32 0xffffffffull       /* as QEMU 7.2 writes it */
