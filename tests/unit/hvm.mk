@@ -71,6 +71,13 @@ tests_unit_check_pv_table_CPPFLAGS = $(HV_UNIT_CPPFLAGS) \
 tests_unit_check_pv_table_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_pv_table_LDADD = $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_guest_copy
+tests_unit_check_guest_copy_SOURCES = tests/unit/check_guest_copy.c \
+	tests/unit/unit.h hv/arch/x86/guest_copy.c hv/arch/x86/guest_copy.h
+tests_unit_check_guest_copy_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
+tests_unit_check_guest_copy_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_guest_copy_LDADD = $(UNIT_LDADD)
+
 # It includes the source, to leave out the machine's instructions.
 unit_tests += tests/unit/check_svm_inject
 tests_unit_check_svm_inject_SOURCES = tests/unit/check_svm_inject.c \

@@ -10,7 +10,10 @@
  *  3. Accessed and dirty bits are not set: the ABI's buffers are pinned.
  *  4. Paging off is a flat space; of the paging modes only long mode counts:
  *     hypercalls come from 64-bit code.
- *  5. A PV vcpu's personality may have fetched an argument already: then it
+ *  5. guest_read() and guest_write() have the kernel's rights: hypercalls come
+ *     from there, and the areas that it registered are written whatever mode
+ *     the vcpu was in.  What an instruction accesses it may itself only.
+ *  6. A PV vcpu's personality may have fetched an argument already: then it
  *     is in the page that both share, and is as much the guest's word.
  */
 #include "core/arch.h"
@@ -36,11 +39,15 @@ static bool is_canonical(uint64_t va)
     return (uint64_t)((int64_t)(va << 16) >> 16) == va;
 }
 
-int guest_copy_translate(struct vcpu *v, uint64_t va, bool write,
-                         uint64_t *gpa)
+/*
+ * The guest-physical address behind 'va' in v's address space, whose entries
+ * have all bits of 'need' on every level.  0 or -EFAULT.
+ */
+static int translate(struct vcpu *v, uint64_t va, uint64_t need,
+                     uint64_t *gpa)
 {
     struct hvm_paging p;
-    uint64_t table, need = PTE_PRESENT | (write ? PTE_WRITE : 0);
+    uint64_t table;
 
     hvm_ops->get_paging(v, &p);
     if (v->arch->pv != NULL) {
@@ -49,7 +56,6 @@ int guest_copy_translate(struct vcpu *v, uint64_t va, bool write,
             return -EFAULT;
         }
         p.cr3 = READ_ONCE(v->arch->pv->shared->kernel_cr3);
-        p.cpl = 0;
     }
     if (!(p.cr0 & CR0_PG)) {
         *gpa = va;
@@ -57,9 +63,6 @@ int guest_copy_translate(struct vcpu *v, uint64_t va, bool write,
     }
     if (!hvm_is_long_mode(&p) || !is_canonical(va)) {
         return -EFAULT;
-    }
-    if (p.cpl == 3) {
-        need |= PTE_USER;
     }
     table = p.cr3 & PTE_ADDRESS;
     for (unsigned int shift = 39;; shift -= 9) {
@@ -85,19 +88,19 @@ static bool is_writable(enum p2m_type type)
            || type == P2M_GRANT_RW || type == P2M_WINDOW;
 }
 
-/* Within one page; 'buf' is read if 'write'. */
+/* Within one page; 'buf' is read if PTE_WRITE is needed. */
 static int copy_page(struct vcpu *v, uint64_t va, void *buf, size_t size,
-                     bool write)
+                     uint64_t need)
 {
     enum p2m_type type;
     struct frame *f;
     uint64_t gpa;
     char *at;
 
-    if (guest_copy_translate(v, va, write, &gpa) != 0) {
+    if (translate(v, va, need, &gpa) != 0) {
         return -EFAULT;
     }
-    if (!write) {
+    if (!(need & PTE_WRITE)) {
         return p2m_read(v->domain, buf, gpa, size);
     }
     f = p2m_get_frame(v->domain, gfn(gpa >> PAGE_SHIFT), &type);
@@ -124,10 +127,11 @@ static void *argument_at(struct vcpu *v, uint64_t va, size_t size)
     return (char *)v->arch->pv->shared->arg + offset;
 }
 
-static int copy(uint64_t va, char *buf, size_t size, bool write)
+static int copy(uint64_t va, char *buf, size_t size, uint64_t need)
 {
     struct vcpu *v = vcpu_current();
     void *argument = argument_at(v, va, size);
+    bool write = need & PTE_WRITE;
 
     if (argument != NULL) {
         memcpy(write ? argument : buf, write ? buf : argument, size);
@@ -135,7 +139,7 @@ static int copy(uint64_t va, char *buf, size_t size, bool write)
     }
     while (size > 0) {
         size_t part = min(size, (size_t)(PAGE_SIZE - (va & ~PAGE_MASK)));
-        int rc = copy_page(v, va, buf, part, write);
+        int rc = copy_page(v, va, buf, part, need);
 
         if (rc != 0) {
             return rc;
@@ -149,10 +153,29 @@ static int copy(uint64_t va, char *buf, size_t size, bool write)
 
 int guest_read(void *dst, struct guest_ptr src, size_t size)
 {
-    return copy(src.va, dst, size, false);
+    return copy(src.va, dst, size, PTE_PRESENT);
 }
 
 int guest_write(struct guest_ptr dst, const void *src, size_t size)
 {
-    return copy(dst.va, (char *)(uintptr_t)src, size, true);
+    return copy(dst.va, (char *)(uintptr_t)src, size,
+                PTE_PRESENT | PTE_WRITE);
+}
+
+static uint64_t rights(void)
+{
+    struct hvm_paging p;
+
+    hvm_ops->get_paging(vcpu_current(), &p);
+    return p.cpl == 3 ? PTE_PRESENT | PTE_USER : PTE_PRESENT;
+}
+
+int guest_copy_load(void *dst, struct guest_ptr src, size_t size)
+{
+    return copy(src.va, dst, size, rights());
+}
+
+int guest_copy_store(struct guest_ptr dst, const void *src, size_t size)
+{
+    return copy(dst.va, (char *)(uintptr_t)src, size, rights() | PTE_WRITE);
 }

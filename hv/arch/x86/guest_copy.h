@@ -6,10 +6,10 @@
 #include "core/types.h"
 
 /*
- * The guest-physical address behind 'va' in the current vcpu's address
- * space; 'write' asks for write access on every level.  0 or -EFAULT.
+ * As guest_read() and guest_write(), but as an instruction of the current vcpu
+ * would: with the rights of its mode.
  */
-int guest_copy_translate(struct vcpu *v, uint64_t va, bool write,
-                         uint64_t *gpa);
+int guest_copy_load(void *dst, struct guest_ptr src, size_t size);
+int guest_copy_store(struct guest_ptr dst, const void *src, size_t size);
 
 #endif

@@ -8,6 +8,7 @@
  *  2. The instruction bytes are copied once and not looked at again.
  */
 #include "core/console.h"
+#include "guest_copy.h"
 #include "hvm/mmio.h"
 #include "hvm/mmio_decode.h"
 #include "hvm/vlapic.h"
@@ -183,7 +184,7 @@ static bool do_move_string(const struct access *a)
     if (a->is_write) {
         struct guest_ptr from = { regs->gpr[HVM_RSI] };
 
-        if (guest_read(&value, from, a->insn->size) != 0) {
+        if (guest_copy_load(&value, from, a->insn->size) != 0) {
             hvm_ops->inject_exception(a->v, HVM_VECTOR_PF, 0, from.va);
             return false;
         }
@@ -192,7 +193,7 @@ static bool do_move_string(const struct access *a)
         struct guest_ptr to = { regs->gpr[HVM_RDI] };
 
         value = device_read(a);
-        if (guest_write(to, &value, a->insn->size) != 0) {
+        if (guest_copy_store(to, &value, a->insn->size) != 0) {
             hvm_ops->inject_exception(a->v, HVM_VECTOR_PF, 2, to.va);
             return false;
         }
@@ -244,11 +245,11 @@ static size_t fetch(struct vcpu *v, uint8_t bytes[MMIO_INSN_MAX])
     size_t first = min((size_t)(PAGE_SIZE - (rip & ~PAGE_MASK)),
                        (size_t)MMIO_INSN_MAX);
 
-    if (guest_read(bytes, (struct guest_ptr){ rip }, first) != 0) {
+    if (guest_copy_load(bytes, (struct guest_ptr){ rip }, first) != 0) {
         return 0;
     }
     if (first < MMIO_INSN_MAX
-        && guest_read(bytes + first, (struct guest_ptr){ rip + first },
+        && guest_copy_load(bytes + first, (struct guest_ptr){ rip + first },
                       MMIO_INSN_MAX - first) != 0) {
         return first;
     }
