@@ -57,6 +57,7 @@ START_TEST(an_nmi_waits_for_the_iret_of_the_last)
     ck_assert(svm_can_inject_nmi(&vcpu));
     svm_inject_nmi(&vcpu);
     ck_assert(!svm_can_inject_nmi(&vcpu));
+    ck_assert(svm_is_nmi_blocked(&vcpu));
     svm_deliver(&vcpu);
     ck_assert_uint_eq(vmcb.event_inject, NMI_EVENT);
     ck_assert(iret_exits());
@@ -78,6 +79,7 @@ START_TEST(an_nmi_waits_for_the_iret_of_the_last)
     ck_assert(!iret_exits());
     leave(INTERRUPTED, IF_SET);
     ck_assert(svm_can_inject_nmi(&vcpu));
+    ck_assert(!svm_is_nmi_blocked(&vcpu));
     svm_deliver(&vcpu);
     ck_assert(!iret_exits());
 }

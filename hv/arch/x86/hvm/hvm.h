@@ -108,6 +108,8 @@ struct hvm_ops {
     /* As for interrupts, but IF does not matter; NMI blocking does. */
     bool (*can_inject_nmi)(struct vcpu *v);
     void (*inject_nmi)(struct vcpu *v);
+    /* Is one being handled, so that the next has to wait for its end? */
+    bool (*is_nmi_blocked)(const struct vcpu *v);
     /* Did the last exit cut an event's delivery short? */
     bool (*has_event)(struct vcpu *v);
     /* Exit as soon as can_inject() would be true (or no more). */

@@ -251,7 +251,8 @@ static int callback_pending(struct vcpu *v)
 
 bool hvm_is_roused(const struct vcpu *v)
 {
-    return __atomic_load_n(&v->arch->nmi_pending, __ATOMIC_ACQUIRE)
+    return (__atomic_load_n(&v->arch->nmi_pending, __ATOMIC_ACQUIRE)
+            && !hvm_ops->is_nmi_blocked(v))
            || (v->arch->pv == NULL
                && __atomic_load_n(&v->arch->vlapic->init_pending,
                                   __ATOMIC_ACQUIRE));

@@ -106,6 +106,11 @@ void svm_inject_nmi(struct vcpu *v)
                                | HVM_VECTOR_NMI;
 }
 
+bool svm_is_nmi_blocked(const struct vcpu *v)
+{
+    return v->arch->svm->nmi_blocked;
+}
+
 void svm_set_window(struct vcpu *v, bool wanted)
 {
     v->arch->svm->wants_window = wanted;

@@ -247,6 +247,7 @@ static const struct hvm_ops ops = {
     .has_interrupt = svm_has_interrupt,
     .can_inject_nmi = svm_can_inject_nmi,
     .inject_nmi = svm_inject_nmi,
+    .is_nmi_blocked = svm_is_nmi_blocked,
     .set_window = svm_set_window,
     .get_msr = svm_get_msr,
     .set_msr = svm_set_msr,

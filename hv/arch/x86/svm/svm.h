@@ -69,6 +69,7 @@ void svm_inject_interrupt(struct vcpu *v, unsigned int vector);
 bool svm_has_interrupt(struct vcpu *v);
 bool svm_can_inject_nmi(struct vcpu *v);
 void svm_inject_nmi(struct vcpu *v);
+bool svm_is_nmi_blocked(const struct vcpu *v);
 void svm_set_window(struct vcpu *v, bool wanted);
 /* The guest is about to execute an IRET. */
 void svm_at_iret(struct vcpu *v);
