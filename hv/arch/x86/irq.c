@@ -12,6 +12,8 @@
 #include "lib/errno.h"
 #include "lib/spinlock.h"
 
+#define APIC_ID_MAX 0xfeu       /* all ones are all CPUs */
+
 static struct {
     void (*handler)(void *arg); /* [a] */
     void *arg;
@@ -42,6 +44,13 @@ void irq_free_vector(unsigned int vector)
     spin_lock_nested(&irq_lock);
     __atomic_store_n(&vectors[vector & 0xff].handler, NULL, __ATOMIC_RELEASE);
     spin_unlock(&irq_lock);
+}
+
+uint32_t irq_target(unsigned int cpu)
+{
+    uint32_t id = cpus[cpu]->apic_id;
+
+    return id <= APIC_ID_MAX ? id : cpus[0]->apic_id;
 }
 
 static void dispatch_device(unsigned int vector)

@@ -19,6 +19,11 @@
 int irq_alloc_vector(void (*handler)(void *arg), void *arg);
 /* The caller has made sure that the device sends it no more. */
 void irq_free_vector(unsigned int vector);
+/*
+ * The APIC id to which a device sends what 'cpu' is to take.  IO-APICs and
+ * messages have 8 bits for it; the boot CPU takes what is for those beyond.
+ */
+uint32_t irq_target(unsigned int cpu);
 /* From trap.c, with IF clear. */
 void irq_dispatch(unsigned int vector);
 /* Runs what is pending now: opens IF for one moment. IF clear on return. */

@@ -99,10 +99,10 @@ static uint32_t host_target(struct domain *d, uint32_t dest)
 {
     for (unsigned int i = 0; i < d->max_vcpus; i++) {
         if (d->vcpu[i] != NULL && vlapic_id_of(i) == dest) {
-            return arch_cpu_apic_id(d->vcpu[i]->sched.cpu);
+            return irq_target(d->vcpu[i]->sched.cpu);
         }
     }
-    return arch_cpu_apic_id(0);
+    return irq_target(0);
 }
 
 /* Makes the host's pin follow the entry. */

@@ -101,11 +101,11 @@ static uint32_t host_address(const struct message *msg)
 {
     uint32_t dest = (uint32_t)(msg->address >> 12) & 0xff;
     struct domain *d = msg->domain;
-    uint32_t target = arch_cpu_apic_id(0);
+    uint32_t target = irq_target(0);
 
     if (!(msg->address & 4) && dest / 2 < d->max_vcpus
         && d->vcpu[dest / 2] != NULL) {
-        target = arch_cpu_apic_id(d->vcpu[dest / 2]->sched.cpu);
+        target = irq_target(d->vcpu[dest / 2]->sched.cpu);
     }
     return MESSAGE_BASE | (target & 0xff) << 12;
 }
