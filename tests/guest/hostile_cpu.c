@@ -454,6 +454,43 @@ static void test_pci(void)
                devices);
 }
 
+/* ---- NMIs ---- */
+
+#define NMI_WAIT 1000u
+
+static volatile unsigned int nmis, nmi_depth, nmi_deepest;
+
+static void exit_once(void)
+{
+    (void)sched_op(SCHEDOP_yield, NULL);
+}
+
+/* The first one asks for the next. */
+static void take_nmi(struct trap_frame *frame)
+{
+    (void)frame;
+    nmi_depth++;
+    nmi_deepest = max(nmi_deepest, nmi_depth);
+    if (nmis++ == 0) {
+        (void)vcpu_op(VCPUOP_send_nmi, 0, NULL);
+        exit_once();
+        exit_once();
+    }
+    nmi_depth--;
+}
+
+static void test_nmi(void)
+{
+    trap_set_handler(2, take_nmi);
+    guest_equal("nmi-send", vcpu_op(VCPUOP_send_nmi, 0, NULL), 0);
+    for (unsigned int i = 0; i < NMI_WAIT && nmis < 2; i++) {
+        exit_once();
+    }
+    guest_equal("nmi-in-nmi", nmis, 2);
+    guest_equal("nmi-waits-for-iret", nmi_deepest, 1);
+    trap_set_handler(2, NULL);
+}
+
 /* ---- ends ---- */
 
 static void end_triple(void)
@@ -480,6 +517,7 @@ void guest_main(void)
     test_fetch();
     test_ports();
     test_pci();
+    test_nmi();
     for (unsigned int i = 0; i < ARRAY_SIZE(msr_ranges); i++) {
         test_msrs(&msr_ranges[i]);
     }
