@@ -136,6 +136,8 @@ void hvm_vcpu_reset(struct vcpu *v, uint8_t sipi_vector)
     a->regs.rflags = 2;
     a->cr8 = 0;
     a->xcr0 = 1;
+    /* One sent while it was down would come before it has a table for it. */
+    __atomic_store_n(&a->nmi_pending, false, __ATOMIC_RELAXED);
     hvm_ops->set_state(v, &s);
 }
 
