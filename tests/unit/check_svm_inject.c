@@ -57,8 +57,8 @@ START_TEST(an_nmi_waits_for_the_iret_of_the_last)
     ck_assert(svm_can_inject_nmi(&vcpu));
     svm_inject_nmi(&vcpu);
     ck_assert(!svm_can_inject_nmi(&vcpu));
-    ck_assert(svm_is_nmi_blocked(&vcpu));
     svm_deliver(&vcpu);
+    ck_assert(svm_is_nmi_blocked(&vcpu));
     ck_assert_uint_eq(vmcb.event_inject, NMI_EVENT);
     ck_assert(iret_exits());
     /* Exits of its handler change nothing. */
@@ -96,6 +96,17 @@ START_TEST(an_nmi_that_was_cut_short_comes_again)
     ck_assert(!svm_can_inject(&vcpu));
     svm_deliver(&vcpu);
     ck_assert_uint_eq(vmcb.event_inject, NMI_EVENT);
+}
+END_TEST
+
+/* As from a saved vcpu's record. */
+START_TEST(an_nmi_to_be_delivered_again_blocks_the_next)
+{
+    svm.requeued = NMI_EVENT;
+    svm_deliver(&vcpu);
+    ck_assert_uint_eq(vmcb.event_inject, NMI_EVENT);
+    leave(HANDLER, 2);
+    ck_assert(!svm_can_inject_nmi(&vcpu));
 }
 END_TEST
 
@@ -141,6 +152,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, an_nmi_waits_for_the_iret_of_the_last);
     tcase_add_test(tc, an_nmi_that_was_cut_short_comes_again);
+    tcase_add_test(tc, an_nmi_to_be_delivered_again_blocks_the_next);
     tcase_add_test(tc, a_window_behind_an_interrupt);
     tcase_add_test(tc, an_interrupt_that_was_not_taken_stays);
     return unit_run(suite);

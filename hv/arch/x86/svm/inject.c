@@ -101,7 +101,6 @@ bool svm_can_inject_nmi(struct vcpu *v)
 
 void svm_inject_nmi(struct vcpu *v)
 {
-    v->arch->svm->nmi_blocked = true;
     vmcb_of(v)->event_inject = VMCB_EVENT_VALID | VMCB_EVENT_NMI
                                | HVM_VECTOR_NMI;
 }
@@ -198,6 +197,10 @@ void svm_deliver(struct vcpu *v)
         vmcb->event_inject = s->requeued;
         vmcb->event_error = s->requeued_error;
         s->requeued = 0;
+    }
+    if ((vmcb->event_inject & (VMCB_EVENT_VALID | VMCB_EVENT_TYPE))
+        == (VMCB_EVENT_VALID | VMCB_EVENT_NMI)) {
+        s->nmi_blocked = true;
     }
     vmcb->intercept1 &= ~(VMCB_VINTR | VMCB_IRET);
     if (s->nmi_blocked && s->nmi_iret == 0) {
