@@ -550,6 +550,21 @@ START_TEST(a_context_that_cannot_be_is_refused)
 }
 END_TEST
 
+/* Its vcpus start by VCPUOP_initialise alone, never by INIT and SIPI. */
+START_TEST(a_pv_guest_has_no_apic_to_set_up)
+{
+    struct vlapic *apic = vlapic_of(vcpu(0));
+    uint64_t was = apic->base_msr;
+
+    vcpu(0)->arch->pv = (struct pv_vcpu *)(void *)vcpu(0);
+    ck_assert_int_eq(msr_write(vcpu(0), MSR_APIC_BASE, VLAPIC_BASE | 0xc00),
+                     -EINVAL);
+    ck_assert_int_eq(msr_write(vcpu(0), 0x830, 0), -EINVAL);
+    ck_assert_uint_eq(apic->base_msr, was);
+    vcpu(0)->arch->pv = NULL;
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("save");
@@ -579,6 +594,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_file_that_was_cut_off_is_refused);
     tcase_add_test(t, a_buffer_that_is_too_small_is_not_overrun);
     tcase_add_test(t, a_context_that_cannot_be_is_refused);
+    tcase_add_test(t, a_pv_guest_has_no_apic_to_set_up);
     return s;
 }
 

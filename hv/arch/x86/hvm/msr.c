@@ -326,7 +326,8 @@ int msr_write(struct vcpu *v, uint32_t index, uint64_t value)
     case CPUID_HYPERCALL_MSR:
         return write_hypercall_page(v, value);
     case MSR_APIC_BASE:
-        return vlapic_set_base(a->vlapic, value);
+        /* A PV guest's APIC stays as it is: hidden, and out of x2APIC mode. */
+        return a->pv != NULL ? -EINVAL : vlapic_set_base(a->vlapic, value);
     case MSR_TSC_DEADLINE:
         vlapic_set_tsc_deadline(a->vlapic, value);
         return 0;

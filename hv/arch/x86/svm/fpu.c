@@ -157,13 +157,18 @@ void svm_set_fpu(struct vcpu *v, const void *image)
 {
     struct svm_vcpu *s = v->arch->svm;
     uint64_t components = XSAVE_FP_SSE;
+    char copy[FXSAVE_SIZE];
     uint32_t mxcsr;
 
-    memcpy(s->fpu, image, FXSAVE_SIZE);
-    /* Reserved bits of MXCSR would make the restore fault. */
-    memcpy(&mxcsr, (char *)s->fpu + MXCSR_OFFSET, sizeof(mxcsr));
+    /*
+     * Reserved bits of MXCSR would make the restore fault, in the hypervisor:
+     * they never get into the image.
+     */
+    memcpy(copy, image, sizeof(copy));
+    memcpy(&mxcsr, copy + MXCSR_OFFSET, sizeof(mxcsr));
     mxcsr &= 0xffff;
-    memcpy((char *)s->fpu + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+    memcpy(copy + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+    memcpy(s->fpu, copy, sizeof(copy));
     if (svm_features.has_xsave) {
         memset((char *)s->fpu + XSAVE_HEADER, 0, 64);
         memcpy((char *)s->fpu + XSAVE_HEADER, &components,
