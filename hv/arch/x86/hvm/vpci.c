@@ -591,7 +591,9 @@ void vpci_port(struct vcpu *v, uint16_t port, unsigned int size, bool in,
 {
     struct vpci *vpci = v->domain->arch->vpci;
     pci_bdf_t bdf = { (uint16_t)(vpci->address >> 8) };
-    unsigned int reg = (vpci->address & 0xfc) | (port & 3);
+    /* Bits 24-27: of an extended register, on AMD's. */
+    unsigned int reg = (vpci->address >> 16 & 0xf00) | (vpci->address & 0xfc)
+                       | (port & 3);
 
     if (port == PORT_ADDRESS && size == 4) {
         if (in) {
