@@ -9,7 +9,9 @@
  *     of the sender's port: its peer cannot go while it is held.
  *  2. Records are freed only with the domain: a lookup takes no lock.
  *  3. virq_port[] of a vcpu names a port in state VIRQ of that virq.
- *  4. A global virq goes to vcpu 0 of one domain: the handler that the
+ *  4. Who tells a guest of a port holds a lock that closing the port takes.
+ *     So with no port open nobody looks at the guest's FIFO pages.
+ *  5. A global virq goes to vcpu 0 of one domain: the handler that the
  *     toolstack named, or dom0.
  */
 #include "core/arch.h"
@@ -350,6 +352,7 @@ static int close_all(struct domain *d)
     uint32_t valid = __atomic_load_n(&t->valid_ports, __ATOMIC_ACQUIRE);
     struct budget b = budget_start();
     uint32_t port = max(READ_ONCE(t->close_next), 1u);
+    bool is_done;
 
     for (uint32_t seen = 0; port < valid; port++, seen++) {
         if (seen == LOOKS_PER_CALL
@@ -362,11 +365,15 @@ static int close_all(struct domain *d)
             (void)evtchn_close(d, port);
         }
     }
-    WRITE_ONCE(t->close_next, 0);
+    /* Not if a port was opened behind us: then all over again. */
     spin_lock(&t->lock);
-    evtchn_fifo_destroy(d);
+    WRITE_ONCE(t->close_next, 0);
+    is_done = t->open_ports == 0;
+    if (is_done) {
+        evtchn_fifo_destroy(d);
+    }
     spin_unlock(&t->lock);
-    return 0;
+    return is_done ? 0 : -ERESTART;
 }
 
 int evtchn_reset(struct domain *d)

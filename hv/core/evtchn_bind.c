@@ -129,6 +129,13 @@ static int find_free(struct domain *d, struct evtchn **out)
     return -ENOSPC;
 }
 
+/* A port that find_free() gave is in use; the same locks are held. */
+static void open_port(struct domain *d, struct evtchn *ch, uint8_t state)
+{
+    ch->state = state;
+    d->evtchn->open_ports++;
+}
+
 /* The table and port locks are held. */
 static void free_port(struct domain *d, struct evtchn *ch)
 {
@@ -136,6 +143,7 @@ static void free_port(struct domain *d, struct evtchn *ch)
 
     t->ops->clear_pending(d, ch);
     ch->state = PORT_FREE;
+    t->open_ports--;
     ch->notify_vcpu = 0;
     ch->priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
     t->free_hint = min(t->free_hint, ch->port);
@@ -160,7 +168,7 @@ int evtchn_alloc_unbound(struct domain *cur, evtchn_alloc_unbound_t *op)
         spin_lock(&ch->lock);
         ch->unbound_for = op->remote_dom == DOMID_SELF ? cur->id
                                                        : op->remote_dom;
-        ch->state = PORT_UNBOUND;
+        open_port(d, ch, PORT_UNBOUND);
         op->port = ch->port;
         spin_unlock(&ch->lock);
     }
@@ -178,7 +186,7 @@ static void connect(struct domain *ld, struct evtchn *lch,
     lock_ports(ld, lch, rd, rch);
     lch->remote.d = rd;
     lch->remote.port = rch->port;
-    lch->state = PORT_INTERDOMAIN;
+    open_port(ld, lch, PORT_INTERDOMAIN);
     rch->remote.d = ld;
     rch->remote.port = lch->port;
     rch->state = PORT_INTERDOMAIN;
@@ -243,7 +251,7 @@ int evtchn_bind_virq(struct domain *cur, evtchn_bind_virq_t *op)
     error = v->evtchn->virq_port[virq] != 0 ? -EEXIST : find_free(cur, &ch);
     if (error == 0) {
         spin_lock(&ch->lock);
-        ch->state = PORT_VIRQ;
+        open_port(cur, ch, PORT_VIRQ);
         ch->notify_vcpu = v->id;
         ch->virq = virq;
         spin_unlock(&ch->lock);
@@ -268,7 +276,7 @@ int evtchn_bind_ipi(struct domain *cur, evtchn_bind_ipi_t *op)
     error = find_free(cur, &ch);
     if (error == 0) {
         spin_lock(&ch->lock);
-        ch->state = PORT_IPI;
+        open_port(cur, ch, PORT_IPI);
         ch->notify_vcpu = v->id;
         op->port = ch->port;
         spin_unlock(&ch->lock);

@@ -74,6 +74,7 @@ struct evtchn_table {
     uint32_t max_port;              /* [t] the toolstack's limit, inclusive */
     uint32_t valid_ports;           /* [a] ports that have a record */
     uint32_t free_hint;             /* [t] no port below it is free */
+    uint32_t open_ports;            /* [t] neither FREE nor RESERVED */
     uint32_t close_next;            /* [a] where closing all goes on */
     unsigned long *poll_mask;       /* [a] vcpus that may be polling */
     struct evtchn_fifo *fifo;       /* [a] NULL: 2-level */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/evtchn_table.h"
+#include "fake/machine.h"
 #include "unit.h"
 #include "core_env.h"
 
@@ -338,6 +339,37 @@ START_TEST(reset_closes_all_in_bounded_steps)
 }
 END_TEST
 
+/*
+ * A reset that is in the middle when its guest binds a low port and is killed:
+ * the kill closes that one, too.
+ */
+START_TEST(relinquish_closes_what_opened_behind_a_reset)
+{
+    evtchn_reset_t op = { .dom = DOMID_SELF };
+    struct vcpu *v = b->vcpu[0];
+    evtchn_port_t local, at_a;
+    unsigned int i, calls = 0;
+    uint64_t result;
+
+    for (i = 0; i < 1000; i++) {
+        (void)alloc_unbound(b, 0);
+    }
+    at_a = alloc_unbound(a, 1);
+    env_run(v);
+    v->arch->arg[0] = EVTCHNOP_reset;
+    v->arch->arg[1] = env_arg(&op);
+    ck_assert(!hypercall(v, __HYPERVISOR_event_channel_op, &result));
+    ck_assert_int_eq(bind(b, 0, at_a, &local), 0);
+    ck_assert_uint_lt(local, b->evtchn->close_next);
+    __atomic_store_n(&b->state, (uint32_t)DOMAIN_DYING, __ATOMIC_SEQ_CST);
+    while (evtchn_relinquish(b) == -ERESTART) {
+        ck_assert_uint_lt(++calls, 100);
+    }
+    ck_assert_int_eq(status_of(a, at_a).status, EVTCHNSTAT_unbound);
+    ck_assert_uint_eq(b->evtchn->open_ports, 0);
+}
+END_TEST
+
 START_TEST(relinquish_unbinds_the_peers)
 {
     evtchn_port_t local, at_a = alloc_unbound(a, 1);
@@ -416,6 +448,7 @@ int main(void)
     tcase_add_test(tc, ports_end_at_the_limit);
     tcase_add_test(tc, port_zero_is_nobodys);
     tcase_add_test(tc, reset_closes_all_in_bounded_steps);
+    tcase_add_test(tc, relinquish_closes_what_opened_behind_a_reset);
     tcase_add_test(tc, relinquish_unbinds_the_peers);
     tcase_add_test(tc, a_poll_waits_for_its_port);
     tcase_add_test(tc, bad_arguments_are_refused);

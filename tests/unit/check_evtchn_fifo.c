@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/evtchn_table.h"
+#include "fake/machine.h"
 #include "unit.h"
 #include "core_env.h"
 
@@ -363,6 +364,32 @@ START_TEST(reset_returns_to_two_levels)
 }
 END_TEST
 
+/* A port that opened behind a reset is closed before the pages go. */
+START_TEST(a_reset_ends_with_no_port_open)
+{
+    evtchn_alloc_unbound_t alloc = { .dom = DOMID_SELF, .remote_dom = 0 };
+    evtchn_reset_t op = { .dom = DOMID_SELF };
+    struct vcpu *v = guest->vcpu[0];
+    uint64_t result;
+    unsigned int i;
+
+    env_run(v);
+    for (i = 0; i < 1000; i++) {
+        ck_assert_int_eq(env_evtchn(EVTCHNOP_alloc_unbound, &alloc), 0);
+    }
+    v->arch->arg[0] = EVTCHNOP_reset;
+    v->arch->arg[1] = env_arg(&op);
+    ck_assert(!hypercall(v, __HYPERVISOR_event_channel_op, &result));
+    connect(0);
+    ck_assert_uint_lt(in[0], guest->evtchn->close_next);
+    env_run(v);
+    ck_assert_int_eq(env_evtchn(EVTCHNOP_reset, &op), 0);
+    ck_assert_int_eq(evtchn_find(guest, in[0])->state, PORT_FREE);
+    ck_assert_uint_eq(guest->evtchn->open_ports, 0);
+    ck_assert_ptr_null(guest->evtchn->fifo);
+}
+END_TEST
+
 static uint32_t random_state = 1;
 
 static uint32_t next_random(void)
@@ -453,6 +480,7 @@ int main(void)
     tcase_add_test(tc, a_vcpu_without_control_block_gets_nothing);
     tcase_add_test(tc, a_linked_port_is_not_given_out);
     tcase_add_test(tc, reset_returns_to_two_levels);
+    tcase_add_test(tc, a_reset_ends_with_no_port_open);
     tcase_add_test(tc, no_event_is_lost_in_random_order);
     tcase_add_test(tc, a_hostile_guest_is_survived);
     return unit_run(suite);
