@@ -319,7 +319,8 @@ int evtchn_unmask(struct domain *d, uint32_t port)
     }
     spin_lock(&ch->lock);
     v = evtchn_vcpu_of(d, ch->notify_vcpu);
-    if (v != NULL) {
+    /* A port that is not open keeps nobody from taking the pages away. */
+    if (v != NULL && ch->state != PORT_FREE && ch->state != PORT_RESERVED) {
         ops_of(d)->unmask(v, ch);
     }
     spin_unlock(&ch->lock);

@@ -390,6 +390,27 @@ START_TEST(a_reset_ends_with_no_port_open)
 }
 END_TEST
 
+/*
+ * Nobody closes a free port before the pages go, so that nothing may look
+ * for its word.
+ */
+START_TEST(a_free_port_has_no_word_to_unmask)
+{
+    evtchn_unmask_t unmask = { .port = in[3] };
+    evtchn_close_t close = { .port = in[3] };
+
+    env_run(guest->vcpu[0]);
+    ck_assert_int_eq(env_evtchn(EVTCHNOP_close, &close), 0);
+    *word(in[3]) = MASKED | PENDING;
+    *word(0) = MASKED | PENDING;
+    ck_assert_int_eq(env_evtchn(EVTCHNOP_unmask, &unmask), 0);
+    unmask.port = 0;
+    ck_assert_int_eq(env_evtchn(EVTCHNOP_unmask, &unmask), 0);
+    ck_assert_uint_eq(*word(in[3]), MASKED | PENDING);
+    ck_assert_uint_eq(*word(0), MASKED | PENDING);
+}
+END_TEST
+
 static uint32_t random_state = 1;
 
 static uint32_t next_random(void)
@@ -481,6 +502,7 @@ int main(void)
     tcase_add_test(tc, a_linked_port_is_not_given_out);
     tcase_add_test(tc, reset_returns_to_two_levels);
     tcase_add_test(tc, a_reset_ends_with_no_port_open);
+    tcase_add_test(tc, a_free_port_has_no_word_to_unmask);
     tcase_add_test(tc, no_event_is_lost_in_random_order);
     tcase_add_test(tc, a_hostile_guest_is_survived);
     return unit_run(suite);
