@@ -40,6 +40,12 @@ bool evtchn_virq_is_global(uint32_t virq)
            virq != VIRQ_XENOPROF && virq != VIRQ_XENPMU;
 }
 
+/* A global one may notify another vcpu, but is vcpu 0's. */
+struct vcpu *evtchn_virq_owner(struct domain *d, const struct evtchn *ch)
+{
+    return d->vcpu[evtchn_virq_is_global(ch->virq) ? 0 : ch->notify_vcpu];
+}
+
 static const struct evtchn_ops *ops_of(struct domain *d)
 {
     return __atomic_load_n(&d->evtchn->ops, __ATOMIC_ACQUIRE);

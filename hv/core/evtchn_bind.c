@@ -296,10 +296,7 @@ static int close_single(struct domain *d, struct evtchn *ch)
         return -EINVAL;
     }
     if (ch->state == PORT_VIRQ) {
-        /* A global one may notify another vcpu, but is vcpu 0's. */
-        bool is_global = evtchn_virq_is_global(ch->virq);
-
-        ev = d->vcpu[is_global ? 0 : ch->notify_vcpu]->evtchn;
+        ev = evtchn_virq_owner(d, ch)->evtchn;
         spin_lock(&ev->virq_lock);
         ev->virq_port[ch->virq] = 0;
     }

@@ -277,6 +277,23 @@ static void set_control(struct vcpu *v, struct frame *f, uint32_t offset)
     spin_unlock(&ev->queue_lock);
 }
 
+/*
+ * Who is raising 'ch' by what it saw of the domain before is done after this;
+ * the table lock is held.
+ */
+static void wait_for_sender(struct domain *d, struct evtchn *ch)
+{
+    spinlock_t *lock = &ch->lock;
+
+    if (ch->state == PORT_INTERDOMAIN) {
+        lock = &evtchn_find(ch->remote.d, ch->remote.port)->lock;
+    } else if (ch->state == PORT_VIRQ) {
+        lock = &evtchn_virq_owner(d, ch)->evtchn->virq_lock;
+    }
+    spin_lock(lock);
+    spin_unlock(lock);
+}
+
 /* What is pending in the 2-level maps waits until its word is there. */
 static void switch_to_fifo(struct domain *d, struct evtchn_fifo *fifo)
 {
@@ -288,7 +305,7 @@ static void switch_to_fifo(struct domain *d, struct evtchn_fifo *fifo)
     __atomic_store_n(&t->ops, &evtchn_fifo_ops, __ATOMIC_SEQ_CST);
     for (port = 1; port < count; port++) {
         ch = evtchn_find(d, port);
-        /* A sender that still saw the 2-level ops is done after this. */
+        wait_for_sender(d, ch);
         spin_lock(&ch->lock);
         ch->priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
         if (bitmap_test(d->shared_info->evtchn_pending, port)) {
@@ -298,12 +315,27 @@ static void switch_to_fifo(struct domain *d, struct evtchn_fifo *fifo)
     }
 }
 
+/* Leaves 2-level if need be; the table lock is held.  0 or -ENOMEM. */
+static int make_table(struct domain *d)
+{
+    struct evtchn_fifo *fifo;
+
+    if (d->evtchn->fifo != NULL) {
+        return 0;
+    }
+    fifo = kmem_alloc(sizeof(*fifo));
+    if (fifo == NULL) {
+        return -ENOMEM;
+    }
+    switch_to_fifo(d, fifo);
+    return 0;
+}
+
 int evtchn_fifo_init_control(struct domain *d, evtchn_init_control_t *op)
 {
     struct vcpu *v = evtchn_vcpu_of(d, op->vcpu);
-    struct evtchn_fifo *fifo = NULL;
     struct frame *f;
-    int error = 0;
+    int error;
 
     if (v == NULL) {
         return -ENOENT;
@@ -316,25 +348,12 @@ int evtchn_fifo_init_control(struct domain *d, evtchn_init_control_t *op)
     if (f == NULL) {
         return -EINVAL;
     }
-    if (READ_ONCE(d->evtchn->fifo) == NULL) {
-        fifo = kmem_alloc(sizeof(*fifo));
-        if (fifo == NULL) {
-            frame_put(f);
-            return -ENOMEM;
-        }
-    }
     spin_lock(&d->evtchn->lock);
-    if (v->evtchn->control_frame != NULL) {
-        error = -EINVAL;
-    } else {
+    error = v->evtchn->control_frame != NULL ? -EINVAL : make_table(d);
+    if (error == 0) {
         set_control(v, f, op->offset);
-        if (d->evtchn->fifo == NULL) {
-            switch_to_fifo(d, fifo);
-            fifo = NULL;
-        }
     }
     spin_unlock(&d->evtchn->lock);
-    kmem_free(fifo);
     if (error != 0) {
         frame_put(f);
         return error;

@@ -101,6 +101,8 @@ int evtchn_grow(struct evtchn_table *t);
 void evtchn_raise(struct domain *d, struct evtchn *ch);
 /* Is it one that a single domain gets, on its vcpu 0? */
 bool evtchn_virq_is_global(uint32_t virq);
+/* Whose virq_port[] names 'ch', which is in state VIRQ. */
+struct vcpu *evtchn_virq_owner(struct domain *d, const struct evtchn *ch);
 /* Sets evtchn_upcall_pending; on 0 -> 1 interrupts and unblocks 'v'. */
 void evtchn_mark_pending(struct vcpu *v);
 /* Wakes the vcpus that poll on 'port'; after it was made pending. */

@@ -4,7 +4,9 @@
  * describes it (event_channel.h: FIFO ABI), also a hostile one.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/evtchn_table.h"
 #include "fake/machine.h"
@@ -411,6 +413,75 @@ START_TEST(a_free_port_has_no_word_to_unmask)
 }
 END_TEST
 
+/* ---- two CPUs ---- */
+
+static void *init_control_elsewhere(void *arg)
+{
+    evtchn_init_control_t op = { .control_gfn = CONTROL_GFN(1), .vcpu = 1 };
+    long *error = arg;
+
+    machine_set_cpu(1);
+    env_run(guest->vcpu[1]);
+    *error = env_evtchn(EVTCHNOP_init_control, &op);
+    return NULL;
+}
+
+/* While the other CPU waits for a lock of ours, in the middle of it. */
+static void wait_for_it(void)
+{
+    usleep(100000);
+}
+
+/* A sender that saw 2-level is in the middle while the guest leaves it. */
+START_TEST(what_is_sent_beside_the_change_is_raised)
+{
+    struct evtchn *ch;
+    pthread_t other;
+    long error;
+
+    setup_domains();
+    connect(0);
+    guest->shared_info->evtchn_pending[0] = 0;
+    ch = evtchn_find(sender, out[0]);
+    spin_lock(&ch->lock);
+    ck_assert_int_eq(pthread_create(&other, NULL, init_control_elsewhere,
+                                    &error), 0);
+    wait_for_it();
+    bitmap_set(guest->shared_info->evtchn_pending, in[0]);
+    spin_unlock(&ch->lock);
+    pthread_join(other, NULL);
+    ck_assert_int_eq(error, 0);
+    ck_assert_int_eq(expand(ARRAY_GFN), 0);
+    ck_assert(*word(in[0]) & PENDING);
+}
+END_TEST
+
+/* A vcpu registers while another one resets. */
+START_TEST(a_control_block_comes_with_its_table)
+{
+    struct evtchn_table *t;
+    pthread_t other;
+    long error;
+
+    setup_domains();
+    t = guest->evtchn;
+    ck_assert_int_eq(init_control(0, 0), 0);
+    spin_lock(&t->lock);
+    ck_assert_int_eq(pthread_create(&other, NULL, init_control_elsewhere,
+                                    &error), 0);
+    wait_for_it();
+    evtchn_fifo_destroy(guest);
+    spin_unlock(&t->lock);
+    pthread_join(other, NULL);
+    ck_assert_int_eq(error, 0);
+    ck_assert_ptr_nonnull(t->fifo);
+    spin_lock(&t->lock);
+    evtchn_fifo_destroy(guest);
+    spin_unlock(&t->lock);
+    ck_assert_ptr_null(guest->vcpu[1]->evtchn->control_frame);
+}
+END_TEST
+
 static uint32_t random_state = 1;
 
 static uint32_t next_random(void)
@@ -503,6 +574,8 @@ int main(void)
     tcase_add_test(tc, reset_returns_to_two_levels);
     tcase_add_test(tc, a_reset_ends_with_no_port_open);
     tcase_add_test(tc, a_free_port_has_no_word_to_unmask);
+    tcase_add_test(tc, what_is_sent_beside_the_change_is_raised);
+    tcase_add_test(tc, a_control_block_comes_with_its_table);
     tcase_add_test(tc, no_event_is_lost_in_random_order);
     tcase_add_test(tc, a_hostile_guest_is_survived);
     return unit_run(suite);

@@ -49,7 +49,8 @@ tests_unit_check_evtchn_fifo_SOURCES = tests/unit/check_evtchn_fifo.c \
 	$(HV_CORE_ENV)
 tests_unit_check_evtchn_fifo_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_unit_check_evtchn_fifo_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_check_evtchn_fifo_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+tests_unit_check_evtchn_fifo_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD) \
+	-lpthread
 
 unit_tests += tests/unit/check_grant
 tests_unit_check_grant_SOURCES = tests/unit/check_grant.c \
