@@ -446,8 +446,31 @@ void *page_alloc_core(unsigned int order)
     return f != NULL ? arch_frame_map(frame_mfn(f)) : NULL;
 }
 
+/*
+ * Drops the allocation's reference: false if it is not the last one.  Who
+ * looks a frame up by a p2m entry that was just removed may hold it for a
+ * moment, whatever it is by now.
+ */
+static bool end_core(struct frame *f)
+{
+    uint8_t flags = __atomic_fetch_and(&f->flags, (uint8_t)~FRAME_ALLOCATED,
+                                       __ATOMIC_ACQ_REL);
+    uint32_t last = 1;
+
+    BUG_ON(!(flags & FRAME_CORE) || !(flags & FRAME_ALLOCATED)
+           || f->owner != NULL);
+    if (!__atomic_compare_exchange_n(&f->refs, &last, 0, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+        frame_put(f);
+        return false;
+    }
+    flags_clear(f, FRAME_CORE);
+    return true;
+}
+
 void page_free_core(void *p, unsigned int order)
 {
+    uint64_t count = 1UL << order, ended = 0, i;
     struct frame *f;
 
     if (p == NULL) {
@@ -455,13 +478,22 @@ void page_free_core(void *p, unsigned int order)
     }
     f = frame_of(arch_virt_to_mfn(p));
     BUG_ON(f == NULL || f->order != order);
-    for (uint64_t i = 0; i < 1UL << order; i++) {
-        BUG_ON(!(f[i].flags & FRAME_CORE) || f[i].owner != NULL
-               || f[i].refs != 1);
-        f[i].refs = 0;
-        flags_clear(&f[i], FRAME_CORE | FRAME_ALLOCATED);
+    while (ended < count && end_core(&f[ended])) {
+        ended++;
     }
-    put_frames(f, order);
+    if (ended == count) {
+        put_frames(f, order);
+        return;
+    }
+    /* Each by itself: that one goes with its last reference. */
+    for (i = 0; i < ended; i++) {
+        put_frames(&f[i], 0);
+    }
+    for (i = ended + 1; i < count; i++) {
+        if (end_core(&f[i])) {
+            put_frames(&f[i], 0);
+        }
+    }
 }
 
 struct frame *page_alloc_shared(struct domain *d)

@@ -195,6 +195,28 @@ START_TEST(test_disowned_frame)
 }
 END_TEST
 
+/*
+ * Who looks a frame up by an entry that is just going holds it for a moment,
+ * even if it is the hypervisor's own by now (p2m_get_frame()).
+ */
+START_TEST(test_core_memory_may_be_looked_at)
+{
+    for (unsigned int order = 0; order <= 2; order++) {
+        for (unsigned int which = 0; which < 1u << order; which++) {
+            char *p = page_alloc_core(order);
+            struct frame *f = frame_of(arch_virt_to_mfn(p));
+
+            ck_assert(frame_get_any(f + which));
+            page_free_core(p, order);
+            ck_assert_uint_eq(page_alloc_free(), before - 1);
+            ck_assert(!frame_get(f + which, d));
+            frame_put(f + which);
+            ck_assert_uint_eq(page_alloc_free(), before);
+        }
+    }
+}
+END_TEST
+
 START_TEST(test_dom0_keeps_its_frames)
 {
     struct frame *f = frame_of(mfn(7));
@@ -367,6 +389,7 @@ int main(void)
     tcase_add_test(tc, test_references);
     tcase_add_test(tc, test_keep);
     tcase_add_test(tc, test_disowned_frame);
+    tcase_add_test(tc, test_core_memory_may_be_looked_at);
     tcase_add_test(tc, test_dom0_keeps_its_frames);
     tcase_add_test(tc, test_at);
     tcase_add_test(tc, test_threads_lose_nothing);
