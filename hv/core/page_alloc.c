@@ -294,12 +294,13 @@ static bool account_take(struct domain *d, uint64_t count, uint64_t *paid)
     return ok;
 }
 
+/* A dying domain's claim, which its kill ends once, does not come back. */
 static void account_give(struct domain *d, uint64_t count, uint64_t paid)
 {
     spin_lock(&account.lock);
     account.free += count;
-    account.claimed += paid;
-    if (d != NULL) {
+    if (paid != 0 && !domain_is_dying(d)) {
+        account.claimed += paid;
         d->outstanding_pages += paid;
     }
     spin_unlock(&account.lock);

@@ -145,6 +145,22 @@ START_TEST(test_claim_of_the_dying)
 }
 END_TEST
 
+/* What a dying domain's claim paid for is not claimed again. */
+START_TEST(test_dying_gets_no_claim_back)
+{
+    struct frame *f;
+
+    ck_assert_int_eq(page_alloc_claim(d, d->tot_pages + 512), 0);
+    d->state = DOMAIN_DYING;
+    machine_step_time(1000000);
+    ck_assert_int_eq(page_alloc_extent(d, 9, &f), -ERESTART);
+    machine_step_time(0);
+    ck_assert_uint_eq(d->outstanding_pages, 0);
+    ck_assert_uint_eq(page_alloc_claimed(), 0);
+    ck_assert_uint_eq(page_alloc_free(), before);
+}
+END_TEST
+
 START_TEST(test_references)
 {
     struct frame *f = page_alloc_domain(d, 0);
@@ -386,6 +402,7 @@ int main(void)
     tcase_add_test(tc, test_all_of_it_and_back);
     tcase_add_test(tc, test_claim_keeps_frames);
     tcase_add_test(tc, test_claim_of_the_dying);
+    tcase_add_test(tc, test_dying_gets_no_claim_back);
     tcase_add_test(tc, test_references);
     tcase_add_test(tc, test_keep);
     tcase_add_test(tc, test_disowned_frame);
