@@ -7,7 +7,8 @@
  *  1. A handle in use holds a pin on the entry and a reference on the
  *     owner.  Its p2m entry holds its own reference on the frame.
  *  2. If the mapper loses the p2m entry otherwise, the pin stays until it
- *     unmaps or dies: the owner's frame is not given back before.
+ *     unmaps or dies: the owner's frame is not given back before.  An unmap
+ *     is only of the place that was mapped: another one may have other rights.
  *  3. A handle is taken apart by one caller: is_unmapping.
  *  4. Handles change under the map lock, which is held while nothing else is
  *     done.
@@ -262,6 +263,11 @@ static bool prepare(struct domain *cur, struct gnttab_unmap_grant_ref *op,
         return false;
     }
     e->g = place_of(cur, op->handle, op->host_addr);
+    if (e->g.v != m->gfn) {
+        op->status = GNTST_general_error;
+        give_back(gt, op->handle);
+        return false;
+    }
     e->m = frame_mfn(frame_of_pin(m));
     return true;
 }

@@ -208,6 +208,30 @@ START_TEST(unmapping_elsewhere_is_refused_and_can_be_repeated)
 END_TEST
 
 /* A map over RAM gives that RAM back; dom0's stays reserved for its gfn. */
+/*
+ * Two maps of one frame: a handle ends where it was mapped.  Else the right to
+ * write would end, for the granter, while the entry that writes stays.
+ */
+START_TEST(a_handle_ends_at_its_own_place)
+{
+    grant_handle_t r, w;
+
+    grant_to(10, 0, 5, 0);
+    grant_to(11, 0, 5, GTF_readonly);
+    ck_assert_int_eq(map(MAP_AT, GNTMAP_host_map | GNTMAP_readonly, 11, &r),
+                     GNTST_okay);
+    ck_assert_int_eq(map(MAP_AT + PAGE_SIZE, GNTMAP_host_map, 10, &w),
+                     GNTST_okay);
+    ck_assert_int_eq(unmap(MAP_AT, w), GNTST_general_error);
+    ck_assert(entry(b, 10)->flags & GTF_writing);
+    ck_assert_int_eq(type_at(a, MAP_AT), P2M_GRANT_RO);
+    ck_assert_int_eq(unmap(MAP_AT + PAGE_SIZE, w), GNTST_okay);
+    ck_assert_uint_eq(entry(b, 10)->flags, GTF_permit_access);
+    ck_assert_int_eq(type_at(a, MAP_AT + PAGE_SIZE), P2M_INVALID);
+    ck_assert_int_eq(unmap(MAP_AT, r), GNTST_okay);
+}
+END_TEST
+
 START_TEST(mapping_over_ram_replaces_it)
 {
     uint64_t pages;
@@ -583,6 +607,7 @@ static void add_map_tests(Suite *suite)
     tcase_add_test(tc, an_unknown_domain_is_refused);
     tcase_add_test(tc, a_changed_entry_changes_nothing);
     tcase_add_test(tc, unmapping_elsewhere_is_refused_and_can_be_repeated);
+    tcase_add_test(tc, a_handle_ends_at_its_own_place);
     tcase_add_test(tc, mapping_over_ram_replaces_it);
     tcase_add_test(tc, many_handles);
     tcase_add_test(tc, a_batch_of_unmaps_flushes_once);
