@@ -8,8 +8,10 @@
  *  2. No timer expires before its parent in the heap.
  *  3. The machine's deadline on a CPU is never after heap->first->expires:
  *     it is programmed by that CPU alone, when its first timer changes.
- *     Another CPU may only remove timers here: the deadline is then early.
- *  4. heap->running is the timer whose function runs on that CPU now.
+ *     Another CPU may only remove timers here: the deadline is then early; or
+ *     put one back that runs, which timer_run() then sees.
+ *  4. heap->running is the timer whose function runs on that CPU now.  Such a
+ *     timer does not leave that heap, so that timer_stop() finds it there.
  *  5. timer_run() calls at most RUN_MAX functions; then the CPU loop turns.
  */
 #include "core/timer.h"
@@ -150,7 +152,10 @@ static struct heap *lock_heap(struct timer *t)
     }
 }
 
-/* Makes 't' unarmed and this CPU's; its heap is returned locked. */
+/*
+ * Makes 't' unarmed and this CPU's, or leaves it to the CPU that is running
+ * its function; its heap is returned locked.
+ */
 static struct heap *lock_and_move(struct timer *t)
 {
     unsigned int here = arch_cpu_id();
@@ -162,7 +167,7 @@ static struct heap *lock_and_move(struct timer *t)
         if (t->is_armed) {
             take_out(h, t);
         }
-        if (from == here) {
+        if (from == here || h->running == t) {
             return h;
         }
         spin_unlock(&h->lock);
@@ -184,7 +189,8 @@ void timer_set(struct timer *t, uint64_t expires)
 
     t->expires = expires;
     insert(h, t);
-    if (h->first == t) {
+    /* Another CPU programs its own at the end of timer_run(). */
+    if (h->first == t && h == &heaps[arch_cpu_id()]) {
         arch_timer_program(max(expires, (uint64_t)1));
     }
     spin_unlock(&h->lock);
@@ -192,17 +198,21 @@ void timer_set(struct timer *t, uint64_t expires)
 
 void timer_stop(struct timer *t)
 {
-    struct heap *h = lock_heap(t);
+    for (;;) {
+        struct heap *h = lock_heap(t);
+        bool is_running = h->running == t;
 
-    if (t->is_armed) {
-        take_out(h, t);
-    }
-    spin_unlock(&h->lock);
-    if (h == &heaps[arch_cpu_id()]) {
-        return;
-    }
-    while (__atomic_load_n(&h->running, __ATOMIC_ACQUIRE) == t) {
-        arch_pause();
+        if (t->is_armed) {
+            take_out(h, t);
+        }
+        spin_unlock(&h->lock);
+        if (!is_running || h == &heaps[arch_cpu_id()]) {
+            return;
+        }
+        while (__atomic_load_n(&h->running, __ATOMIC_ACQUIRE) == t) {
+            arch_pause();
+        }
+        /* It may have armed itself again. */
     }
 }
 

@@ -17,11 +17,14 @@ struct timer {
 };
 
 void timer_init(struct timer *t, void (*fn)(void *), void *arg);
-/* Arms 't' on this CPU, moving it from another.  Past times fire soon. */
+/*
+ * Arms 't' on this CPU, moving it from another that is not running it.  Past
+ * times fire soon.
+ */
 void timer_set(struct timer *t, uint64_t expires);
 /*
  * After it returns 'fn' does not run and will not; may spin for it, unless
- * called by 'fn' itself.  Nobody may arm it meanwhile.
+ * called by 'fn' itself.  Nobody but 'fn' may arm it meanwhile.
  */
 void timer_stop(struct timer *t);
 bool timer_is_armed(const struct timer *t);

@@ -2,6 +2,7 @@
 /* Timers: order, deadlines, stopping, moving between CPUs, many at once. */
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/timer.h"
 #include "core_env.h"
@@ -198,6 +199,103 @@ START_TEST(test_stop_waits)
 }
 END_TEST
 
+/* ---- a function that takes its time, on CPU 1 ---- */
+
+struct slow {
+    struct timer t;
+    bool rearms;
+    bool has_begun, is_done;    /* [a] */
+};
+
+static void slow_fn(void *arg)
+{
+    struct slow *s = arg;
+
+    __atomic_store_n(&s->has_begun, true, __ATOMIC_SEQ_CST);
+    usleep(100000);
+    if (s->rearms) {
+        timer_set(&s->t, arch_time_now() + 1000000);
+    }
+    __atomic_store_n(&s->is_done, true, __ATOMIC_SEQ_CST);
+}
+
+static void *run_once(void *arg)
+{
+    (void)arg;
+    machine_set_cpu(1);
+    timer_run();
+    return NULL;
+}
+
+static pthread_t begin(struct slow *s)
+{
+    pthread_t thread;
+
+    machine_on_program = NULL;
+    timer_init(&s->t, slow_fn, s);
+    machine_set_cpu(1);
+    timer_set(&s->t, 1);
+    machine_set_cpu(0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, run_once, NULL), 0);
+    while (!__atomic_load_n(&s->has_begun, __ATOMIC_SEQ_CST)) {
+        usleep(1000);
+    }
+    return thread;
+}
+
+/* As a periodic one does, in the middle of the stop. */
+START_TEST(test_stop_of_one_that_arms_itself)
+{
+    struct slow s = { .rearms = true };
+    pthread_t thread = begin(&s);
+    bool was_done, was_armed;
+
+    timer_stop(&s.t);
+    was_done = __atomic_load_n(&s.is_done, __ATOMIC_SEQ_CST);
+    was_armed = timer_is_armed(&s.t);
+    pthread_join(thread, NULL);
+    ck_assert(was_done);
+    ck_assert(!was_armed);
+}
+END_TEST
+
+/* Armed from another CPU while it runs: a stop still waits for it. */
+START_TEST(test_stop_of_one_armed_elsewhere)
+{
+    struct slow s = { .rearms = false };
+    pthread_t thread = begin(&s);
+    bool was_done;
+
+    timer_set(&s.t, 1000000);
+    ck_assert(timer_is_armed(&s.t));
+    timer_stop(&s.t);
+    was_done = __atomic_load_n(&s.is_done, __ATOMIC_SEQ_CST);
+    ck_assert(!timer_is_armed(&s.t));
+    pthread_join(thread, NULL);
+    ck_assert(was_done);
+}
+END_TEST
+
+/* It fires once more, and its CPU knows when. */
+START_TEST(test_armed_elsewhere_fires)
+{
+    struct slow s = { .rearms = false };
+    pthread_t thread = begin(&s);
+
+    machine_on_program = on_program;
+    timer_set(&s.t, 5000);
+    pthread_join(thread, NULL);
+    ck_assert(timer_is_armed(&s.t));
+    ck_assert_uint_eq(deadline[s.t.cpu], 5000);
+    s.is_done = false;
+    machine_set_time(5000);
+    machine_set_cpu(s.t.cpu);
+    timer_run();
+    ck_assert(s.is_done);
+    ck_assert(!timer_is_armed(&s.t));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("timer");
@@ -210,5 +308,8 @@ int main(void)
     tcase_add_test(tc, test_moves_to_the_arming_cpu);
     tcase_add_test(tc, test_rearming_is_bounded);
     tcase_add_test(tc, test_stop_waits);
+    tcase_add_test(tc, test_stop_of_one_that_arms_itself);
+    tcase_add_test(tc, test_stop_of_one_armed_elsewhere);
+    tcase_add_test(tc, test_armed_elsewhere_fires);
     return unit_run(suite);
 }
