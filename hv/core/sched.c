@@ -29,7 +29,8 @@
  *     (is_running, current of 'cpu', its state partly in the machine) or
  *     neither; all three and 'cpu' change under the lock of 'cpu'.
  *  2. One that is runnable and neither is about to be placed by the CPU that
- *     made it so.
+ *     made it so.  That CPU holds the domain: who stops a vcpu that is
+ *     neither need not wait, and may destroy it.
  *  3. is_running falls only after arch_vcpu_switch_from(): who waits for it
  *     sees all registers.
  *  4. Idle protocol: an idle CPU sets its bit, then looks at the queues; who
@@ -435,7 +436,10 @@ void sched_sleep_sync(struct vcpu *v)
 
 /* ---- work of other CPUs ---- */
 
-/* The first of rq's waiters that may run on 'cpu' and trails 'limit'. */
+/*
+ * The first of rq's waiters that may run on 'cpu' and trails 'limit'; with a
+ * reference on its domain, for adopt().
+ */
 static struct vcpu *take_waiter(struct run_queue *rq, unsigned int cpu,
                                 uint64_t limit)
 {
@@ -449,6 +453,7 @@ static struct vcpu *take_waiter(struct run_queue *rq, unsigned int cpu,
         }
         if (may_run_on(v, cpu)) {
             found = v;
+            domain_get(v->domain);
             dequeue(rq, v);
             set_cpu(v, cpu);
             break;
@@ -464,6 +469,7 @@ static struct vcpu *take_waiter(struct run_queue *rq, unsigned int cpu,
  */
 static bool adopt(struct run_queue *rq, struct vcpu *v)
 {
+    struct domain *d = v->domain;
     bool ok;
 
     spin_lock(&rq->lock);
@@ -475,6 +481,7 @@ static bool adopt(struct run_queue *rq, struct vcpu *v)
         enqueue(rq, v);
     }
     spin_unlock(&rq->lock);
+    domain_put(d);
     return ok;
 }
 
@@ -605,6 +612,7 @@ static void set_current(struct run_queue *rq, struct vcpu *v, uint64_t now)
 /* 'next' comes after 'v', which from here on anybody may run or destroy. */
 static void leave(struct run_queue *rq, struct vcpu *v, struct vcpu *next)
 {
+    struct domain *d = v->domain;
     bool is_runnable;
     uint64_t now;
 
@@ -615,10 +623,14 @@ static void leave(struct run_queue *rq, struct vcpu *v, struct vcpu *next)
     is_runnable = vcpu_is_runnable(v);
     set_runstate(v, waiting_state(v), now);
     set_current(rq, next, now);
+    if (is_runnable) {
+        domain_get(d);
+    }
     __atomic_store_n(&v->sched.is_running, false, __ATOMIC_RELEASE);
     spin_unlock(&rq->lock);
     if (is_runnable) {
         queue_up(v, 0);
+        domain_put(d);
     }
 }
 

@@ -447,6 +447,42 @@ START_TEST(test_woken_while_leaving)
 }
 END_TEST
 
+static struct domain *leaver;
+static uint32_t refs_at_kick;
+
+static void note_refs(unsigned int cpu)
+{
+    refs_at_kick = leaver->refs;
+    on_kick(cpu);
+}
+
+/*
+ * A vcpu that leaves its CPU to run on another could be stopped and destroyed
+ * before it is in that queue: its domain is held until then.
+ */
+START_TEST(test_held_while_leaving)
+{
+    uint64_t mask[SCHED_AFFINITY_WORDS] = { 1 };
+    uint32_t refs;
+
+    start(2);
+    leaver = guest(256, 1);
+    enter(0);
+    ck_assert_int_eq(sched_set_affinity(leaver->vcpu[0], mask), 0);
+    go(leaver);
+    settle();
+    ck_assert_ptr_eq(running[0], leaver->vcpu[0]);
+    refs = leaver->refs;
+    mask[0] = 2;
+    ck_assert_int_eq(sched_set_affinity(leaver->vcpu[0], mask), 0);
+    machine_on_kick = note_refs;
+    settle();
+    ck_assert_ptr_eq(running[1], leaver->vcpu[0]);
+    ck_assert_uint_eq(refs_at_kick, refs + 1);
+    ck_assert_uint_eq(leaver->refs, refs);
+}
+END_TEST
+
 START_TEST(test_affinity)
 {
     uint64_t mask[SCHED_AFFINITY_WORDS] = { 2 };
@@ -619,6 +655,7 @@ int main(void)
     tcase_add_test(tc, test_interactive_at_high_rate);
     tcase_add_test(tc, test_work_conserving);
     tcase_add_test(tc, test_woken_while_leaving);
+    tcase_add_test(tc, test_held_while_leaving);
     tcase_add_test(tc, test_affinity);
     tcase_add_test(tc, test_restricted);
     tcase_add_test(tc, test_pause_stops_at_once);
