@@ -6,6 +6,7 @@
  *  1. A vcpu number is checked against max_vcpus and clamped before use.
  *  2. Bitmaps of the ABI are bytes of any length: missing bits are zero,
  *     bits that we do not have are dropped.
+ *  3. No domain pauses itself: of two vcpus that do, none would stop.
  */
 #include "core/domctl.h"
 
@@ -105,7 +106,7 @@ int domctl_set_context(struct domain *d, struct xen_domctl *op)
     struct vcpu_guest_context *c;
     int rc;
 
-    if (v == NULL || v == vcpu_current()) {
+    if (v == NULL || d == vcpu_current()->domain) {
         return v == NULL ? -ESRCH : -EINVAL;
     }
     if (guest_ptr_is_null(from)) {
@@ -132,7 +133,7 @@ int domctl_get_context(struct domain *d, struct xen_domctl *op)
     struct vcpu_guest_context *c;
     int rc;
 
-    if (v == NULL || v == vcpu_current()) {
+    if (v == NULL || d == vcpu_current()->domain) {
         return v == NULL ? -ESRCH : -EINVAL;
     }
     if (!v->is_initialised) {

@@ -17,7 +17,7 @@ static struct domain *control, *guest, *pv;
 static void setup(void)
 {
     env_start();
-    control = env_domain(0, 1);
+    control = env_domain(0, 2);
     guest = env_domain(1, 3);
     pv = env_pv_domain(2, 1);
     env_run(control->vcpu[0]);
@@ -290,6 +290,21 @@ START_TEST(a_suspended_domain_goes_on)
 }
 END_TEST
 
+/* Two vcpus that pause their domain wait for each other for ever. */
+START_TEST(a_domain_does_not_read_its_own_vcpus)
+{
+    vcpu_guest_context_t *c = calloc(1, sizeof(*c));
+    struct xen_domctl op = { .domain = control->id };
+
+    ck_assert_ptr_nonnull(c);
+    op.u.vcpucontext.vcpu = 1;
+    op.u.vcpucontext.ctxt.p = c;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpucontext, &op), -EINVAL);
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpucontext, &op), -EINVAL);
+    free(c);
+}
+END_TEST
+
 /*
  * The toolstack reads a domain's memory as soon as it is told that it has
  * shut down; a vcpu on another CPU took a while to hear of it, and wrote on.
@@ -361,6 +376,7 @@ static Suite *suite(void)
     tcase_add_test(t, records_of_a_wrong_size_are_refused);
     tcase_add_test(t, a_pv_domain_has_no_records);
     tcase_add_test(t, a_suspended_domain_goes_on);
+    tcase_add_test(t, a_domain_does_not_read_its_own_vcpus);
     tcase_add_test(t, shut_down_is_said_when_no_vcpu_runs);
     tcase_add_test(t, a_tsc_of_another_rate_is_refused);
     return s;
