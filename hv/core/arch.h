@@ -61,8 +61,9 @@ unsigned int arch_p2m_type(uint64_t entry);
 /* Largest leaf level the machine supports: 1, 2 (2 MiB) or 3 (1 GiB). */
 unsigned int arch_p2m_max_leaf(void);
 /*
- * Waits until no CPU runs 'd' with translations older than this call.  May
- * be called with locks held: a CPU in hypervisor mode needs no wait.
+ * Waits until no CPU runs 'd' with translations older than this call, or older
+ * than the generation (p2m_flush()), which the caller raised before.  May be
+ * called with locks held: a CPU in hypervisor mode needs no wait.
  */
 void arch_p2m_flush(struct domain *d);
 

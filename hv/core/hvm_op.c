@@ -12,6 +12,7 @@
 #include "core/domain.h"
 #include "core/evtchn.h"
 #include "core/hypercall.h"
+#include "core/p2m.h"
 #include "core/vcpu.h"
 #include "core/xsm.h"
 #include "lib/errno.h"
@@ -162,7 +163,7 @@ long hvm_op(unsigned long cmd, struct guest_ptr arg)
         if (!guest_ptr_is_null(arg)) {
             return -EINVAL;
         }
-        arch_p2m_flush(d);
+        p2m_flush(d);
         return 0;
     case HVMOP_get_time:
         return get_time(arg);

@@ -140,6 +140,21 @@ START_TEST(parameters_pass_from_toolstack_to_guest)
 }
 END_TEST
 
+/* What the machine's TLBs have of the guest is of an older generation. */
+START_TEST(a_guest_flushes_its_tlbs)
+{
+    uint32_t before = p2m_flush_generation(b);
+    unsigned int flushes = b->arch->flushes;
+
+    ck_assert_int_eq(env_call(__HYPERVISOR_hvm_op, HVMOP_flush_tlbs, 0, 0),
+                     0);
+    ck_assert_uint_eq(b->arch->flushes, flushes + 1);
+    ck_assert_uint_ne(p2m_flush_generation(b), before);
+    ck_assert_int_eq(env_call(__HYPERVISOR_hvm_op, HVMOP_flush_tlbs,
+                              env_arg(&before), 0), -EINVAL);
+}
+END_TEST
+
 START_TEST(parameters_are_validated)
 {
     uint64_t v = 1ull << 56 | 0xf3;
@@ -558,6 +573,7 @@ int main(void)
     tcase_add_test(tc, the_command_line_is_dom0s_alone);
     tcase_add_test(tc, dom0_writes_and_reads_the_console);
     tcase_add_test(tc, parameters_pass_from_toolstack_to_guest);
+    tcase_add_test(tc, a_guest_flushes_its_tlbs);
     tcase_add_test(tc, parameters_are_validated);
     tcase_add_test(tc, an_upcall_vector_delivers_what_waited);
     tcase_add_test(tc, dom0s_machine_check_log_is_content);
