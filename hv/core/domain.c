@@ -335,6 +335,7 @@ static struct domain *alloc_domain(const struct xen_domctl_createdomain *c,
     memcpy(d->handle, c->handle, sizeof(d->handle));
     spin_lock_init(&d->lock, LOCK_RANK_DOMAIN);
     list_init(&d->all_link);
+    d->shutdown_code = DOMAIN_NO_SHUTDOWN_CODE;
     /* Created paused, as the toolstack expects. */
     d->pause_count = 1;
     d->controller_pauses = 1;
@@ -492,7 +493,9 @@ void domain_shutdown(struct domain *d, uint8_t code)
     spin_lock(&d->lock);
     is_first = !d->is_shut_down;
     if (is_first) {
-        d->shutdown_code = code;
+        if (d->shutdown_code == DOMAIN_NO_SHUTDOWN_CODE) {
+            d->shutdown_code = code;
+        }
         WRITE_ONCE(d->is_shut_down, true);
     }
     spin_unlock(&d->lock);

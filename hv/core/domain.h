@@ -24,6 +24,7 @@ enum domain_state { DOMAIN_BUILDING, DOMAIN_RUNNING, DOMAIN_DYING,
                     DOMAIN_DEAD };
 
 #define DOMAIN_HVM_PARAMS HVM_NR_PARAMS
+#define DOMAIN_NO_SHUTDOWN_CODE 0xffu   /* as the toolstack sees it, too */
 
 struct domain {
     domid_t id;                     /* [I] */
@@ -39,7 +40,7 @@ struct domain {
     unsigned int kill_stage;        /* domain_kill(): how far it is [a] */
     bool is_killing;                /* one caller of domain_kill() [a] */
     bool is_shut_down;              /* [d] the guest stopped itself */
-    uint8_t shutdown_code;          /* [d] SHUTDOWN_* */
+    uint8_t shutdown_code;          /* [d] SHUTDOWN_*, or what follows */
     uint32_t pause_count;           /* [a] vcpus run only when 0 */
     uint32_t controller_pauses;     /* [d] pauses by the toolstack, <= 255 */
     bool controller_paused;         /* [d] created paused or domctl pause */
@@ -114,7 +115,10 @@ void domain_unpause(struct domain *d);
 int domain_pause_by_controller(struct domain *d);
 int domain_unpause_by_controller(struct domain *d);
 
-/* The guest stops itself with a SHUTDOWN_* code; tells VIRQ_DOM_EXC. */
+/*
+ * The guest stops itself with a SHUTDOWN_* code, if it did not say another one
+ * before; tells VIRQ_DOM_EXC.
+ */
 void domain_shutdown(struct domain *d, uint8_t code);
 /* A guest did what cannot be answered: log once, SHUTDOWN_crash. */
 void domain_crash(struct domain *d, const char *why);

@@ -206,7 +206,7 @@ static int resume_domain(struct domain *d, struct xen_domctl *op)
     domain_pause(d);
     spin_lock(&d->lock);
     d->is_shut_down = false;
-    d->shutdown_code = 0;
+    d->shutdown_code = DOMAIN_NO_SHUTDOWN_CODE;
     spin_unlock(&d->lock);
     for (unsigned int i = 0; i < d->max_vcpus; i++) {
         if (d->vcpu[i] != NULL) {

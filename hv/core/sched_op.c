@@ -119,18 +119,16 @@ static long op_shutdown(struct domain *d, struct guest_ptr arg)
 static long op_shutdown_code(struct domain *d, struct guest_ptr arg)
 {
     struct sched_shutdown op;
-    long error = -EINVAL;
 
     if (guest_read(&op, arg, sizeof(op)) != 0) {
         return -EFAULT;
     }
     spin_lock(&d->lock);
-    if (!d->is_shut_down) {
+    if (d->shutdown_code == DOMAIN_NO_SHUTDOWN_CODE) {
         d->shutdown_code = op.reason;
-        error = 0;
     }
     spin_unlock(&d->lock);
-    return error;
+    return 0;
 }
 
 static long op_remote_shutdown(struct domain *cur, struct guest_ptr arg)

@@ -407,6 +407,24 @@ START_TEST(a_domain_stops_itself_but_no_other)
 }
 END_TEST
 
+/* Said before, it is what a shutdown of whatever kind is about. */
+START_TEST(the_first_shutdown_code_counts)
+{
+    struct sched_shutdown op = { .reason = SHUTDOWN_crash };
+
+    ck_assert_int_eq(sched_call(SCHEDOP_shutdown_code, &op), 0);
+    ck_assert(!b->is_shut_down);
+    op.reason = SHUTDOWN_suspend;
+    ck_assert_int_eq(sched_call(SCHEDOP_shutdown_code, &op), 0);
+    op.reason = SHUTDOWN_reboot;
+    ck_assert_int_eq(sched_call(SCHEDOP_shutdown, &op), 0);
+    ck_assert(b->is_shut_down);
+    ck_assert_int_eq(b->shutdown_code, SHUTDOWN_crash);
+    ck_assert_int_eq(sched_call(SCHEDOP_shutdown_code, &op), 0);
+    ck_assert_int_eq(b->shutdown_code, SHUTDOWN_crash);
+}
+END_TEST
+
 START_TEST(a_blocked_vcpu_wakes_by_an_event)
 {
     evtchn_port_t port = bind_timer(0);
@@ -557,6 +575,7 @@ static void add_sched_tests(Suite *suite)
 
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, a_domain_stops_itself_but_no_other);
+    tcase_add_test(tc, the_first_shutdown_code_counts);
     tcase_add_test(tc, a_blocked_vcpu_wakes_by_an_event);
     tcase_add_test(tc, a_poll_times_out);
     tcase_add_test(tc, a_poll_looks_at_the_interrupt_flag);
