@@ -72,7 +72,7 @@ _Static_assert(P2M_GFN_LIMIT >> 18 >> 6 << 1 <= NEAR_KEY_MASK, "keys fit");
 struct p2m {
     spinlock_t lock;
     uint64_t *root;                 /* [I] */
-    uint32_t generation;            /* [a] of flushes */
+    uint64_t generation;            /* [a] of flushes; never wraps */
     uint64_t max_gfn;               /* [a] written under lock */
     uint64_t tables;                /* lock: count */
     struct list_node table_list;    /* lock: frames of the tables */
@@ -355,7 +355,7 @@ mfn_t p2m_root(const struct domain *d)
     return arch_virt_to_mfn(d->p2m->root);
 }
 
-uint32_t p2m_flush_generation(const struct domain *d)
+uint64_t p2m_flush_generation(const struct domain *d)
 {
     return __atomic_load_n(&d->p2m->generation, __ATOMIC_SEQ_CST);
 }
@@ -902,7 +902,7 @@ void p2m_watch(struct domain *d)
  */
 static bool peek(struct domain *d, uint64_t gpa, void *dst, size_t size)
 {
-    uint32_t generation = p2m_flush_generation(d);
+    uint64_t generation = p2m_flush_generation(d);
     uint64_t g = gpa >> PAGE_SHIFT;
     struct leaf leaf;
     mfn_t m;

@@ -43,7 +43,11 @@ int p2m_relinquish(struct domain *d);
 int p2m_destroy(struct domain *d);
 /* The root table, for the machine. */
 mfn_t p2m_root(const struct domain *d);
-uint32_t p2m_flush_generation(const struct domain *d);
+/*
+ * Of the last flush.  A vcpu that does not run may miss any number of them:
+ * no domain can do so many that one comes again.
+ */
+uint64_t p2m_flush_generation(const struct domain *d);
 
 /* The frame and type at 'g'; mfn_invalid() and P2M_INVALID if none. */
 mfn_t p2m_lookup(struct domain *d, gfn_t g, enum p2m_type *type);

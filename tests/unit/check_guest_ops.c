@@ -143,7 +143,7 @@ END_TEST
 /* What the machine's TLBs have of the guest is of an older generation. */
 START_TEST(a_guest_flushes_its_tlbs)
 {
-    uint32_t before = p2m_flush_generation(b);
+    uint64_t before = p2m_flush_generation(b);
     unsigned int flushes = b->arch->flushes;
 
     ck_assert_int_eq(env_call(__HYPERVISOR_hvm_op, HVMOP_flush_tlbs, 0, 0),

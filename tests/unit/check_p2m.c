@@ -18,6 +18,8 @@
 #define BASE 0x10000ul              /* gfns that env_domain() leaves alone */
 #define MODEL 2048u
 
+_Static_assert(sizeof(p2m_flush_generation(NULL)) == 8, "for ever");
+
 static struct domain *d, *other;
 static uint64_t before;
 
@@ -121,7 +123,7 @@ END_TEST
 START_TEST(test_empty_places_need_no_flush)
 {
     unsigned int flushes = d->arch->flushes;
-    uint32_t generation = p2m_flush_generation(d);
+    uint64_t generation = p2m_flush_generation(d);
 
     put_ram(BASE, 0);
     ck_assert_int_eq(p2m_remove(d, gfn(BASE + 1), 0), 0);

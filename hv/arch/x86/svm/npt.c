@@ -116,7 +116,7 @@ void svm_asid_prepare(struct vcpu *v)
 {
     struct svm_vcpu *s = v->arch->svm;
     struct cpu *cpu = this_cpu();
-    uint32_t generation = p2m_flush_generation(v->domain);
+    uint64_t generation = p2m_flush_generation(v->domain);
 
     s->vmcb->tlb_control = 0;
     if (s->asid_cpu != cpu || s->asid_generation != cpu->asid_generation

@@ -16,7 +16,7 @@ struct svm_vcpu {
      */
     struct cpu *asid_cpu;       /* [o] */
     uint64_t asid_generation;   /* [o] */
-    uint32_t flushed;           /* [o] */
+    uint64_t flushed;           /* [o] */
     /* An event whose delivery an exit cut short: to be delivered again. */
     uint32_t requeued, requeued_error; /* [o] */
     uint32_t interrupt;         /* [o] VALID and vector: not taken yet */
