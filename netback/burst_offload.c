@@ -7,6 +7,9 @@
  *  2. A packet leaves here with a right checksum, or with the pseudo
  *     header's sum in the field and the flag that says so.
  *  3. A large packet is contiguous and has an mbuf's headroom.
+ *  4. What is marked for the switch is what the switch and the hardware
+ *     behind it understand: one VLAN tag, headers whose lengths fit an
+ *     mbuf's fields, and more than one segment if it is to be cut.
  */
 #include <errno.h>
 
@@ -24,6 +27,14 @@
 
 _Static_assert(sizeof(struct rte_mbuf_ext_shared_info) <= LARGE_HEAD,
                "shared info");
+
+/*
+ * Headers of a packet that is marked.  The lengths have few bits in an mbuf;
+ * and OVS looks behind no more tags than vlan-limit, which is 1, then gives
+ * hardware lengths that it has not found.
+ */
+#define MARK_L2_MAX 18u         /* bytes: one VLAN tag */
+#define MARK_HEADERS_MAX FROM_GUEST_HEADER
 
 #define TX_MASK (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)
 
@@ -82,9 +93,9 @@ static int parse(const struct rte_mbuf *mbuf,
                          mbuf->data_len, mbuf->pkt_len, headers);
 }
 
-/* Leave the rest to the switch and whoever it sends to. */
+/* Leave the rest to the switch and whoever it sends to; 0: not to be cut. */
 static void mark(struct rte_mbuf *mbuf, const struct offload_headers *headers,
-                 const struct from_guest_packet *packet)
+                 uint16_t gso_size)
 {
     offload_pseudo(rte_pktmbuf_mtod(mbuf, uint8_t *), headers, true);
     mbuf->l2_len = headers->l2_len;
@@ -95,9 +106,9 @@ static void mark(struct rte_mbuf *mbuf, const struct offload_headers *headers,
                           : RTE_MBUF_F_TX_UDP_CKSUM;
     mbuf->ol_flags |= headers->l3 == OFFLOAD_L3_IPV4 ? RTE_MBUF_F_TX_IPV4
                                                      : RTE_MBUF_F_TX_IPV6;
-    if (packet->gso_size != 0) {
+    if (gso_size != 0) {
         mbuf->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
-        mbuf->tso_segsz = packet->gso_size;
+        mbuf->tso_segsz = gso_size;
     }
 }
 
@@ -115,6 +126,29 @@ static int complete(struct rte_mbuf *mbuf,
         spans[count++].size = m->data_len;
     }
     return offload_complete(spans, count, headers);
+}
+
+/*
+ * Mark a packet whose headers are right.  1: it has to be completed here;
+ * -EMSGSIZE: it is large, and has headers that nobody could cut it by.
+ */
+static int try_mark(struct rte_mbuf *mbuf,
+                    const struct offload_headers *headers, uint16_t gso_size)
+{
+    uint32_t size = (uint32_t)headers->l2_len + headers->l3_len +
+                    headers->l4_len;
+    /* One segment is none to cut off: hardware hangs on one without data. */
+    bool large = gso_size != 0 &&
+                 headers->l4_size - headers->l4_len > gso_size;
+
+    if (size > MARK_HEADERS_MAX) {
+        return large ? -EMSGSIZE : 1;
+    }
+    if (!large && headers->l2_len > MARK_L2_MAX) {
+        return 1;
+    }
+    mark(mbuf, headers, large ? gso_size : 0);
+    return 0;
 }
 
 int burst_offload_from(struct burst_from *b, struct rte_mbuf *mbuf,
@@ -135,12 +169,11 @@ int burst_offload_from(struct burst_from *b, struct rte_mbuf *mbuf,
                                                packet->gso_size)
                            : -EOPNOTSUPP;
     }
-    if (error != 0) {
-        return error;
+    if (error == 0) {
+        error = b->offload ? try_mark(mbuf, &headers, packet->gso_size) : 1;
     }
-    if (b->offload) {
-        mark(mbuf, &headers, packet);
-        return 0;
+    if (error != 1) {
+        return error;
     }
     error = complete(mbuf, &headers);
     if (error == 0) {
