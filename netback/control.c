@@ -20,7 +20,7 @@
 
 #include "netback/control.h"
 
-#define EVENTS_MAX 64           /* watch events served between commands */
+#define EVENTS_MAX 65536        /* watch events taken between commands */
 
 STAILQ_HEAD(control_commands, control_member);
 

@@ -52,6 +52,7 @@ void control_serve_commands(void);
 
 /* Connect to XenStore, if need be; false, said once: not now. */
 bool control_open_store(void);
+/* All watch events that have come: libxenstore keeps them without bound. */
 void control_serve_watches(void);
 
 /*
@@ -59,7 +60,8 @@ void control_serve_watches(void);
  * Turn: sleep, and do what there is to be done; again and again.  Release
  * frees the member; xs may be NULL.  Opened: XenStore can be reached; false:
  * not really.  Lost: the member's watches went with the connection.  Event:
- * a watch fired.  Warn: one line in the log about XenStore.
+ * a watch fired; to be noted only, for others wait.  Warn: one line in the log
+ * about XenStore.
  */
 extern const char control_thread_name[];
 int control_prepare(void);

@@ -101,6 +101,8 @@ struct vif {
     struct journal_file *journal;   /* [c] while connected; or NULL */
     bool joined;                /* [c] the rings may have been ours before */
     bool busy;                  /* [c] another process has it: try again */
+    bool fired;                 /* [c] a watch has, since its last look */
+    uint64_t looks_ms;          /* [c] when all looks are there again */
     const char *no_window;      /* [c] why there is none, or NULL */
     struct local_link *link_local;  /* [c] while connected, if local */
     uint64_t broken_socket;     /* [c] of who broke it, if local */

@@ -6,12 +6,19 @@
  * the control rings' event channels.  A watch that fires makes one vif look
  * at its nodes again (vif_update); what it does depends only on what is
  * there now, so events may be lost in number but not in effect.  Talks to
- * control.c, vif.c, vif_local.c, vif_ctrl.c and vif_journal.c.  Invariants:
+ * control.c, vif.c, vif_local.c, vif_ctrl.c and vif_journal.c.
+ *
+ *   quiet --watch fires--> fired --when the pace allows a look--> quiet
+ *
+ * Invariants:
  *  1. A watch token is a vif's id, which is never used twice, so an event
  *     that arrives late finds nobody.
  *  2. Without xenstored it tries again each second; it does not ask for
  *     xenstored while all vifs are local.
  *  3. All vifs' control rings get a round before any gets the next.
+ *  4. A guest may write its nodes as fast as it can: all events that have come
+ *     are taken before xenstored is asked anything, many for one vif are one
+ *     look, and looks are paced.
  */
 #include <errno.h>
 #include <poll.h>
@@ -28,13 +35,17 @@
 
 #define RETRY_MS 1000
 #define LOCAL_MS 200            /* between looks for local frontends */
-#define EVENTS_MAX 64           /* of control rings, in a round */
+#define RINGS_MAX 64            /* control rings that wake us at once */
+#define LOOKS_BURST 32u         /* of a vif at once, after a quiet time */
+#define LOOK_MS 100u            /* between looks, after those */
 #define RELEASE_TOKEN "release"
 
 const char control_thread_name[] = "xenvif-control";
 
 static int rings = -1;              /* [I] epoll of the control rings */
 static int rings_ms = -1;           /* [c] until a round is due, or -1 */
+static int looks_ms = -1;           /* [c] until a look is due, or -1 */
+static bool released;               /* [c] a domain has gone */
 
 /* The vif after this one, or the first; NULL: there is none. */
 static struct vif *next_vif(const struct vif *vif)
@@ -152,16 +163,71 @@ void control_event(const char *token)
     unsigned long id;
 
     if (strcmp(token, RELEASE_TOKEN) == 0) {
-        update_all();
-        vif_journal_clean(control_xs);
+        released = true;
         return;
     }
     id = strtoul(token, NULL, 10);
     for (struct vif *vif = next_vif(NULL); vif != NULL;
          vif = next_vif(vif)) {
         if (vif->member.id == id) {
-            vif_update(vif, control_xs);
+            vif->fired = true;
             return;
+        }
+    }
+}
+
+static void serve_watches(void)
+{
+    control_serve_watches();
+    if (released) {
+        released = false;
+        update_all();
+        if (control_xs != NULL) {
+            vif_journal_clean(control_xs);
+        }
+    }
+}
+
+/* The earlier of two times, -1 being never. */
+static int sooner(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* Nothing fires for a vif that waits for another process. */
+static void fire_busy(void)
+{
+    for (struct vif *vif = next_vif(NULL); vif != NULL;
+         vif = next_vif(vif)) {
+        vif->fired |= vif->busy;
+    }
+}
+
+/* Milliseconds until a vif may have a look; 0: it had one. */
+static int try_look(struct vif *vif, uint64_t now)
+{
+    uint64_t owed = vif->looks_ms > now ? vif->looks_ms - now : 0;
+
+    if (owed > (LOOKS_BURST - 1) * LOOK_MS) {
+        return (int)(owed - (LOOKS_BURST - 1) * LOOK_MS);
+    }
+    vif->looks_ms = now + owed + LOOK_MS;
+    vif->fired = false;
+    vif_update(vif, control_xs);
+    return 0;
+}
+
+static void look_at_fired(void)
+{
+    uint64_t now = clock_ms();
+
+    looks_ms = -1;
+    for (struct vif *vif = next_vif(NULL); vif != NULL;
+         vif = next_vif(vif)) {
+        if (control_xs != NULL && vif->fired) {
+            int ms = try_look(vif, now);
+
+            looks_ms = ms == 0 ? looks_ms : sooner(looks_ms, ms);
         }
     }
 }
@@ -169,8 +235,8 @@ void control_event(const char *token)
 /* A vif that has gone unwatched its channel, so no event is a stale one's. */
 static void serve_rings(void)
 {
-    struct epoll_event events[EVENTS_MAX];
-    int count = epoll_wait(rings, events, EVENTS_MAX, 0);
+    struct epoll_event events[RINGS_MAX];
+    int count = epoll_wait(rings, events, RINGS_MAX, 0);
     uint64_t now = clock_ms();
 
     for (int i = 0; i < count; i++) {
@@ -179,11 +245,7 @@ static void serve_rings(void)
     rings_ms = -1;
     for (struct vif *vif = next_vif(NULL); vif != NULL;
          vif = next_vif(vif)) {
-        int ms = vif_ctrl_turn(vif, now);
-
-        if (ms >= 0 && (rings_ms < 0 || ms < rings_ms)) {
-            rings_ms = ms;
-        }
+        rings_ms = sooner(rings_ms, vif_ctrl_turn(vif, now));
     }
 }
 
@@ -203,9 +265,7 @@ static bool wait_for_work(void)
     } else if (have_busy() || (control_xs == NULL && have_vif(false))) {
         timeout = RETRY_MS;
     }
-    if (rings_ms >= 0 && (timeout < 0 || rings_ms < timeout)) {
-        timeout = rings_ms;
-    }
+    timeout = sooner(timeout, sooner(rings_ms, looks_ms));
     (void)poll(fds, 3, timeout);
     return control_woken();
 }
@@ -217,12 +277,14 @@ void control_turn(void)
     control_serve_commands();
     update_local();
     if (control_xs != NULL) {
-        control_serve_watches();
+        serve_watches();
     } else if (have_vif(false) && control_open_store()) {
         woken = true;
     }
-    if (woken || have_busy()) {
+    if (woken) {
         update_all();
     }
+    fire_busy();
+    look_at_fired();
     serve_rings();
 }

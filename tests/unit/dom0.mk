@@ -32,6 +32,16 @@ tests_unit_check_vif_life_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_vif_life_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_vif_life_LDADD = $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_vif_control
+tests_unit_check_vif_control_SOURCES = tests/unit/check_vif_control.c \
+	tests/unit/unit.h netback/vif_control.c netback/vif_ctrl.h \
+	netback/vif.h netback/vif_log.h netback/clock.h \
+	netback/control.c netback/control.h
+tests_unit_check_vif_control_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API
+tests_unit_check_vif_control_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_check_vif_control_LDADD = $(UNIT_LDADD)
+
 unit_tests += tests/unit/check_vif_ctrl
 tests_unit_check_vif_ctrl_SOURCES = tests/unit/check_vif_ctrl.c \
 	tests/unit/unit.h tests/fake/guest.c tests/fake/guest.h \
