@@ -8,7 +8,9 @@
  *  2. A broken ring shuts its own gate and tells its vif, once.
  *  3. An mbuf is handed over only when its packet is complete: copied,
  *     headers contiguous, checksum valid or marked by an offload flag.
- *  4. Without memory for a packet, its request stays in the ring.
+ *  4. Without an mbuf for a packet, its request stays in the ring.  A large
+ *     buffer is not waited for: they are all guests', and what is behind the
+ *     packet may be what makes the switch give one back.
  */
 #include <errno.h>
 
@@ -33,39 +35,34 @@ static void from_broken(struct burst_from *b)
 }
 
 /*
- * Plan a packet of several pieces, or one that its mbuf has no room for: it
- * gets a large buffer then.  False: not now, the packet has to wait.  A
- * packet that will never fit, or has more than max bytes, is dropped.
+ * Plan a packet of several pieces, or one that its mbuf has no room for: a
+ * large one, which is to be cut, gets a large buffer then.  Others are not
+ * for this port; as fragments the switch might keep them, and the buffers.
+ * Nor is one of more than max bytes.
  */
 static __attribute__((noinline))
-bool plan_large(struct burst_from *b, unsigned int i, struct rte_mbuf *mbuf,
+void plan_large(struct burst_from *b, unsigned int i, struct rte_mbuf *mbuf,
                 uint32_t max)
 {
-    uint32_t size = b->burst->packets[i].size;
+    const struct from_guest_packet *packet = &b->burst->packets[i];
     struct from_guest_span span;
-    int error = 0;
 
-    if (size > max) {
+    if (packet->size > max) {
         from_guest_drop(b->burst, i, FROM_GUEST_DROP_MTU);
-        return true;
+        return;
     }
-    if (size > rte_pktmbuf_tailroom(mbuf)) {
-        error = b->offload ? burst_offload_grow(mbuf, size) : -EMSGSIZE;
-    }
-    if (error == 0) {
-        span.data = rte_pktmbuf_mtod(mbuf, uint8_t *);
-        span.size = rte_pktmbuf_tailroom(mbuf);
-        (void)from_guest_plan(b->burst, i, &span, 1);
-    } else if (error == -EMSGSIZE) {
+    if (packet->size > rte_pktmbuf_tailroom(mbuf) &&
+        (!b->offload || packet->gso_size == 0 ||
+         burst_offload_grow(mbuf, packet->size) != 0)) {
         from_guest_drop(b->burst, i, FROM_GUEST_DROP_BUFFER);
+        return;
     }
-    return error != -ENOMEM;
+    span.data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    span.size = rte_pktmbuf_tailroom(mbuf);
+    (void)from_guest_plan(b->burst, i, &span, 1);
 }
 
-/*
- * Plan every good packet's copies into its mbuf.  Packets from the first on
- * that finds no memory stay in the ring, and their mbufs are freed.
- */
+/* Plan every good packet's copies into its mbuf. */
 static void plan(struct burst_from *b, struct rte_mbuf **mbufs)
 {
     struct from_guest_burst *burst = b->burst;
@@ -80,12 +77,8 @@ static void plan(struct burst_from *b, struct rte_mbuf **mbufs)
             !from_guest_plan_single(burst, i,
                                     rte_pktmbuf_mtod(mbuf, uint8_t *),
                                     RTE_MIN(rte_pktmbuf_tailroom(mbuf),
-                                            max)) &&
-            !plan_large(b, i, mbuf, max)) {
-            b->stats.no_mbuf++;
-            rte_pktmbuf_free_bulk(mbufs + i, count - i);
-            from_guest_trim(burst, i);
-            return;
+                                            max))) {
+            plan_large(b, i, mbuf, max);
         }
     }
 }
@@ -187,9 +180,6 @@ static unsigned int from_burst(struct burst_from *b,
         return 0;
     }
     plan(b, mbufs);
-    if (b->burst->packet_count == 0) {
-        return 0;
-    }
     access_copy(b->access, ACCESS_FROM_GUEST, b->burst->copies,
                 b->burst->copy_count);
     from_guest_settle(b->burst);

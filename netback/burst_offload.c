@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #include <rte_ip.h>
+#include <rte_malloc.h>
 #include <rte_mempool.h>
 
 #include "netback/burst_offload.h"
@@ -22,11 +23,14 @@
 /* A buffer of the pool: shared info, then what the mbuf is attached to. */
 #define LARGE_HEAD RTE_CACHE_LINE_SIZE
 #define LARGE_ROOM 65472u       /* bytes; an mbuf's lengths have 16 bits */
+#define LARGE_SIZE (LARGE_HEAD + LARGE_ROOM)
 #define LARGE_COUNT 255u        /* 16 MiB */
 #define LARGE_CACHE 16u         /* for each thread */
+#define LARGE_MORE 1024u        /* beside the pool, 64 MiB */
 
 _Static_assert(sizeof(struct rte_mbuf_ext_shared_info) <= LARGE_HEAD,
                "shared info");
+_Static_assert(LARGE_SIZE == 65536, "a power of two, to be aligned to");
 
 /*
  * Headers of a packet that is marked.  The lengths have few bits in an mbuf;
@@ -40,16 +44,19 @@ _Static_assert(sizeof(struct rte_mbuf_ext_shared_info) <= LARGE_HEAD,
 
 /*
  * One pool for all ports: a large packet lives for a burst, or until a
- * hardware port has sent it.  Not rte_malloc, which may map and unmap whole
- * hugepages for each packet.
+ * hardware port has sent it.  Some hardware's drivers keep what they have
+ * sent until the ring's slot is used again, so a ring may hold more than the
+ * pool; then rte_malloc helps, which is second choice as it may map and
+ * unmap whole hugepages for each packet.
  */
 static struct rte_mempool *large_pool;
+static uint32_t large_more;     /* [a] buffers of rte_malloc */
 
 bool burst_offload_prepare(void)
 {
     if (large_pool == NULL) {
         large_pool = rte_mempool_create(
-            "xenvif_large", LARGE_COUNT, LARGE_HEAD + LARGE_ROOM,
+            "xenvif_large", LARGE_COUNT, LARGE_SIZE,
             LARGE_CACHE, 0, NULL, NULL, NULL, NULL, SOCKET_ID_ANY,
             RTE_MEMPOOL_F_NO_SPREAD);
     }
@@ -62,26 +69,53 @@ static void free_buffer(void *address, void *block)
     rte_mempool_put(large_pool, block);
 }
 
+static void free_more(void *address, void *block)
+{
+    (void)address;
+    rte_free(block);
+    __atomic_fetch_sub(&large_more, 1, __ATOMIC_RELAXED);
+}
+
+/* A block that the pool does not have, or NULL. */
+static void *make_more(void)
+{
+    void *block = NULL;
+
+    if (__atomic_fetch_add(&large_more, 1, __ATOMIC_RELAXED) < LARGE_MORE) {
+        /* Aligned to its size: in one hugepage, for hardware. */
+        block = rte_malloc("xenvif_large", LARGE_SIZE, LARGE_SIZE);
+    }
+    if (block == NULL) {
+        __atomic_fetch_sub(&large_more, 1, __ATOMIC_RELAXED);
+    }
+    return block;
+}
+
 int burst_offload_grow(struct rte_mbuf *mbuf, uint32_t size)
 {
     struct rte_mbuf_ext_shared_info *info;
-    uint8_t *buffer;
+    bool pooled = true;
+    rte_iova_t iova;
     void *block;
 
     if (size > LARGE_ROOM - RTE_PKTMBUF_HEADROOM) {
         return -EMSGSIZE;
     }
     if (rte_mempool_get(large_pool, &block) != 0) {
+        pooled = false;
+        block = make_more();
+    }
+    if (block == NULL) {
         return -ENOMEM;
     }
+    iova = pooled ? rte_mempool_virt2iova(block)
+                  : rte_malloc_virt2iova(block);
     info = block;
-    info->free_cb = free_buffer;
+    info->free_cb = pooled ? free_buffer : free_more;
     info->fcb_opaque = block;
     rte_mbuf_ext_refcnt_set(info, 1);
-    buffer = (uint8_t *)block + LARGE_HEAD;
-    rte_pktmbuf_attach_extbuf(mbuf, buffer,
-                              rte_mempool_virt2iova(block) + LARGE_HEAD,
-                              LARGE_ROOM, info);
+    rte_pktmbuf_attach_extbuf(mbuf, (uint8_t *)block + LARGE_HEAD,
+                              iova + LARGE_HEAD, LARGE_ROOM, info);
     rte_pktmbuf_reset_headroom(mbuf);
     return 0;
 }

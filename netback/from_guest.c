@@ -551,13 +551,6 @@ int from_guest_plan_packet(struct from_guest_burst *burst, unsigned int i,
     return 0;
 }
 
-void from_guest_trim(struct from_guest_burst *burst, unsigned int count)
-{
-    if (count < burst->packet_count) {
-        burst->packet_count = count;
-    }
-}
-
 void from_guest_drop(struct from_guest_burst *burst, unsigned int i,
                      enum from_guest_drop why)
 {

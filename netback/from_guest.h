@@ -229,12 +229,6 @@ static inline int from_guest_plan(struct from_guest_burst *burst,
     return from_guest_plan_packet(burst, i, spans, count);
 }
 
-/*
- * Keep the first count packets; the others, none of them planned yet, stay
- * in the ring.
- */
-void from_guest_trim(struct from_guest_burst *burst, unsigned int count);
-
 /* Mark a packet as dropped for a reason. */
 void from_guest_drop(struct from_guest_burst *burst, unsigned int i,
                      enum from_guest_drop why);

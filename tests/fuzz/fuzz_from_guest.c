@@ -203,7 +203,6 @@ static void play(struct fuzz_input *in, struct fake_guest *guest)
             fuzz_require(burst.fault != FROM_GUEST_OK, "a fault is named");
             return;
         }
-        from_guest_trim(&burst, fuzz_byte(in) % 4 == 0 ? fuzz_byte(in) : 99);
         use_burst(guest, &q, span_size);
     }
 }

@@ -12,12 +12,15 @@
 #include <rte_mempool.h>
 
 #include "netback/burst.h"
+#include "netback/burst_offload.h"
 #include "tests/fake/guest.h"
 #include "unit.h"
 
 #define MBUFS 127u
 #define BURST 16u
 #define JUMBO 9022u             /* an MTU of 9000, and its headers */
+#define MANY 400u               /* large packets: more than their pool has */
+#define LARGE 3000u             /* bytes, more than an mbuf has room for */
 
 static struct fake_guest *guest;
 static struct from_guest_burst from_state;
@@ -32,7 +35,7 @@ static void start_dpdk(void)
     char cpu[32];
     char *argv[] = {
         "check_burst", "--lcores", cpu, "--no-shconf", "--no-huge",
-        "--no-pci", "--no-telemetry", "--log-level=error", "-m", "16",
+        "--no-pci", "--no-telemetry", "--log-level=error", "-m", "96",
     };
 
     snprintf(cpu, sizeof(cpu), "0@%d", sched_getcpu());
@@ -264,6 +267,85 @@ START_TEST(a_large_frame_to_the_guest)
 }
 END_TEST
 
+/* Frames that may be cut, and ones that may not. */
+static void send_large(unsigned int page, uint16_t gso_size)
+{
+    static const uint8_t headers[] = {
+        [12] = 8, [14] = 0x45, [16] = (LARGE - 14) / 256,
+        [17] = (LARGE - 14) % 256, [23] = 6, [46] = 0x50, [53] = 0,
+    };
+    netif_extra_info_t extra = { .type = XEN_NETIF_EXTRA_TYPE_GSO };
+
+    memcpy(guest->pages[page], headers, sizeof(headers));
+    extra.u.gso.type = XEN_NETIF_GSO_TYPE_TCPV4;
+    extra.u.gso.size = gso_size;
+    fake_guest_send(guest, page, 0, LARGE,
+                    gso_size != 0 ? NETTXF_extra_info : 0);
+    if (gso_size != 0) {
+        fake_guest_send_extra(guest, &extra);
+    }
+}
+
+static unsigned int receive_large(uint16_t gso_size)
+{
+    netif_tx_response_t response;
+    unsigned int got;
+
+    send_large(0, gso_size);
+    got = receive();
+    while (fake_guest_get_tx(guest, &response)) {
+        continue;
+    }
+    return got;
+}
+
+/*
+ * A port of the switch's may hold as many as its ring has slots, until more
+ * is sent.  A guest's large packet waited for a buffer then, and with it all
+ * that the guest had behind it: for ever, if nobody else sent.
+ */
+START_TEST(more_large_packets_than_buffers)
+{
+    struct rte_mempool *many = rte_pktmbuf_pool_create(
+        "many", MANY + 1, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+    struct rte_mempool *usual = pool;
+    struct rte_mbuf *held[MANY];
+
+    ck_assert_ptr_nonnull(many);
+    ck_assert(burst_offload_prepare());
+    from.offload = true;
+    from_state.offered_gso = 1u << XEN_NETIF_GSO_TYPE_TCPV4;
+    pool = many;
+    for (unsigned int round = 0; round < 3; round++) {
+        for (unsigned int i = 0; i < MANY; i++) {
+            ck_assert_uint_eq(receive_large(1000), 1);
+            held[i] = mbufs[0];
+            ck_assert_uint_eq(held[i]->data_len, LARGE);
+            memset(rte_pktmbuf_mtod(held[i], uint8_t *), (int)i, LARGE);
+        }
+        for (unsigned int i = 0; i < MANY; i++) {
+            ck_assert_uint_eq(rte_pktmbuf_mtod(held[i], uint8_t *)[LARGE - 1],
+                              i % 256);
+        }
+        rte_pktmbuf_free_bulk(held, MANY);
+        ck_assert_uint_eq(rte_mempool_avail_count(many), MANY + 1);
+    }
+    pool = usual;
+    rte_mempool_free(many);
+}
+END_TEST
+
+/* A switch that reassembles would keep it, and its buffer, for seconds. */
+START_TEST(what_cannot_be_cut_is_no_large_packet)
+{
+    ck_assert(burst_offload_prepare());
+    from.offload = true;
+    ck_assert_uint_eq(receive_large(0), 0);
+    ck_assert_uint_eq(from.stats.drops[FROM_GUEST_DROP_BUFFER], 1);
+    ck_assert_uint_eq(guest->tx->rsp_prod, 1);
+}
+END_TEST
+
 START_TEST(no_mbuf_no_packet)
 {
     struct rte_mbuf *all[MBUFS];
@@ -373,6 +455,8 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, a_large_mtu);
     tcase_add_test(tcase, over_the_mtu_in_one_slot);
     tcase_add_loop_test(tcase, a_large_frame_to_the_guest, 0, 2);
+    tcase_add_test(tcase, more_large_packets_than_buffers);
+    tcase_add_test(tcase, what_cannot_be_cut_is_no_large_packet);
     tcase_add_test(tcase, no_mbuf_no_packet);
     tcase_add_loop_test(tcase, every_mbuf_goes_back, 0, 6);
     tcase_add_test(tcase, no_buffer_no_mbuf);

@@ -807,23 +807,6 @@ START_TEST(mcast_has_no_data)
 }
 END_TEST
 
-/* No memory for packets: they stay in the ring and come again. */
-START_TEST(trimmed_packets_stay)
-{
-    for (unsigned int i = 0; i < 4; i++) {
-        fake_guest_send(guest, i, 0, 100 + i, 0);
-    }
-    fake_guest_push_tx(guest);
-    ck_assert_int_eq(take_parse(32), 4);
-    from_guest_trim(&burst, 1);
-    copy_all();
-    from_guest_respond(&q, &burst);
-    ck_assert_uint_eq(guest->tx->rsp_prod, 1);
-    ck_assert_int_eq(receive(32), 3);
-    ck_assert_uint_eq(burst.packets[0].size, 101);
-}
-END_TEST
-
 /* The contract of plan: spans of 2 KiB always do, whatever comes. */
 START_TEST(copies_always_fit)
 {
@@ -900,7 +883,6 @@ static void add_protocol(TCase *tcase)
     tcase_add_loop_test(tcase, bad_extra_is_fatal, 0, 3);
     tcase_add_test(tcase, endless_extras_are_fatal);
     tcase_add_test(tcase, mcast_has_no_data);
-    tcase_add_test(tcase, trimmed_packets_stay);
     tcase_add_test(tcase, copies_always_fit);
 }
 
