@@ -24,6 +24,10 @@
  *  4. The grant table's size is asked once; entries past it are not there.
  *  5. The thread does one step for each window in turn, so no guest keeps
  *     it from the others.
+ *  6. A chunk takes an address range of the kernel's, and a process that has
+ *     as many as it may gets no memory any more.  So chunks are bounded in
+ *     all, and a window has at most as many as are left then: however many
+ *     guests there are, and however large, the next one gets some.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -40,7 +44,14 @@
 #include <xenforeignmemory.h>
 
 #include "netback/direct.h"
+#include "netback/gref.h"
 
+#ifndef DIRECT_RANGES_FILE      /* a test has its own */
+#define DIRECT_RANGES_FILE "/proc/sys/vm/max_map_count"
+#endif
+#define RANGES_DEFAULT 65530u
+#define RANGES_OTHERS 8192u     /* of the switch, DPDK, rings */
+#define CHUNKS_LEAST 64u
 #define IDENTITY_MAX 128
 #define LEAVES_FREE 64u         /* of a window, before chunks must be there */
 #define GRANT_FRAMES_MAX 4096u
@@ -73,6 +84,8 @@ static struct {
     xenforeignmemory_handle *memory;    /* [I] once running */
     bool running;               /* lock */
     sem_t wake;
+    uint32_t chunks_max;        /* [I] once running; of all windows */
+    uint32_t chunks;            /* mapping thread */
     TAILQ_HEAD(, direct_window) windows;    /* lock */
 } maps = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -112,19 +125,31 @@ static void miss(struct window *window, uint32_t frame)
     }
 }
 
+/* Mapping thread: some more, or fewer. */
+static void count_chunks(struct direct_window *w, int more)
+{
+    maps.chunks += (uint32_t)more;
+    __atomic_store_n(&w->chunks, w->chunks + (uint32_t)more,
+                     __ATOMIC_RELAXED);
+}
+
 static void map_chunk(struct direct_window *w, struct direct_leaf *leaf,
                       uint32_t frame)
 {
     unsigned int i = window_chunk_index(frame);
     void *address = NULL;
 
-    leaf->resource[i] = xenforeignmemory_map_resource(
-        maps.memory, w->domid, GANTRY_RESOURCE_WINDOW, GANTRY_WINDOW_CHUNK,
-        frame, GANTRY_WINDOW_FRAMES, &address, PROT_READ | PROT_WRITE, 0);
+    leaf->resource[i] = NULL;
+    if (w->chunks < maps.chunks_max - maps.chunks) {
+        leaf->resource[i] = xenforeignmemory_map_resource(
+            maps.memory, w->domid, GANTRY_RESOURCE_WINDOW,
+            GANTRY_WINDOW_CHUNK, frame, GANTRY_WINDOW_FRAMES, &address,
+            PROT_READ | PROT_WRITE, 0);
+    }
     if (leaf->resource[i] == NULL) {
         address = WINDOW_REFUSED;
     } else {
-        __atomic_store_n(&w->chunks, w->chunks + 1, __ATOMIC_RELAXED);
+        count_chunks(w, 1);
     }
     __atomic_store_n(&leaf->leaf.chunk[i], address, __ATOMIC_RELEASE);
 }
@@ -189,7 +214,7 @@ static xenforeignmemory_resource_handle *take_of_leaf(
     for (uint32_t c = 0; c < WINDOW_LEAF_CHUNKS; c++) {
         if (window_is_there(leaf->leaf.chunk[c])) {
             __atomic_store_n(&leaf->leaf.chunk[c], NULL, __ATOMIC_RELEASE);
-            __atomic_store_n(&w->chunks, w->chunks - 1, __ATOMIC_RELAXED);
+            count_chunks(w, -1);
             return leaf->resource[c];
         }
     }
@@ -296,6 +321,27 @@ static void *run(void *unused)
     return NULL;
 }
 
+/* How many chunks this process may map. */
+static uint32_t read_chunks_max(void)
+{
+    unsigned long ranges = RANGES_DEFAULT;
+    FILE *file = fopen(DIRECT_RANGES_FILE, "re");
+    char line[32];
+
+    if (file != NULL) {
+        if (fgets(line, sizeof(line), file) != NULL) {
+            ranges = strtoul(line, NULL, 10);
+        }
+        fclose(file);
+    }
+    if (ranges > UINT32_MAX) {
+        ranges = UINT32_MAX;
+    }
+    return ranges < GREF_TOTAL_MAX + RANGES_OTHERS + CHUNKS_LEAST
+               ? CHUNKS_LEAST
+               : (uint32_t)ranges - GREF_TOTAL_MAX - RANGES_OTHERS;
+}
+
 /* Under the lock. */
 static int start(const char **why)
 {
@@ -313,6 +359,7 @@ static int start(const char **why)
         return -errno;
     }
     *why = "no thread";
+    maps.chunks_max = read_chunks_max();
     sem_init(&maps.wake, 0, 0);
     error = pthread_create(&thread, NULL, run, NULL);
     if (error != 0) {

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 #define PAGE ((size_t)ACCESS_PAGE_SIZE)
 #define GRANT_FRAMES 4u
 #define RESOURCES 2048u
+#define CHUNKS 1600u            /* that the process may map */
+#define RANGES (CHUNKS + 32768u + 8192u)    /* with static grants, others */
 
 struct xenforeignmemory_resource_handle {
     unsigned int type, id;
@@ -160,12 +163,23 @@ static struct direct_window *get(const char *identity)
     return direct_window_get(&guest, &why);
 }
 
+static void write_ranges(void)
+{
+    FILE *file = fopen(DIRECT_RANGES_FILE, "w");
+
+    ck_assert_ptr_nonnull(file);
+    fprintf(file, "%u\n", RANGES);
+    fclose(file);
+}
+
 static void setup(void)
 {
+    write_ranges();
     memory_fd = memfd_create("grants", 0);
     ck_assert_int_eq(ftruncate(memory_fd, GRANT_FRAMES * PAGE), 0);
     window = get("/vm/1");
     ck_assert_ptr_nonnull(window);
+    unlink(DIRECT_RANGES_FILE);
 }
 
 static void teardown(void)
@@ -289,6 +303,60 @@ START_TEST(leaves_are_bounded)
 }
 END_TEST
 
+#define MISSES 1024u            /* more chunks than there may be */
+
+/* Is it mapped, or refused?  If not, it is missed. */
+static bool is_settled(struct window *view, uint32_t frame)
+{
+    const struct window_leaf *leaf = __atomic_load_n(
+        &view->map->leaf[frame >> WINDOW_LEAF_SHIFT], __ATOMIC_ACQUIRE);
+    const void *chunk = NULL;
+
+    if (window_is_there(leaf)) {
+        chunk = __atomic_load_n(&leaf->chunk[window_chunk_index(frame)],
+                                __ATOMIC_ACQUIRE);
+    }
+    view->miss(view, frame);
+    return chunk != NULL && chunk != WINDOW_ASKED;
+}
+
+/* Misses many chunks from one on; how many of them it got. */
+static unsigned int take_all(struct direct_window *w, uint32_t first)
+{
+    struct window *view = &direct_window_view(w)->window;
+    unsigned int start = mapped(), settled = 0;
+
+    while (settled != MISSES) {
+        usleep(1000);
+        settled = 0;
+        for (uint32_t i = 0; i < MISSES; i++) {
+            settled += is_settled(view, (first + i) << WINDOW_CHUNK_SHIFT);
+        }
+    }
+    return mapped() - start;
+}
+
+/*
+ * A guest with much memory, or many guests: the process had all the address
+ * ranges that it may have in use, and could get no memory.
+ */
+START_TEST(chunks_are_bounded)
+{
+    struct direct_window *second = get("/vm/2");
+    struct direct_window *third = get("/vm/3");
+
+    ck_assert_uint_eq(take_all(window, 0), CHUNKS / 2);
+    ck_assert_uint_eq(take_all(second, 4096), CHUNKS / 4);
+    ck_assert_uint_eq(take_all(third, 8192), CHUNKS / 8);
+    direct_window_put(second);
+    direct_window_put(third);
+    wait_mapped(2 + CHUNKS / 2);
+    third = get("/vm/4");
+    ck_assert_uint_eq(take_all(third, 12288), CHUNKS / 4);
+    direct_window_put(third);
+}
+END_TEST
+
 /* Two vifs of one guest, and a frontend that starts anew. */
 START_TEST(one_window_for_all_vifs)
 {
@@ -360,11 +428,13 @@ int main(void)
     TCase *tcase = unit_case(suite, "direct_map");
 
     tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, begins_with_table_and_status);
     tcase_add_test(tcase, chunks_come_by_need);
     tcase_add_test(tcase, refused_chunks_are_asked_for_once);
     tcase_add_test(tcase, past_the_guest_nobody_asks);
     tcase_add_test(tcase, leaves_are_bounded);
+    tcase_add_test(tcase, chunks_are_bounded);
     tcase_add_test(tcase, one_window_for_all_vifs);
     tcase_add_test(tcase, another_guest_of_that_number);
     tcase_add_loop_test(tcase, why_there_is_none, 0, 4);

@@ -170,7 +170,8 @@ tests_unit_check_direct_LDADD = $(UNIT_LDADD)
 
 tests_unit_check_direct_map_SOURCES = tests/unit/check_direct_map.c \
 	tests/unit/unit.h netback/direct_map.c netback/direct.h $(WINDOW)
-tests_unit_check_direct_map_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE
+tests_unit_check_direct_map_CPPFLAGS = $(UNIT_CPPFLAGS) -D_GNU_SOURCE \
+	-DDIRECT_RANGES_FILE='"check_direct_map.ranges"'
 tests_unit_check_direct_map_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_check_direct_map_LDADD = $(UNIT_LDADD)
 
