@@ -191,18 +191,17 @@ static void unwatch(struct vif *vif, struct xs_handle *xs)
     }
 }
 
-/* False: xenstored did not answer, so nothing is known. */
+/*
+ * False: xenstored did not answer, so nothing is known.  That is asked last:
+ * what it did not answer before looked like nodes that are not there.
+ */
 static bool look(struct vif *vif, struct xs_handle *xs,
                  struct vif_view *view)
 {
-    int there = xenbus_domain_is_there(xs, vif->config.domid);
     unsigned long domid;
+    int there;
 
-    if (there < 0 && there != -EACCES) {
-        return false;
-    }
     memset(view, 0, sizeof(*view));
-    view->domain = there != 0;      /* a driver domain has the directory */
     view->directory = xenbus_read_number(xs, vif->backend, "frontend-id",
                                          UINT16_MAX, &domid) == 0;
     view->online = xenbus_read_flag(xs, vif->backend, "online", true);
@@ -210,7 +209,9 @@ static bool look(struct vif *vif, struct xs_handle *xs,
     if (vif->frontend_watched) {
         view->frontend = xenbus_read_state(xs, vif->frontend);
     }
-    return true;
+    there = xenbus_domain_is_there(xs, vif->config.domid);
+    view->domain = there != 0;      /* a driver domain has the directory */
+    return there >= 0 || there == -EACCES;
 }
 
 static void switch_state(struct vif *vif, struct xs_handle *xs,

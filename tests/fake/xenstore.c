@@ -30,6 +30,7 @@ static struct {
     bool introduced;
     bool unprivileged;
     bool broken;
+    unsigned int calls_left;    /* until it breaks; 0: it does not */
     bool transaction;
 } store;
 
@@ -120,6 +121,13 @@ void fake_store_set_privileged(bool privileged)
 void fake_store_set_broken(bool broken)
 {
     store.broken = broken;
+    store.calls_left = 0;
+}
+
+void fake_store_break_after(unsigned int calls)
+{
+    store.broken = false;
+    store.calls_left = calls + 1;
 }
 
 unsigned int fake_store_watches(void)
@@ -135,6 +143,9 @@ unsigned int fake_store_writes(void)
 static bool answers(struct xs_handle *xs)
 {
     must(xs == fake_store_handle());
+    if (store.calls_left != 0 && --store.calls_left == 0) {
+        store.broken = true;
+    }
     if (store.broken) {
         errno = EBADF;
         return false;

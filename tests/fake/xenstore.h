@@ -29,6 +29,7 @@ void fake_store_remove(const char *path);
 void fake_store_set_domain(bool introduced);
 void fake_store_set_privileged(bool privileged);    /* or a driver domain */
 void fake_store_set_broken(bool broken);    /* every call fails: EBADF */
+void fake_store_break_after(unsigned int calls);    /* that are answered */
 unsigned int fake_store_watches(void);
 unsigned int fake_store_writes(void);
 

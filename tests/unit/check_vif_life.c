@@ -358,6 +358,21 @@ START_TEST(test_xenstored_away_means_nothing)
 }
 END_TEST
 
+/* It goes away between two answers. */
+START_TEST(test_xenstored_goes_during_a_look)
+{
+    connected();
+    for (unsigned int calls = 0; calls < 16; calls++) {
+        fake_store_break_after(calls);
+        vif_update(vif, fake_store_handle());
+        expect("4", VIF_CONNECTED);
+        fake_store_set_broken(false);
+        update();
+        expect("4", VIF_CONNECTED);
+    }
+}
+END_TEST
+
 START_TEST(test_broken_ring_disables_this_vif)
 {
     connected();
@@ -464,6 +479,7 @@ int main(void)
     tcase_add_test(tcase, test_driver_domain);
     tcase_add_test(tcase, test_waits_for_a_domain_to_come);
     tcase_add_test(tcase, test_xenstored_away_means_nothing);
+    tcase_add_test(tcase, test_xenstored_goes_during_a_look);
     tcase_add_test(tcase, test_broken_ring_disables_this_vif);
     tcase_add_test(tcase, test_bad_frontend_is_refused_once);
     tcase_add_test(tcase, test_kernel_driver_keeps_its_vif);
