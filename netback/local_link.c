@@ -10,6 +10,7 @@
  *     to the mapping faults; no other file type can be behind it.
  *  3. Events are sent on sockets, by MSG_DONTWAIT: unlike an eventfd, whose
  *     flags the frontend could change, a socket then never blocks us.
+ *     Nothing but a socket is taken for one.
  *  4. Every descriptor that came is kept in the link or closed.
  */
 #include <errno.h>
@@ -192,18 +193,38 @@ static uint64_t memory_id(int fd)
     return fstat(fd, &st) == 0 ? st.st_ino : 0;
 }
 
+/*
+ * What is waited for is asked whether it is ready, and a file of a file
+ * system in user space answers that, and fstat(), when it likes.
+ */
+static bool are_sockets(const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        socklen_t size = sizeof(int);
+        int type;
+
+        if (getsockopt(fds[i], SOL_SOCKET, SO_TYPE, &type, &size) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Take over what a checked hello brought. */
 static int adopt(struct local_link *link, struct received *in,
                  const struct local_offer *offer, const char **why)
 {
     const struct local_hello *hello = &in->hello;
     uint32_t pages = in->fd_count != 0 ? memory_pages(in->fds[0]) : 0;
-    struct stat st;
     int error = local_check(hello, in->size, in->fd_count, pages, offer,
                             why);
 
     if (error != 0) {
         return error;
+    }
+    *why = "the frontend's events come on what is no socket";
+    if (!are_sockets(&in->fds[1], in->fd_count - 1)) {
+        return -EPROTO;
     }
     *why = "the frontend's memory cannot be mapped";
     error = map_memory(link, in->fds[0], pages);
@@ -222,11 +243,6 @@ static int adopt(struct local_link *link, struct received *in,
         in->fds[1 + i] = -1;
     }
     if (hello->ctrl_ref != 0) {
-        *why = "the control ring's events have no socket";
-        if (fstat(in->fds[1 + link->queue_count], &st) != 0 ||
-            !S_ISSOCK(st.st_mode)) {
-            return -EPROTO;     /* one that waits for it could block us */
-        }
         link->ctrl_ref = hello->ctrl_ref;
         link->ctrl_event = in->fds[1 + link->queue_count];
         in->fds[1 + link->queue_count] = -1;

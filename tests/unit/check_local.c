@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "netback/from_guest.h"
-#include "netback/local_front.h"
+#include "netback/local_private.h"
 #include "netback/to_guest.h"
 #include "unit.h"
 
@@ -411,6 +411,26 @@ START_TEST(nobody_listens)
 }
 END_TEST
 
+/*
+ * Only sockets carry events: who sleeps on a file asks its owner, who may be
+ * the frontend; and a file that cannot be slept on refused the whole port.
+ */
+START_TEST(events_need_sockets)
+{
+    int *event = &front->queues[_i].backend_event;
+    int accepted, socket_fd = *event;
+
+    access_->ops->destroy(access_);
+    local_disconnect(&link_);
+    *event = front->memory_fd;
+    ck_assert_int_eq(connect_both(4, &accepted), -EPROTO);
+    ck_assert_int_eq(accepted, -EPROTO);
+    *event = socket_fd;
+    ck_assert_int_eq(connect_both(4, &accepted), 0);
+    attach();
+}
+END_TEST
+
 static const struct local_offer offer = {
     .magic = LOCAL_MAGIC, .version = LOCAL_VERSION, .queues_max = 4,
 };
@@ -514,6 +534,7 @@ static void add_tests(TCase *tcase)
     tcase_add_loop_test(tcase, pins_of_a_dead_backend, 0, 2);
     tcase_add_test(tcase, frontend_goes);
     tcase_add_test(tcase, too_many_queues);
+    tcase_add_loop_test(tcase, events_need_sockets, 0, 2);
     tcase_add_test(tcase, nobody_listens);
     tcase_add_loop_test(tcase, hello_is_checked, 0, 15);
 }
