@@ -13,6 +13,7 @@
  *     ever, so a storm of them costs nothing.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,7 +106,9 @@ static int make_queue(struct vif_queue *q, struct journal_half *from,
 {
     *why = "cannot open /dev/xen/evtchn";
     q->evtchn = xenevtchn_open(NULL, 0);
-    if (q->evtchn == NULL) {
+    /* Before a packet thread may look for events, which must not block it. */
+    if (q->evtchn == NULL ||
+        fcntl(xenevtchn_fd(q->evtchn), F_SETFL, O_NONBLOCK) != 0) {
         return -errno;
     }
     q->from.access = make_access(q, from, &q->from.stats.window, why);

@@ -10,7 +10,6 @@
  *     them wakes us once for each time that we went to sleep.
  *  3. What arm touches lives as long as the gate is open.
  */
-#include <fcntl.h>
 #include <sys/socket.h>
 
 #include "netback/vif.h"
@@ -24,7 +23,6 @@ void vif_wake_open(struct vif *vif, unsigned int queue)
 
     if (q->evtchn != NULL) {
         fd = xenevtchn_fd(q->evtchn);
-        (void)fcntl(fd, F_SETFL, O_NONBLOCK);
     }
     wake_add(&vif->wake, (uint16_t)queue, fd);
 }
