@@ -167,6 +167,8 @@ void front_open(struct front *front, struct front_link *link)
     wish = front->wish;
     control_unlock();
     front->takes = link->takes;
+    /* From the first gate on a packet thread may say that it is broken. */
+    __atomic_store_n(&front->broken, NULL, __ATOMIC_RELEASE);
     for (uint16_t i = 0; i < link->queue_count; i++) {
         struct front_queue *q = &front->queues[i];
 
@@ -180,7 +182,6 @@ void front_open(struct front *front, struct front_link *link)
     }
     front->life = FRONT_CONNECTED;
     front->complained = NULL;
-    __atomic_store_n(&front->broken, NULL, __ATOMIC_RELEASE);
     __atomic_store_n(&front->queue_count, link->queue_count,
                      __ATOMIC_RELEASE);
     for (uint16_t i = 0; i < link->queue_count; i++) {

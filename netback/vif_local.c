@@ -310,11 +310,12 @@ static void connect_vif(struct vif *vif)
         vif->broken_socket = id;
         return;
     }
+    /* From the first gate on a packet thread may say that it is broken. */
+    __atomic_store_n(&vif->broken, NULL, __ATOMIC_RELEASE);
     for (unsigned int i = 0; i < vif->link_local->queue_count; i++) {
         open_queue(vif, &vif->queues[i], i);
         vif_wake_open(vif, i);
     }
-    __atomic_store_n(&vif->broken, NULL, __ATOMIC_RELEASE);
     __atomic_store_n(&vif->queue_count, vif->link_local->queue_count,
                      __ATOMIC_RELEASE);
     vif->life = VIF_CONNECTED;
