@@ -31,8 +31,10 @@
  *
  * 4. We write Closed only for a vif in Closing that has no driver.
  *
- * 5. A watch event costs a scan of one vif; at most WATCH_MAX_EVENTS of them
- *    are taken in one turn of the main loop. */
+ * 5. A guest that changes its state makes its driver write, and each write is
+ *    an event.  So all events that have come are taken before xenstored is
+ *    asked anything, and those of one vif cost one scan: libxenstore, which
+ *    keeps them without bound, never falls behind. */
 
 #include "watch.h"
 
@@ -54,13 +56,17 @@
 
 VLOG_DEFINE_THIS_MODULE(watch);
 
-#define WATCH_MAX_EVENTS 128
+/* Events taken in one turn of the main loop, and scans of new vifs. */
+#define WATCH_MAX_EVENTS 65536
+#define WATCH_MAX_NEW 128
 
 static struct hmap vifs = HMAP_INITIALIZER(&vifs);
 static unsigned int scans;      /* Number of the current scan of all vifs. */
 static bool ready;              /* 'vifs' is complete. */
 
+static void take_events(void);
 static void scan_all(void);
+static void scan_changed(void);
 static void scan_vif(uint32_t domid, uint32_t devid);
 static void remove_vif(struct watch_vif *);
 
@@ -87,8 +93,6 @@ watch_destroy(void)
 void
 watch_run(void)
 {
-    int i;
-
     if (store_run()) {
         ready = false;
     }
@@ -100,22 +104,8 @@ watch_run(void)
         ready = true;
         scan_all();
     }
-    for (i = 0; i < WATCH_MAX_EVENTS; i++) {
-        uint32_t domid, devid;
-        char *path = store_next_event();
-
-        if (!path) {
-            return;
-        }
-        if (vif_parse_path(path, store_base(), &domid, &devid)) {
-            scan_vif(domid, devid);
-        } else {
-            /* A guest's directory or all of them came or went. */
-            scan_all();
-        }
-        free(path);
-    }
-    poll_immediate_wake();
+    take_events();
+    scan_changed();
 }
 
 void
@@ -149,6 +139,54 @@ find_vif(uint32_t domid, uint32_t devid)
         }
     }
     return NULL;
+}
+
+/* Notes which vifs have changed.  Scans those that are not in the table. */
+static void
+take_events(void)
+{
+    bool all = false;
+    int n_new = 0;
+    int i;
+
+    for (i = 0; i < WATCH_MAX_EVENTS && n_new < WATCH_MAX_NEW; i++) {
+        uint32_t domid, devid;
+        char *path = store_next_event();
+        struct watch_vif *w;
+
+        if (!path) {
+            break;
+        }
+        if (!vif_parse_path(path, store_base(), &domid, &devid)) {
+            /* A guest's directory or all of them came or went. */
+            all = true;
+        } else if ((w = find_vif(domid, devid)) != NULL) {
+            w->changed = true;
+        } else {
+            scan_vif(domid, devid);
+            n_new++;
+        }
+        free(path);
+    }
+    if (i == WATCH_MAX_EVENTS || n_new == WATCH_MAX_NEW) {
+        poll_immediate_wake();
+    }
+    if (all) {
+        scan_all();
+    }
+}
+
+/* Scans each vif of which an event told. */
+static void
+scan_changed(void)
+{
+    struct watch_vif *w;
+
+    HMAP_FOR_EACH_SAFE (w, node, &vifs) {
+        if (w->changed) {
+            scan_vif(w->vif.domid, w->vif.devid);
+        }
+    }
 }
 
 /* Notes in 'vif' that key 'key' has the bad value 'value'. */
@@ -289,8 +327,11 @@ scan_vif(uint32_t domid, uint32_t devid)
     struct watch_vif *w = find_vif(domid, devid);
     struct watch_vif new;
 
+    if (w) {
+        w->changed = false;
+    }
     if (!read_vif(domid, devid, &new)) {
-        if (w) {
+        if (w && store_is_connected()) {
             remove_vif(w);
         }
         return;

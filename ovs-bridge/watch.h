@@ -19,6 +19,7 @@ struct watch_vif {
     char status[16];                    /* Key gantry-status, or "". */
     char error[VERDICT_REASON_MAX + 1]; /* Key gantry-error, or "". */
     unsigned int scan;                  /* Number of the scan that saw it. */
+    bool changed;                       /* An event told of it since. */
 };
 
 void watch_init(void);
