@@ -4,8 +4,11 @@
  *
  * Talks to DPDK only.  Invariant: the news go through an EAL alarm, for the
  * application's callbacks take the application's locks, under which it may
- * be removing the port; so the port may be gone when the alarm comes.
+ * be removing the port; so the port may be gone when the alarm comes, and its
+ * number another device's.
  */
+#include <string.h>
+
 #include <rte_alarm.h>
 #include <ethdev_driver.h>
 
@@ -13,6 +16,7 @@
 
 #define EVENT_LINK_UP (1u << 16)
 #define EVENT_QUEUES (1u << 17)
+#define DRIVERS "net_xen"       /* net_xenvif, net_xenfront */
 
 void pmd_link_set(struct rte_eth_dev *dev, bool up)
 {
@@ -26,6 +30,13 @@ void pmd_link_set(struct rte_eth_dev *dev, bool up)
     (void)rte_eth_linkstatus_set(dev, &link);
 }
 
+/* For one of ours news that are another's do no harm; hardware is reset. */
+static bool is_ours(const struct rte_eth_dev *dev)
+{
+    return dev->device != NULL && dev->device->driver != NULL &&
+           strncmp(dev->device->driver->name, DRIVERS, strlen(DRIVERS)) == 0;
+}
+
 /* In EAL's interrupt thread.  The port may be gone: touch nothing of it. */
 static void tell(void *argument)
 {
@@ -33,7 +44,7 @@ static void tell(void *argument)
     uint16_t port = (uint16_t)event;
     struct rte_eth_dev *dev = &rte_eth_devices[port];
 
-    if (!rte_eth_dev_is_valid_port(port)) {
+    if (!rte_eth_dev_is_valid_port(port) || !is_ours(dev)) {
         return;
     }
     pmd_link_set(dev, (event & EVENT_LINK_UP) != 0);
