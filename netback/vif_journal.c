@@ -83,19 +83,20 @@ int vif_journal_open(struct vif *vif, const char *identity,
 void vif_journal_undo(struct vif *vif)
 {
     struct journal_half *half;
+    int failed = 0;
 
     for (unsigned int i = 0; vif->journal != NULL &&
          (half = journal_file_half(vif->journal, i)) != NULL; i++) {
         int error = direct_undo(vif->config.domid, half);
 
-        if (error != 0) {
-            VIF_LOG(WARNING, vif->name, "what a killed process left in the "
-                    "grant table cannot be cleared: %s", strerror(-error));
-            return;
-        }
+        failed = error != 0 ? error : failed;
         if (!vif->joined) {
             journal_answered(half);     /* its rings are gone */
         }
+    }
+    if (failed != 0) {
+        VIF_LOG(WARNING, vif->name, "what a killed process left in the "
+                "grant table cannot be cleared: %s", strerror(-failed));
     }
 }
 

@@ -152,6 +152,16 @@ START_TEST(undo_fails_in_one_line)
 }
 END_TEST
 
+/* Flags that stay are no reason to answer in a ring that is a new one. */
+START_TEST(undo_fails_in_another_life)
+{
+    predecessor("/vm/1");
+    vif.joined = false;
+    undo_error = -EPERM;
+    succeed("/vm/1", 7, false);
+}
+END_TEST
+
 START_TEST(works_without)
 {
     mkdir(JOURNAL_DIR, 0755);
@@ -243,6 +253,7 @@ int main(void)
     tcase_add_test(tcase, another_guest);
     tcase_add_test(tcase, another_life);
     tcase_add_test(tcase, undo_fails_in_one_line);
+    tcase_add_test(tcase, undo_fails_in_another_life);
     tcase_add_test(tcase, works_without);
     tcase_add_test(tcase, busy);
     tcase_add_test(tcase, files_of_guests_that_went);
