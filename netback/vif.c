@@ -423,14 +423,16 @@ static void start(struct vif *vif, struct xs_handle *xs,
     bool frontend_up = view->frontend == XenbusStateConnected ||
                        view->frontend == XenbusStateInitialised;
 
-    if (is_closing(view->frontend) && is_closing(view->backend)) {
-        vif->life = VIF_CLOSED;
-        return;
-    }
     if (frontend_up && view->backend == XenbusStateConnected) {
         VIF_LOG(INFO, vif->name, "joining a frontend that is connected");
         vif->joined = true;
         vif->life = VIF_WAITING;
+        return;
+    }
+    /* Now: until its next connect the guest may use those grants again. */
+    vif_queues_undo(vif, xs);
+    if (is_closing(view->frontend) && is_closing(view->backend)) {
+        vif->life = VIF_CLOSED;
         return;
     }
     offer(vif, xs);

@@ -152,6 +152,9 @@ void vif_release(struct vif *vif, struct xs_handle *xs);
  */
 int vif_queues_connect(struct vif *vif, struct xs_handle *xs,
                        const char **why);
+
+/* Clear what a killed process left, of rings that are not gone on with. */
+void vif_queues_undo(struct vif *vif, struct xs_handle *xs);
 void vif_queues_disconnect(struct vif *vif);
 
 /*

@@ -281,17 +281,38 @@ static int open_window(struct vif *vif, const char *identity,
     return 0;
 }
 
+/* Which guest has that number now. */
+static void read_identity(const struct vif *vif, struct xs_handle *xs,
+                          char identity[XENBUS_TEXT_MAX])
+{
+    char dir[VIF_PATH_MAX];
+
+    snprintf(dir, sizeof(dir), "/local/domain/%u", vif->config.domid);
+    if (xenbus_read(xs, dir, "vm", identity, XENBUS_TEXT_MAX) != 0) {
+        snprintf(identity, XENBUS_TEXT_MAX, "%s", dir);
+    }
+}
+
+void vif_queues_undo(struct vif *vif, struct xs_handle *xs)
+{
+    char identity[XENBUS_TEXT_MAX];
+    const char *why;
+
+    read_identity(vif, xs, identity);
+    if (vif_journal_open(vif, identity, 1, &why) == 0) {
+        vif_journal_undo(vif);
+        vif_journal_close(vif);
+    }
+}
+
 /* What is the guest's alone, and was ours before if we were killed. */
 static int open_guest(struct vif *vif, struct xs_handle *xs,
                       unsigned long queues, const char **why)
 {
-    char dir[VIF_PATH_MAX], identity[XENBUS_TEXT_MAX];
+    char identity[XENBUS_TEXT_MAX];
     int error;
 
-    snprintf(dir, sizeof(dir), "/local/domain/%u", vif->config.domid);
-    if (xenbus_read(xs, dir, "vm", identity, sizeof(identity)) != 0) {
-        snprintf(identity, sizeof(identity), "%s", dir);
-    }
+    read_identity(vif, xs, identity);
     error = vif_journal_open(vif, identity, (unsigned int)queues, why);
     if (error == 0) {
         vif_journal_undo(vif);

@@ -20,6 +20,7 @@
 #define FRONTEND "/local/domain/1/device/vif/0"
 
 static struct vif *vif;
+static unsigned int undone;
 static uint16_t queues;
 static const char *refuse_queues;
 static int refuse_error;
@@ -57,6 +58,13 @@ int vif_queues_connect(struct vif *v, struct xs_handle *xs, const char **why)
     v->queues[0].from.access = &fake_access;
     v->queue_count = queues;
     return 0;
+}
+
+void vif_queues_undo(struct vif *v, struct xs_handle *xs)
+{
+    (void)xs;
+    ck_assert(!v->joined);
+    undone++;
 }
 
 void vif_queues_disconnect(struct vif *v)
@@ -122,7 +130,7 @@ static void setup(void)
     };
 
     fake_store_reset();
-    fake_log_lines = fake_control_kicks = 0;
+    fake_log_lines = fake_control_kicks = undone = 0;
     queues = 1;
     refuse_queues = NULL;
     refuse_error = -EINVAL;
@@ -293,6 +301,29 @@ START_TEST(test_joins_a_connected_frontend)
     expect("4", VIF_CONNECTED);
     /* Nothing was offered anew: the guest keeps what it had. */
     ck_assert_str_eq(fake_store_get(BACKEND "/feature-rx-copy"), "");
+    ck_assert_uint_eq(undone, 0);   /* that is connect's work */
+}
+END_TEST
+
+/*
+ * A frontend that has left a killed process's rings: the flags that are set
+ * in its grants keep it from using them again, or are another's by the time
+ * that it connects.
+ */
+START_TEST(test_undoes_at_the_first_look)
+{
+    static const char *const states[] = { "1", "5", "6", "4" };
+
+    toolstack_creates();
+    fake_store_set(BACKEND "/state", _i == 3 ? "5" : "4");
+    fake_store_set(FRONTEND "/state", states[_i]);
+    update();
+    ck_assert_uint_eq(undone, 1);
+    frontend("6");
+    frontend("1");
+    frontend("4");
+    expect("4", VIF_CONNECTED);
+    ck_assert_uint_eq(undone, 1);
 }
 END_TEST
 
@@ -474,6 +505,7 @@ int main(void)
     tcase_add_test(tcase, test_closes_and_connects_again);
     tcase_add_test(tcase, test_frontend_starts_anew_without_closing);
     tcase_add_test(tcase, test_joins_a_connected_frontend);
+    tcase_add_loop_test(tcase, test_undoes_at_the_first_look, 0, 4);
     tcase_add_test(tcase, test_toolstack_removes);
     tcase_add_test(tcase, test_domain_goes);
     tcase_add_test(tcase, test_driver_domain);
