@@ -48,7 +48,7 @@ struct gcopy_op {
 struct gcopy {
     struct access access;
     struct gcopy_config config;
-    xencall_handle *call;       /* NULL: by gntdev's ioctl */
+    xencall_handle *call;       /* NULL, or not to be used: gntdev's ioctl */
     gnttab_copy_t *ops;
     uint8_t *bounce;
     uint32_t op_count;
@@ -354,6 +354,16 @@ static int make_buffers(struct gcopy *g, const char **why)
     return error;
 }
 
+/*
+ * Linux takes no hypercalls from processes of a domain without privileges
+ * (unless xen_privcmd.unrestricted=1): there gntdev has to copy for us.
+ */
+static bool may_call(struct gcopy *g)
+{
+    return xencall3(g->call, __HYPERVISOR_grant_table_op, GNTTABOP_copy, 0,
+                    0) == 0 || errno != EPERM;
+}
+
 struct access *gcopy_create(const struct gcopy_config *config,
                             const char **why)
 {
@@ -375,6 +385,9 @@ struct access *gcopy_create(const struct gcopy_config *config,
         gcopy_destroy(&g->access);
         errno = -error;
         return NULL;
+    }
+    if (!may_call(g)) {
+        g->access.ops = &ioctl_ops;
     }
     return &g->access;
 }
