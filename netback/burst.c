@@ -35,10 +35,9 @@ static void from_broken(struct burst_from *b)
 }
 
 /*
- * Plan a packet of several pieces, or one that its mbuf has no room for: a
- * large one, which is to be cut, gets a large buffer then.  Others are not
- * for this port; as fragments the switch might keep them, and the buffers.
- * Nor is one of more than max bytes.
+ * Plan a packet of several pieces, or one that its mbuf has no room for: it
+ * gets a large buffer then.  Without one, or if it has more than max bytes, it
+ * is dropped.
  */
 static __attribute__((noinline))
 void plan_large(struct burst_from *b, unsigned int i, struct rte_mbuf *mbuf,
@@ -52,8 +51,7 @@ void plan_large(struct burst_from *b, unsigned int i, struct rte_mbuf *mbuf,
         return;
     }
     if (packet->size > rte_pktmbuf_tailroom(mbuf) &&
-        (!b->offload || packet->gso_size == 0 ||
-         burst_offload_grow(mbuf, packet->size) != 0)) {
+        (!b->offload || burst_offload_grow(mbuf, packet->size) != 0)) {
         from_guest_drop(b->burst, i, FROM_GUEST_DROP_BUFFER);
         return;
     }

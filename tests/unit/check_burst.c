@@ -335,17 +335,6 @@ START_TEST(more_large_packets_than_buffers)
 }
 END_TEST
 
-/* A switch that reassembles would keep it, and its buffer, for seconds. */
-START_TEST(what_cannot_be_cut_is_no_large_packet)
-{
-    ck_assert(burst_offload_prepare());
-    from.offload = true;
-    ck_assert_uint_eq(receive_large(0), 0);
-    ck_assert_uint_eq(from.stats.drops[FROM_GUEST_DROP_BUFFER], 1);
-    ck_assert_uint_eq(guest->tx->rsp_prod, 1);
-}
-END_TEST
-
 START_TEST(no_mbuf_no_packet)
 {
     struct rte_mbuf *all[MBUFS];
@@ -456,7 +445,6 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, over_the_mtu_in_one_slot);
     tcase_add_loop_test(tcase, a_large_frame_to_the_guest, 0, 2);
     tcase_add_test(tcase, more_large_packets_than_buffers);
-    tcase_add_test(tcase, what_cannot_be_cut_is_no_large_packet);
     tcase_add_test(tcase, no_mbuf_no_packet);
     tcase_add_loop_test(tcase, every_mbuf_goes_back, 0, 6);
     tcase_add_test(tcase, no_buffer_no_mbuf);
