@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_lcore.h>
@@ -34,9 +35,12 @@ static struct {
     struct control_commands added;      /* lock */
     struct control_commands removed;    /* lock */
     unsigned int next_id;               /* lock */
+    unsigned int given, served;         /* lock: removals */
+    pthread_cond_t serves;              /* lock: some were served */
     bool complained;                    /* [c] */
 } control = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
+    .serves = PTHREAD_COND_INITIALIZER,
     .wake = -1,
     .added = STAILQ_HEAD_INITIALIZER(control.added),
     .removed = STAILQ_HEAD_INITIALIZER(control.removed),
@@ -131,8 +135,39 @@ void control_remove(struct control_member *member)
         STAILQ_REMOVE(&control.added, member, control_member, link_command);
     }
     STAILQ_INSERT_TAIL(&control.removed, member, link_command);
+    control.given++;
     control_unlock();
     control_kick();
+}
+
+void control_wait_removed(unsigned int ms)
+{
+    struct timespec end;
+    unsigned int all;
+    int error = 0;
+
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += (time_t)(ms / 1000);
+    end.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (end.tv_nsec >= 1000000000) {
+        end.tv_nsec -= 1000000000;
+        end.tv_sec++;
+    }
+    control_lock();
+    all = control.given;
+    while ((int)(control.served - all) < 0 && error == 0) {
+        error = pthread_cond_timedwait(&control.serves, &control.lock, &end);
+    }
+    control_unlock();
+}
+
+/* On the control thread: so many have been released. */
+static void tell_removed(unsigned int count)
+{
+    control_lock();
+    control.served += count;
+    pthread_cond_broadcast(&control.serves);
+    control_unlock();
 }
 
 void control_serve_commands(void)
@@ -140,6 +175,7 @@ void control_serve_commands(void)
     struct control_commands added = STAILQ_HEAD_INITIALIZER(added);
     struct control_commands removed = STAILQ_HEAD_INITIALIZER(removed);
     struct control_member *member;
+    unsigned int count = 0;
 
     control_lock();
     STAILQ_CONCAT(&removed, &control.removed);
@@ -155,6 +191,10 @@ void control_serve_commands(void)
             LIST_REMOVE(member, link_all);
         }
         control_release(member, control_xs);
+        count++;
+    }
+    if (count != 0) {
+        tell_removed(count);
     }
     while ((member = STAILQ_FIRST(&added)) != NULL) {
         STAILQ_REMOVE_HEAD(&added, link_command);

@@ -38,6 +38,12 @@ extern struct xs_handle *control_xs;        /* NULL: not connected */
 int control_add(struct control_member *member);
 void control_remove(struct control_member *member);
 
+/*
+ * Wait until all that were taken away are released, at most so long; not for
+ * the control thread.
+ */
+void control_wait_removed(unsigned int ms);
+
 /* Wake the thread; any thread, also before there is one. */
 void control_kick(void);
 

@@ -32,6 +32,8 @@
 #include "netback/front.h"
 #include "netback/front_log.h"
 
+#define RELEASE_MS 2000u        /* at most, of an application's close */
+
 RTE_LOG_REGISTER_DEFAULT(front_logtype, NOTICE);
 
 /* Any packet thread, with its gate already shut. */
@@ -113,6 +115,8 @@ void front_destroy(struct front *front)
 {
     if (front->started) {
         control_remove(&front->member);
+        /* The process may end now, and shall not leave an open frontend. */
+        control_wait_removed(RELEASE_MS);
     } else {
         free_front(front);
     }

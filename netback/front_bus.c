@@ -124,7 +124,8 @@ static int write_numbers(struct xs_handle *xs, const char *dir,
     return error;
 }
 
-/* What an earlier driver left and what would contradict ours. */
+/* What an earlier driver left and what would contradict ours; or of ours what
+ * would contradict the next, as a control ring does Linux's. */
 static void remove_stale(struct front *front, struct xs_handle *xs)
 {
     static const char *const stale[] = {
@@ -343,6 +344,7 @@ void front_bus_release(struct front *front, struct xs_handle *xs)
     }
     if (front->announced) {
         front_static_end(front);
+        remove_stale(front, xs);
         switch_state(front, xs, XenbusStateClosed);
     }
 }

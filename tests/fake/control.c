@@ -21,6 +21,11 @@ void control_remove(struct control_member *member)
     control_release(member, fake_store_handle());
 }
 
+void control_wait_removed(unsigned int ms)
+{
+    (void)ms;
+}
+
 void control_kick(void)
 {
     fake_control_kicks++;

@@ -168,7 +168,8 @@ START_TEST(members_come_and_go)
         ck_assert_uint_gt(members[i].id, members[i - 1].id);
         control_remove(&members[i]);
     }
-    wait_for(&released, MEMBERS);
+    control_wait_removed(60000);
+    ck_assert_uint_eq(read_count(&released), MEMBERS);
     ck_assert(LIST_EMPTY(&control_members));
     ck_assert_uint_eq(opens, 0);
 }

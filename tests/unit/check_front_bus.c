@@ -458,12 +458,15 @@ START_TEST(a_backend_path_that_is_none)
 }
 END_TEST
 
+/* Nothing of ours stays that Linux's driver would not have written itself. */
 START_TEST(released_while_connected)
 {
+    fake_store_set(BACKEND "/feature-ctrl-ring", "1");
     start(1, false);
     connect_front();
     front_destroy(front);
     assert_state("6");
+    ck_assert_str_eq(fake_store_get(DEVICE "/event-channel-ctrl"), "");
     ck_assert_uint_eq(links, 0);
     ck_assert_uint_eq(fake_store_watches(), 0);
     setup();
