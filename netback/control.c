@@ -146,7 +146,7 @@ void control_wait_removed(unsigned int ms)
     unsigned int all;
     int error = 0;
 
-    clock_gettime(CLOCK_REALTIME, &end);
+    clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_sec += (time_t)(ms / 1000);
     end.tv_nsec += (long)(ms % 1000) * 1000000;
     if (end.tv_nsec >= 1000000000) {
@@ -156,7 +156,8 @@ void control_wait_removed(unsigned int ms)
     control_lock();
     all = control.given;
     while ((int)(control.served - all) < 0 && error == 0) {
-        error = pthread_cond_timedwait(&control.serves, &control.lock, &end);
+        error = pthread_cond_clockwait(&control.serves, &control.lock,
+                                       CLOCK_MONOTONIC, &end);
     }
     control_unlock();
 }

@@ -31,7 +31,6 @@
 #include "netback/vif.h"
 #include "netback/vif_ctrl.h"
 #include "netback/vif_log.h"
-#include "tools/libdom0/xenbus.h"
 
 #define RETRY_MS 1000
 #define LOCAL_MS 200            /* between looks for local frontends */

@@ -38,7 +38,7 @@ tests_unit_check_vif_control_SOURCES = tests/unit/check_vif_control.c \
 	netback/vif.h netback/vif_log.h netback/clock.h \
 	netback/control.c netback/control.h
 tests_unit_check_vif_control_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
-	-DALLOW_EXPERIMENTAL_API
+	-DALLOW_EXPERIMENTAL_API -D_GNU_SOURCE
 tests_unit_check_vif_control_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_check_vif_control_LDADD = $(UNIT_LDADD)
 
