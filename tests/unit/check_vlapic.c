@@ -46,6 +46,11 @@ void timer_stop(struct timer *t)
     }
 }
 
+bool timer_is_armed(const struct timer *t)
+{
+    return armed == t;
+}
+
 uint64_t arch_time_now(void)
 {
     return now;
@@ -87,6 +92,17 @@ int vcpu_up(struct vcpu *v)
 }
 
 /* ---- */
+
+/* What timer_run() does with the armed one. */
+static void fire(void)
+{
+    struct timer *t = armed;
+
+    ck_assert_ptr_nonnull(t);
+    ck_assert_uint_ge(now, t->expires);
+    armed = NULL;
+    t->fn(t->arg);
+}
 
 static struct vlapic *apic(unsigned int i)
 {
@@ -263,14 +279,16 @@ START_TEST(timer_one_shot_and_periodic)
     now = 4000;
     ck_assert_uint_eq(vlapic_mmio_read(apic(0), 0x390), 600);
     now = 10000;
-    armed->fn(armed->arg);
+    fire();
     ck_assert_int_eq(vlapic_pending(apic(0)), 0xec);
     ck_assert_uint_eq(vlapic_mmio_read(apic(0), 0x390), 0);
     vlapic_mmio_write(apic(0), 0x320, 0x200ec);
     vlapic_mmio_write(apic(0), 0x380, 1000000);
+    vlapic_take(apic(0), 0xec);
     ck_assert_uint_eq(armed->expires, 10010000);
     now = 10010000;
-    armed->fn(armed->arg);
+    fire();
+    vlapic_take(apic(0), 0xec);
     ck_assert_uint_eq(armed->expires, 20010000);
     vlapic_mmio_write(apic(0), 0x380, 0);
     ck_assert_ptr_null(armed);
@@ -283,9 +301,69 @@ START_TEST(timer_deadline)
     vlapic_set_tsc_deadline(apic(0), 4000000);          /* 2 ms at 2 GHz */
     ck_assert_uint_eq(armed->expires, 2000000);
     ck_assert_uint_eq(vlapic_tsc_deadline(apic(0)), 4000000);
-    armed->fn(armed->arg);
+    now = 2000000;
+    fire();
     ck_assert_int_eq(vlapic_pending(apic(0)), 0xed);
     ck_assert_uint_eq(vlapic_tsc_deadline(apic(0)), 0);
+}
+END_TEST
+
+/*
+ * A periodic timer armed itself each time that it fired, up to 10000 times a
+ * second for as long as its vcpu existed: also while that was paused, down, or
+ * of a domain that was being destroyed, and while the guest had masked it.
+ */
+START_TEST(timer_rests_until_its_tick_is_taken)
+{
+    vlapic_mmio_write(apic(0), 0x3e0, 0xb);
+    vlapic_mmio_write(apic(0), 0x320, 0x200ec);
+    vlapic_mmio_write(apic(0), 0x380, 100000);          /* 1 ms */
+    now = 1000000;
+    fire();
+    ck_assert_ptr_null(armed);
+    ck_assert_int_eq(vlapic_pending(apic(0)), 0xec);
+    /* Paused for 9.5 ms: one tick, then on as if nothing had been. */
+    now = 10500000;
+    ck_assert_uint_eq(vlapic_mmio_read(apic(0), 0x390), 50000);
+    vlapic_take(apic(0), 0xec);
+    ck_assert_int_eq(vlapic_pending(apic(0)), -1);
+    ck_assert_ptr_nonnull(armed);
+    ck_assert_uint_eq(armed->expires, 11000000);
+    /* Another vector that is taken does not move it. */
+    vlapic_set_irq(apic(0), 0xf1, false);
+    vlapic_take(apic(0), 0xf1);
+    ck_assert_uint_eq(armed->expires, 11000000);
+    /* INIT ends it. */
+    now = 11000000;
+    fire();
+    vlapic_init_reset(apic(0));
+    ck_assert_ptr_null(armed);
+}
+END_TEST
+
+START_TEST(timer_rests_while_masked)
+{
+    vlapic_mmio_write(apic(0), 0x3e0, 0xb);
+    vlapic_mmio_write(apic(0), 0x320, 0x200ec);
+    vlapic_mmio_write(apic(0), 0x380, 100000);
+    vlapic_mmio_write(apic(0), 0x320, 0x300ec);
+    now = 1000000;
+    fire();
+    ck_assert_ptr_null(armed);
+    ck_assert_int_eq(vlapic_pending(apic(0)), -1);
+    vlapic_set_irq(apic(0), 0x31, false);
+    vlapic_take(apic(0), 0x31);
+    ck_assert_ptr_null(armed);
+    now = 5200000;
+    vlapic_mmio_write(apic(0), 0x320, 0x200ec);
+    ck_assert_ptr_nonnull(armed);
+    ck_assert_uint_eq(armed->expires, 6000000);
+    /* The guest changes the vector of a tick that waits. */
+    now = 6000000;
+    fire();
+    vlapic_mmio_write(apic(0), 0x320, 0x200ed);
+    ck_assert_ptr_nonnull(armed);
+    ck_assert_uint_eq(armed->expires, 7000000);
 }
 END_TEST
 
@@ -306,5 +384,7 @@ int main(void)
     tcase_add_test(tcase, init_and_startup);
     tcase_add_test(tcase, timer_one_shot_and_periodic);
     tcase_add_test(tcase, timer_deadline);
+    tcase_add_test(tcase, timer_rests_until_its_tick_is_taken);
+    tcase_add_test(tcase, timer_rests_while_masked);
     return unit_run(suite);
 }

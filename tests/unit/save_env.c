@@ -125,6 +125,11 @@ void timer_stop(struct timer *t)
     t->expires = 0;
 }
 
+bool timer_is_armed(const struct timer *t)
+{
+    return t->expires != 0;
+}
+
 uint64_t save_armed(unsigned int vcpu)
 {
     return arch[vcpu].vlapic->timer.expires;

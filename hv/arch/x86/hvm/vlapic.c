@@ -11,6 +11,10 @@
  *     A disabled APIC keeps IRR until it is enabled: event channels tell
  *     only once.
  *  3. A vector is in ISR only if it was in IRR and above PPR when taken.
+ *  4. A periodic timer is armed for its next tick when the guest takes the one
+ *     before or unmasks it, not when it fires: of ticks that wait the
+ *     guest gets one (they meet in IRR), and a vcpu that takes none (masked,
+ *     paused, down, dying) costs one host interrupt.
  *
  *   INIT/SIPI: the sender only notes them (init_pending, sipi); the target
  *   takes both before its next entry, so no CPU ever waits for another.
@@ -149,13 +153,6 @@ int vlapic_pending(const struct vlapic *apic)
         return -1;
     }
     return vlapic_is_enabled(apic) ? vector : -1;
-}
-
-void vlapic_take(struct vlapic *apic, unsigned int vector)
-{
-    vector &= 0xff;
-    clear_vector(apic->irr, vector);
-    apic->isr[vector / 32] |= 1u << (vector % 32);
 }
 
 static void end_of_interrupt(struct vlapic *apic)
@@ -362,26 +359,50 @@ static uint64_t timer_period(const struct vlapic *apic)
            ? max(period, (uint64_t)PERIOD_MIN_NS) : period;
 }
 
+/* Invariant 4's other half is timer_continue(). */
 static void timer_fire(void *arg)
 {
     struct vlapic *apic = arg;
+    uint32_t lvt;
 
-    if (!(apic->lvt[LVT_TIMER] & LVT_MASKED)) {
-        vlapic_set_irq(apic, apic->lvt[LVT_TIMER] & 0xff, false);
+    memory_barrier();           /* not armed any more before the look at lvt */
+    lvt = READ_ONCE(apic->lvt[LVT_TIMER]);
+    if (!(lvt & LVT_MASKED)) {
+        vlapic_set_irq(apic, lvt & 0xff, false);
     }
-    if (timer_mode(apic) == LVT_TIMER_DEADLINE) {
+    if ((lvt & LVT_TIMER_MODE) == LVT_TIMER_DEADLINE) {
         apic->tsc_deadline = 0;
-    } else if (timer_mode(apic) == LVT_TIMER_PERIODIC
-               && apic->timer_initial != 0) {
-        uint64_t now = arch_time_now();
-        uint64_t period = timer_period(apic);
-
-        apic->timer_start += period;
-        if (apic->timer_start + period < now) {
-            apic->timer_start = now;    /* too late: do not catch up */
-        }
-        timer_set(&apic->timer, apic->timer_start + period);
     }
+}
+
+/*
+ * The guest took a vector or wrote to the timer's LVT: a periodic timer that
+ * fired meanwhile goes on, at the next tick that it would have had.
+ */
+static void timer_continue(struct vlapic *apic)
+{
+    uint64_t period;
+
+    if (timer_mode(apic) != LVT_TIMER_PERIODIC || apic->timer_initial == 0
+        || (apic->lvt[LVT_TIMER] & LVT_MASKED) != 0) {
+        return;
+    }
+    memory_barrier();           /* IRR and lvt before the look at the timer */
+    if (timer_is_armed(&apic->timer)) {
+        return;
+    }
+    period = timer_period(apic);
+    apic->timer_start += (arch_time_now() - apic->timer_start) / period
+                         * period;
+    timer_set(&apic->timer, apic->timer_start + period);
+}
+
+void vlapic_take(struct vlapic *apic, unsigned int vector)
+{
+    vector &= 0xff;
+    clear_vector(apic->irr, vector);
+    apic->isr[vector / 32] |= 1u << (vector % 32);
+    timer_continue(apic);
 }
 
 static void timer_arm(struct vlapic *apic)
@@ -446,12 +467,16 @@ static void write_lvt(struct vlapic *apic, unsigned int i, uint32_t value)
     if (!(apic->svr & SVR_ENABLED)) {
         value |= LVT_MASKED;
     }
-    apic->lvt[i] = value;
-    if (i == LVT_TIMER && ((old ^ value) & LVT_TIMER_MODE) != 0) {
+    WRITE_ONCE(apic->lvt[i], value);
+    if (i != LVT_TIMER) {
+        return;
+    }
+    if (((old ^ value) & LVT_TIMER_MODE) != 0) {
         timer_stop(&apic->timer);
         apic->tsc_deadline = 0;
         apic->timer_initial = 0;
     }
+    timer_continue(apic);
 }
 
 static void write_svr(struct vlapic *apic, uint32_t value)
