@@ -89,6 +89,25 @@ void evtchn_mark_pending(struct vcpu *v)
     }
 }
 
+void evtchn_poll_start(struct vcpu *v, int port)
+{
+    (void)evtchn_poll_end(v);
+    __atomic_store_n(&v->poll_port, port, __ATOMIC_SEQ_CST);
+    (void)bitmap_test_and_set(v->domain->evtchn->poll_mask, v->id);
+}
+
+bool evtchn_is_polling(const struct vcpu *v)
+{
+    return bitmap_test(v->domain->evtchn->poll_mask, v->id);
+}
+
+bool evtchn_poll_end(struct vcpu *v)
+{
+    return evtchn_is_polling(v)
+           && bitmap_test_and_clear(v->domain->evtchn->poll_mask, v->id);
+}
+
+/* Nobody but the vcpu itself writes its poll_port: see sched_op.c. */
 void evtchn_check_pollers(struct domain *d, uint32_t port)
 {
     unsigned long *mask = d->evtchn->poll_mask;
@@ -96,10 +115,9 @@ void evtchn_check_pollers(struct domain *d, uint32_t port)
 
     while (id < d->max_vcpus) {
         struct vcpu *v = d->vcpu[id];
-        int polls = __atomic_load_n(&v->poll_port, __ATOMIC_ACQUIRE);
+        int polls = __atomic_load_n(&v->poll_port, __ATOMIC_SEQ_CST);
 
-        if ((polls < 0 || polls == (int)port) && polls != 0 &&
-            bitmap_test_and_clear(mask, id)) {
+        if ((polls < 0 || polls == (int)port) && evtchn_poll_end(v)) {
             vcpu_unblock(v);
         }
         id = bitmap_find_set(mask, d->max_vcpus, id + 1);

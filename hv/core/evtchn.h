@@ -26,6 +26,15 @@ void evtchn_rebind_info(struct vcpu *v);
 /* Pending on one port: SCHEDOP_poll. */
 bool evtchn_is_pending(struct domain *d, evtchn_port_t port);
 
+/*
+ * The current vcpu starts to poll: for 'port', or, if negative, for any of
+ * many.  It then says that it is blocked, and looks at the ports.
+ */
+void evtchn_poll_start(struct vcpu *v, int port);
+bool evtchn_is_polling(const struct vcpu *v);
+/* Ends a poll of 'v': true for one caller, false if there is none. */
+bool evtchn_poll_end(struct vcpu *v);
+
 /* The hypercall: evtchn_op.c. */
 long evtchn_op(unsigned int cmd, struct guest_ptr arg);
 

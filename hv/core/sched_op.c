@@ -6,6 +6,10 @@
  *   poll: poll_port and the poll mask say that we wait, then is_blocked, then
  *   the ports are looked at.  A sender sets the port's bit, then looks at
  *   the mask (evtchn_check_pollers).  So one of the two sees the other.
+ *   A sender that is slow may end a poll that is not the one that it saw,
+ *   and before is_blocked is set: so we look at the mask, too.  Who wakes the
+ *   vcpu for another reason leaves the mask alone; such a poll ends there
+ *   when the vcpu polls or blocks the next time.
  *
  *  1. Nothing waits inside the hypervisor: a vcpu that blocks returns from
  *     its hypercall and is not picked until something unblocks it.
@@ -62,13 +66,11 @@ static bool is_any_pending(struct vcpu *v, const evtchn_port_t *ports,
 static long poll_ports(struct vcpu *v, const evtchn_port_t *ports,
                        unsigned int count, uint64_t timeout)
 {
-    int port = count == 1 ? (int)ports[0] : -1;
-
     timer_stop(&v->poll_timer);
-    __atomic_store_n(&v->poll_port, port, __ATOMIC_SEQ_CST);
-    (void)bitmap_test_and_set(v->domain->evtchn->poll_mask, v->id);
+    evtchn_poll_start(v, count == 1 ? (int)ports[0] : -1);
     __atomic_store_n(&v->is_blocked, true, __ATOMIC_SEQ_CST);
-    if (is_any_pending(v, ports, count)) {
+    if (!evtchn_is_polling(v) || is_any_pending(v, ports, count)) {
+        (void)evtchn_poll_end(v);
         vcpu_unblock(v);
         return 0;
     }

@@ -109,12 +109,12 @@ void vcpu_unblock(struct vcpu *v)
     if (!__atomic_exchange_n(&v->is_blocked, false, __ATOMIC_SEQ_CST)) {
         return;
     }
-    __atomic_store_n(&v->poll_port, 0, __ATOMIC_SEQ_CST);
     vcpu_wake(v);
 }
 
 void vcpu_block(struct vcpu *v)
 {
+    (void)evtchn_poll_end(v);       /* of a wait that ended otherwise */
     __atomic_store_n(&v->is_blocked, true, __ATOMIC_SEQ_CST);
     if (evtchn_is_upcall_pending(v) || arch_vcpu_has_pending(v)) {
         __atomic_store_n(&v->is_blocked, false, __ATOMIC_SEQ_CST);

@@ -24,8 +24,8 @@ struct vcpu {
     bool is_blocked;                /* [a] waits for an event */
     uint32_t pause_count;           /* [a] */
     bool is_initialised;            /* [d] has registers */
-    /* A poll in progress: port > 0 one port, < 0 any of many. */
-    int poll_port;                  /* [a] 0: does not poll */
+    /* If it polls (evtchn's poll mask): > 0 one port, < 0 any of many. */
+    int poll_port;                  /* [a] it alone writes */
 
     struct sched_vcpu sched;        /* [m] run queue membership, credit */
     struct vcpu_runstate_info runstate; /* [m] sched: under the rq lock */
@@ -67,9 +67,9 @@ void vcpu_destroy(struct vcpu *v);
 bool vcpu_is_runnable(const struct vcpu *v);
 /* An event or a state change may have made 'v' runnable. */
 void vcpu_wake(struct vcpu *v);
-/* Clears is_blocked and any poll, then wakes: the event path. */
+/* Clears is_blocked, then wakes: the event path. */
 void vcpu_unblock(struct vcpu *v);
-/* Blocks the current vcpu unless an event is pending. */
+/* Blocks the current vcpu unless an event is pending; ends any poll. */
 void vcpu_block(struct vcpu *v);
 /* Makes 'v' come up / go down (VCPUOP_up, SIPI, VCPUOP_down, INIT). */
 int vcpu_up(struct vcpu *v);

@@ -50,7 +50,7 @@ static void poll_fired(void *arg)
 {
     struct vcpu *v = arg;
 
-    if (__atomic_load_n(&v->poll_port, __ATOMIC_ACQUIRE) != 0) {
+    if (evtchn_poll_end(v)) {
         vcpu_unblock(v);
     }
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Event channels, 2-level: bindings, sends, virqs, limits, ends. */
+#include "step.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -404,12 +406,103 @@ START_TEST(a_poll_waits_for_its_port)
     ck_assert(v->is_blocked);
     ck_assert_int_eq(send(a, at_a), 0);
     ck_assert(!v->is_blocked);
-    ck_assert_int_eq(v->poll_port, 0);
+    ck_assert(!evtchn_is_polling(v));
     /* Pending before: does not block. */
     ck_assert_int_eq(poll_one(v, local), 0);
     ck_assert(!v->is_blocked);
     ck_assert_int_eq(poll_one(v, 0), -EINVAL);
     ck_assert_int_eq(poll_one(v, 4000), -EINVAL);
+}
+END_TEST
+
+/* ---- another CPU acts between two instructions ---- */
+
+#define STEPS_MAX 10000u
+
+static struct vcpu *poller;
+static evtchn_port_t polled;
+
+static bool is_awake(void)
+{
+    return !poller->is_blocked;
+}
+
+static bool is_about_to_block(void)
+{
+    return !poller->is_blocked && evtchn_is_polling(poller);
+}
+
+static void poll_again(void)
+{
+    ck_assert_int_eq(poll_one(poller, polled), 0);
+}
+
+static void wake(void)
+{
+    vcpu_unblock(poller);
+}
+
+/* What is left to do of a sender that saw an earlier poll. */
+static void end_poll(void)
+{
+    if (evtchn_poll_end(poller)) {
+        vcpu_unblock(poller);
+    }
+}
+
+static void start_to_poll(evtchn_port_t *at_a)
+{
+    *at_a = alloc_unbound(a, 1);
+    poller = b->vcpu[1];
+    ck_assert_int_eq(bind(b, 0, *at_a, &polled), 0);
+    acknowledge(b);
+    bitmap_set(b->shared_info->evtchn_mask, polled);
+}
+
+/*
+ * Somebody woke a vcpu that polled, and marked that the poll had ended after
+ * the vcpu could run: if that polled again meanwhile, its poll was marked, and
+ * neither the event nor the time-out ended it ever.
+ */
+START_TEST(a_wakeup_does_not_end_the_next_poll)
+{
+    evtchn_port_t at_a;
+    unsigned int n = 0;
+    bool is_done;
+
+    start_to_poll(&at_a);
+    do {
+        poll_again();
+        ck_assert(poller->is_blocked);
+        is_done = !step_run(wake, is_awake, poll_again, n++);
+        ck_assert_int_eq(send(a, at_a), 0);
+        ck_assert(!poller->is_blocked);
+        bitmap_clear(b->shared_info->evtchn_pending, polled);
+        ck_assert_uint_lt(n, STEPS_MAX);
+    } while (!is_done);
+    ck_assert_uint_gt(n, 1);
+}
+END_TEST
+
+/*
+ * A sender saw a poll, which then ended, and cleared the mask's bit of the
+ * next one before that was blocked: it then slept, and no sender saw it.
+ */
+START_TEST(a_slow_sender_does_not_end_the_next_poll)
+{
+    evtchn_port_t at_a;
+    unsigned int n = 0;
+    bool is_done;
+
+    start_to_poll(&at_a);
+    do {
+        is_done = !step_run(poll_again, is_about_to_block, end_poll, n++);
+        ck_assert_int_eq(send(a, at_a), 0);
+        ck_assert(!poller->is_blocked);
+        bitmap_clear(b->shared_info->evtchn_pending, polled);
+        ck_assert_uint_lt(n, STEPS_MAX);
+    } while (!is_done);
+    ck_assert_uint_gt(n, 1);
 }
 END_TEST
 
@@ -451,6 +544,8 @@ int main(void)
     tcase_add_test(tc, relinquish_closes_what_opened_behind_a_reset);
     tcase_add_test(tc, relinquish_unbinds_the_peers);
     tcase_add_test(tc, a_poll_waits_for_its_port);
+    tcase_add_test(tc, a_wakeup_does_not_end_the_next_poll);
+    tcase_add_test(tc, a_slow_sender_does_not_end_the_next_poll);
     tcase_add_test(tc, bad_arguments_are_refused);
     return unit_run(suite);
 }

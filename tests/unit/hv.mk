@@ -39,6 +39,7 @@ HV_CORE_LDADD = libhvcore_host.a
 
 unit_tests += tests/unit/check_evtchn
 tests_unit_check_evtchn_SOURCES = tests/unit/check_evtchn.c \
+	tests/unit/step.h \
 	$(HV_CORE_ENV)
 tests_unit_check_evtchn_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_unit_check_evtchn_CFLAGS = $(UNIT_CFLAGS)
