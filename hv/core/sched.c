@@ -338,10 +338,14 @@ static bool leads(const struct vcpu *v, const struct run_queue *rq,
            + (now > since ? weighted(now - since, weight_of(c)) : 0);
 }
 
-/* Locks the queue 'v' shall go to; NULL if it need not be queued. */
+/*
+ * Locks the queue 'v' shall go to; NULL if it need not be queued.  Between the
+ * locks it may get another affinity: then it chooses again, as who set that
+ * may have been here before and found it queued.
+ */
 static struct run_queue *lock_target(struct vcpu *v)
 {
-    for (unsigned int round = 0;; round++) {
+    for (bool has_chosen = false;; has_chosen = true) {
         struct run_queue *rq = lock_queue(v);
         unsigned int cpu;
 
@@ -350,7 +354,7 @@ static struct run_queue *lock_target(struct vcpu *v)
             spin_unlock(&rq->lock);
             return NULL;
         }
-        cpu = round == 0 ? choose_cpu(v) : rq->cpu;
+        cpu = has_chosen && may_run_on(v, rq->cpu) ? rq->cpu : choose_cpu(v);
         if (cpu == rq->cpu) {
             return rq;
         }
@@ -465,7 +469,8 @@ static struct vcpu *take_waiter(struct run_queue *rq, unsigned int cpu,
 
 /*
  * A vcpu taken from elsewhere into this queue.  While it was between the
- * locks it may have stopped being runnable: then it stays out.
+ * locks it may have stopped being runnable, or got an affinity elsewhere (who
+ * sets that places it): then it stays out.
  */
 static bool adopt(struct run_queue *rq, struct vcpu *v)
 {
@@ -474,7 +479,8 @@ static bool adopt(struct run_queue *rq, struct vcpu *v)
 
     spin_lock(&rq->lock);
     ok = v->sched.cpu == rq->cpu && !v->sched.is_queued
-         && !v->sched.is_running && vcpu_is_runnable(v);
+         && !v->sched.is_running && vcpu_is_runnable(v)
+         && may_run_on(v, rq->cpu);
     if (ok) {
         account(rq, arch_time_now());
         place(rq, v, SCHED_LAG_NS);

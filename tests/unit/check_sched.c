@@ -7,6 +7,8 @@
  * event, which come every 'period' ns.  Time goes from event to event; a CPU
  * is "in the hypervisor" only at its events, as on the machine.
  */
+#include "step.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -516,6 +518,97 @@ START_TEST(test_affinity)
 }
 END_TEST
 
+/* ---- an affinity that changes while a vcpu is between two queues ---- */
+
+static struct vcpu *moved;
+
+static void wake_moved(void)
+{
+    vcpu_unblock(moved);
+}
+
+static void pick_one(void)
+{
+    (void)sched_pick();
+}
+
+static void keep_on_cpu_0(void)
+{
+    uint64_t mask[SCHED_AFFINITY_WORDS] = { 1 };
+
+    ck_assert_int_eq(sched_set_affinity(moved, mask), 0);
+}
+
+static bool is_between_queues(void)
+{
+    return step_is_free() && moved->sched.cpu == 1
+           && !moved->sched.is_queued && !moved->sched.is_running;
+}
+
+static bool is_affinity_set(void)
+{
+    return step_is_free() && moved->sched.hard_affinity[0] == 1;
+}
+
+/* A poller on CPU 0, and CPU 1 idle; 'moved' was last on CPU 0. */
+static void start_to_move(void)
+{
+    struct domain *d[2];
+
+    start(2);
+    for (unsigned int i = 0; i < 2; i++) {
+        d[i] = guest(256, 1);
+        add_load(d[i], 0, 0, 0);
+    }
+    moved = d[1]->vcpu[0];
+    moved->is_blocked = true;
+    moved->sched.cpu = 0;
+    d[0]->vcpu[0]->sched.cpu = 0;
+    settle();
+    go(d[0]);
+    settle();
+    go(d[1]);
+    settle();
+    ck_assert(running[0] == d[0]->vcpu[0]);
+    ck_assert_ptr_null(running[1]);
+    ck_assert_uint_eq(moved->sched.cpu, 0);
+}
+
+/*
+ * Who woke a vcpu had chosen a CPU for it when it got an affinity without
+ * that one, and queued it there all the same.
+ */
+START_TEST(test_affinity_between_the_locks_of_a_wakeup)
+{
+    start_to_move();
+    machine_set_cpu(0);
+    ck_assert(step_hold(wake_moved, is_between_queues));
+    ck_assert(step_run(keep_on_cpu_0, is_affinity_set, step_release, 0));
+    ck_assert(moved->sched.is_queued);
+    ck_assert_uint_eq(moved->sched.cpu, 0);
+}
+END_TEST
+
+/* So did an idle CPU that had just taken it from another. */
+START_TEST(test_affinity_between_the_locks_of_a_steal)
+{
+    uint64_t both[SCHED_AFFINITY_WORDS] = { 3 };
+
+    start_to_move();
+    machine_set_cpu(0);
+    keep_on_cpu_0();
+    wake_moved();
+    ck_assert(moved->sched.is_queued);
+    /* As if it had been set before the other CPU looked. */
+    memcpy(moved->sched.hard_affinity, both, sizeof(both));
+    ck_assert(step_hold(pick_one, is_between_queues));
+    ck_assert(step_run(keep_on_cpu_0, is_affinity_set, step_release, 0));
+    ck_assert(moved->sched.is_queued);
+    ck_assert(!moved->sched.is_running);
+    ck_assert_uint_eq(moved->sched.cpu, 0);
+}
+END_TEST
+
 /* The first CPU stays free of vcpus, whatever is asked. */
 START_TEST(test_restricted)
 {
@@ -657,6 +750,8 @@ int main(void)
     tcase_add_test(tc, test_woken_while_leaving);
     tcase_add_test(tc, test_held_while_leaving);
     tcase_add_test(tc, test_affinity);
+    tcase_add_test(tc, test_affinity_between_the_locks_of_a_wakeup);
+    tcase_add_test(tc, test_affinity_between_the_locks_of_a_steal);
     tcase_add_test(tc, test_restricted);
     tcase_add_test(tc, test_pause_stops_at_once);
     tcase_add_test(tc, test_runstates_add_up);

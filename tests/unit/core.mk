@@ -4,6 +4,7 @@
 
 unit_tests += tests/unit/check_sched
 tests_unit_check_sched_SOURCES = tests/unit/check_sched.c \
+	tests/unit/step.h \
 	tests/unit/unit.h
 tests_unit_check_sched_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_unit_check_sched_CFLAGS = $(UNIT_CFLAGS)
