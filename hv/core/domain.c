@@ -568,9 +568,8 @@ static void release_info(struct domain *d)
         }
         f = v->info_frame;
         v->info_frame = NULL;
-        v->info = v->id < XEN_LEGACY_MAX_VCPUS ?
-                  &d->shared_info->vcpu_info[v->id] :
-                  &d->shared_info->vcpu_info[0];
+        v->info = v->info_private != NULL ? v->info_private :
+                  &d->shared_info->vcpu_info[v->id];
         frame_put(f);
     }
 }

@@ -30,8 +30,13 @@ static int init_info(struct vcpu *v)
     }
     /* Until the guest registers one, a record that only we see. */
     v->info_private = kmem_alloc(sizeof(*v->info_private));
+    if (v->info_private == NULL) {
+        return -ENOMEM;
+    }
+    /* What becomes of it starts with events masked, as from Xen. */
+    v->info_private->evtchn_upcall_mask = 1;
     v->info = v->info_private;
-    return v->info == NULL ? -ENOMEM : 0;
+    return 0;
 }
 
 int vcpu_create(struct domain *d, unsigned int id)

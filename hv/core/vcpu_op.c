@@ -281,6 +281,9 @@ static long initialise(struct vcpu *v, struct guest_ptr arg)
     struct vcpu_hvm_context context;
     long error = -EEXIST;
 
+    if (v->info == v->info_private) {
+        return -EINVAL;             /* a kernel there would see no events */
+    }
     if (v == vcpu_current()) {
         return -EEXIST;
     }

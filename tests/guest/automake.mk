@@ -149,7 +149,8 @@ pv_kernels = \
 	tests/guest/pv_cost \
 	tests/guest/pv_die \
 	tests/guest/pv_entry \
-	tests/guest/pv_fuzz
+	tests/guest/pv_fuzz \
+	tests/guest/pv_many
 noinst_PROGRAMS += $(pv_kernels)
 pv_ldflags = -nostdlib -static -Wl,-T,$(top_srcdir)/tests/guest/pv/pv.lds \
 	-Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--build-id=none \
@@ -192,6 +193,13 @@ tests_guest_pv_entry_LDFLAGS = $(pv_ldflags)
 tests_guest_pv_entry_LDADD = libpv.a
 EXTRA_tests_guest_pv_entry_DEPENDENCIES = $(pv_depends)
 
+tests_guest_pv_many_SOURCES = tests/guest/pv_many.c
+tests_guest_pv_many_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_many_CFLAGS = $(pv_cflags)
+tests_guest_pv_many_LDFLAGS = $(pv_ldflags)
+tests_guest_pv_many_LDADD = libpv.a
+EXTRA_tests_guest_pv_many_DEPENDENCIES = $(pv_depends)
+
 # See hv/automake.mk: for who makes one kernel alone.
 $(libguest_a_OBJECTS) $(libpv_a_OBJECTS) $(tests_guest_boot_OBJECTS) \
 $(tests_guest_bounds_OBJECTS) $(tests_guest_evtchn_OBJECTS) \
@@ -199,5 +207,6 @@ $(tests_guest_fuzz_host_OBJECTS) $(tests_guest_hostile_calls_OBJECTS) \
 $(tests_guest_hostile_cpu_OBJECTS) $(tests_guest_pv_abi_OBJECTS) \
 $(tests_guest_pv_cost_OBJECTS) $(tests_guest_pv_die_OBJECTS) \
 $(tests_guest_pv_entry_OBJECTS) $(tests_guest_pv_fuzz_OBJECTS) \
-$(tests_guest_pv_host_OBJECTS) $(tests_guest_pvh_fuzz_OBJECTS) \
-$(tests_guest_smp_OBJECTS) $(tests_guest_time_OBJECTS): | hv/abi/xen
+$(tests_guest_pv_host_OBJECTS) $(tests_guest_pv_many_OBJECTS) \
+$(tests_guest_pvh_fuzz_OBJECTS) $(tests_guest_smp_OBJECTS) \
+$(tests_guest_time_OBJECTS): | hv/abi/xen

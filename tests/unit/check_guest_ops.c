@@ -281,6 +281,33 @@ START_TEST(a_vcpu_is_initialised_once)
 }
 END_TEST
 
+/*
+ * As in Xen, a vcpu that shared_info has no record for is not started before
+ * it has one, and that is masked.
+ */
+START_TEST(a_vcpu_from_32_on_needs_a_record)
+{
+    struct domain *d = env_pv_domain(7, XEN_LEGACY_MAX_VCPUS + 1);
+    struct vcpu *v = d->vcpu[XEN_LEGACY_MAX_VCPUS];
+    struct vcpu_register_vcpu_info op = { .mfn = 7, .offset = 64 };
+    struct vcpu_guest_context c = { .flags = VGCF_in_kernel };
+    const vcpu_info_t *info;
+
+    v->is_initialised = false;
+    v->is_down = true;
+    env_run(d->vcpu[0]);
+    ck_assert_int_eq(vcpu_call(VCPUOP_initialise, v->id, &c), -EINVAL);
+    ck_assert(!v->is_initialised);
+    ck_assert_int_eq(vcpu_call(VCPUOP_register_vcpu_info, v->id, &op), 0);
+    info = (const vcpu_info_t *)((const char *)env_page(d, 7) + 64);
+    ck_assert_uint_eq(info->evtchn_upcall_mask, 1);
+    ck_assert_uint_eq(info->evtchn_upcall_pending, 1);
+    ck_assert_int_eq(vcpu_call(VCPUOP_initialise, v->id, &c), 0);
+    ck_assert_int_eq(vcpu_call(VCPUOP_initialise, v->id, &c), -EEXIST);
+    ck_assert_int_eq(vcpu_call(VCPUOP_up, v->id, NULL), 0);
+}
+END_TEST
+
 static evtchn_port_t bind_timer(uint32_t vcpu)
 {
     evtchn_bind_virq_t op = { .virq = VIRQ_TIMER, .vcpu = vcpu };
@@ -563,6 +590,7 @@ static void add_vcpu_tests(Suite *suite)
     tcase_add_test(tc, vcpus_go_up_and_down);
     tcase_add_test(tc, the_last_vcpu_down_stops_the_domain);
     tcase_add_test(tc, a_vcpu_is_initialised_once);
+    tcase_add_test(tc, a_vcpu_from_32_on_needs_a_record);
     tcase_add_test(tc, timers_fire);
     tcase_add_test(tc, runstate_is_shown_where_registered);
     tcase_add_test(tc, assists_that_mean_nothing_are_refused);

@@ -149,6 +149,14 @@ static void set_context(const struct child *child, const struct layout *l)
     set_xen_guest_handle(op.u.vcpucontext.ctxt, &c);
     child_must("context",
                child_domctl(child, XEN_DOMCTL_setvcpucontext, &op));
+    if (child->vcpus > XEN_LEGACY_MAX_VCPUS) {
+        /* As when a guest is restored: down, without a vcpu_info. */
+        c.flags = VGCF_in_kernel;
+        c.user_regs.rsi = 0;
+        op.u.vcpucontext.vcpu = XEN_LEGACY_MAX_VCPUS;
+        child_must("context-32",
+                   child_domctl(child, XEN_DOMCTL_setvcpucontext, &op));
+    }
 }
 
 void child_build_pv(struct child *c)

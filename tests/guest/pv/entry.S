@@ -41,10 +41,17 @@ hypercall_page:
         .globl pv_entry
 pv_entry:
         cld
+        test %rsi, %rsi
+        jz 1f
         lea stack_top(%rip), %rsp
         mov %rsi, %rdi
         xor %ebp, %ebp
         call pv_start
+        ud2
+        /* A vcpu that the toolstack made beside the first. */
+1:      lea other_stack_top(%rip), %rsp
+        xor %ebp, %ebp
+        call pv_other
         ud2
 
 /* Behind rcx and r11: [error] rip cs rflags rsp ss. */
@@ -195,6 +202,8 @@ handler_flags: .quad 0
         .balign 4096
         .fill 16384
 stack_top:
+        .fill 16384
+other_stack_top:
         .fill 16384
         .globl trap_stack_top
 trap_stack_top:

@@ -103,6 +103,13 @@ bool pv_has_arg(const char *word)
     return strstr((const char *)start_info->cmd_line, word) != NULL;
 }
 
+void __attribute__((weak)) pv_other(void)
+{
+    for (;;) {
+        barrier();
+    }
+}
+
 /* ---- memory ---- */
 
 void *pv_pages(unsigned int count)

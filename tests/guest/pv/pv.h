@@ -56,6 +56,8 @@ extern uint64_t iret_flags;
 extern const char image_start[], image_end[];
 
 void pv_main(void);
+/* Of vcpu 32, once it is up: a kernel that wants it has its own. */
+void pv_other(void) __attribute__((noreturn));
 
 void pv_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool pv_case(bool ok, const char *name, const char *format, ...)

@@ -308,7 +308,9 @@ static void fill_vcpu(struct vcpu *v, uint64_t area)
     p->syscall = pv_image()->syscall;
     p->syscall32 = pv_image()->syscall32;
     p->info = v->id < XEN_LEGACY_MAX_VCPUS
-              ? PVK_SHARED_INFO + v->id * sizeof(vcpu_info_t) : 0;
+              ? PVK_SHARED_INFO + v->id * sizeof(vcpu_info_t)
+              : area + offsetof(struct pvk_vcpu, own_info);
+    ((vcpu_info_t *)(void *)p->own_info)->evtchn_upcall_mask = 1;
     p->tss.rsp[0] = area + PVK_AREA_STACK_TOP;
     p->tss.ist[0] = area + PVK_AREA_IST_TOP;
     p->tss.io_map = sizeof(p->tss);

@@ -163,7 +163,8 @@ struct pvk_vcpu {
     uint32_t in_kernel;         /* the guest is in kernel mode */
     uint64_t kernel_cr3;        /* also read by guest_copy.c */
     uint64_t user_cr3;          /* 0: none yet */
-    uint64_t info;              /* address of the vcpu_info */
+    uint64_t info;              /* address of the vcpu_info: own_info, */
+    uint64_t own_info[8];       /* until one is registered for id 32.. */
     uint64_t kernel_sp;
     struct pvk_callback callback[PVK_CALLBACK_COUNT];
     uint64_t cr4;               /* what the guest thinks it has */
