@@ -47,24 +47,48 @@ static long run_again(unsigned long cmd, uint64_t done)
 
 /* ---- reservations ---- */
 
-static int populate_direct(struct domain *d, gfn_t g, unsigned int order)
+static void release(mfn_t m, uint64_t count)
 {
-    for (uint64_t i = 0; i < 1UL << order; i++) {
-        mfn_t m = mfn(g.v + i);
-        enum p2m_type type;
-        int rc;
+    for (uint64_t i = 0; i < count; i++) {
+        (void)frame_release(frame_of(mfn_add(m, i)));
+    }
+}
 
-        (void)p2m_lookup(d, gfn_add(g, i), &type);
-        if (type != P2M_INVALID || !page_alloc_reserved(d, m)) {
-            return -EINVAL;
-        }
-        rc = p2m_populate(d, gfn_add(g, i), m, 0);
-        if (rc != 0) {
-            (void)frame_release(frame_of(m));
-            return rc;
+/* Takes back what 'd' released of [m, m + count): all of it, or nothing. */
+static bool take_reserved(struct domain *d, mfn_t m, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (!page_alloc_reserved(d, mfn_add(m, i))) {
+            release(m, i);
+            return false;
         }
     }
-    return 0;
+    return true;
+}
+
+static bool is_free_extent(struct domain *d, gfn_t g, uint64_t count)
+{
+    enum p2m_type type = P2M_INVALID;
+
+    for (uint64_t i = 0; type == P2M_INVALID && i < count; i++) {
+        (void)p2m_lookup(d, gfn_add(g, i), &type);
+    }
+    return type == P2M_INVALID;
+}
+
+static int populate_direct(struct domain *d, gfn_t g, unsigned int order)
+{
+    uint64_t count = 1UL << order;
+    int rc;
+
+    if (!is_free_extent(d, g, count) || !take_reserved(d, mfn(g.v), count)) {
+        return -EINVAL;
+    }
+    rc = p2m_populate(d, g, mfn(g.v), order);
+    if (rc != 0) {
+        release(mfn(g.v), count);
+    }
+    return rc;
 }
 
 static int populate(struct domain *d, gfn_t g, unsigned int order)
@@ -81,9 +105,7 @@ static int populate(struct domain *d, gfn_t g, unsigned int order)
     }
     rc = p2m_populate(d, g, frame_mfn(f), order);
     if (rc != 0) {
-        for (uint64_t i = 0; i < 1UL << order; i++) {
-            (void)frame_release(f + i);
-        }
+        release(frame_mfn(f), 1UL << order);
     }
     return rc;
 }

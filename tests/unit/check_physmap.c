@@ -261,6 +261,53 @@ START_TEST(test_dom0_balloons)
 }
 END_TEST
 
+static bool is_any_there(struct domain *of, uint64_t g, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (type_at(of, g + i) == P2M_RAM_RW) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * An extent of dom0's that could not be had as a whole left the frames before
+ * the one in the way with dom0, which was told that it got none.
+ */
+START_TEST(test_dom0_gets_all_of_an_extent_or_nothing)
+{
+    const uint64_t first = 8, count = 8;
+    struct xen_memory_reservation r = extents(DOMID_SELF, 1, 3);
+    struct xen_add_to_physmap shared = {
+        .domid = DOMID_SELF, .space = XENMAPSPACE_shared_info,
+        .gpfn = first + 5,
+    };
+    struct xen_remove_from_physmap gone = {
+        .domid = DOMID_SELF, .gpfn = first + 5,
+    };
+    uint64_t had = zero->tot_pages;
+
+    list[0] = first;
+    ck_assert_int_eq(mem(XENMEM_decrease_reservation, &r), 1);
+    ck_assert_uint_eq(zero->tot_pages, had - count);
+    /* Another thing is in the middle. */
+    ck_assert_int_eq(mem(XENMEM_add_to_physmap, &shared), 0);
+    ck_assert_int_eq(mem(XENMEM_populate_physmap, &r), 0);
+    ck_assert(!is_any_there(zero, first, count));
+    ck_assert_uint_eq(zero->tot_pages, had - count);
+    ck_assert_int_eq(mem(XENMEM_remove_from_physmap, &gone), 0);
+    /* The limit is. */
+    zero->max_pages = had - 3;
+    ck_assert_int_eq(mem(XENMEM_populate_physmap, &r), 0);
+    ck_assert(!is_any_there(zero, first, count));
+    ck_assert_uint_eq(zero->tot_pages, had - count);
+    zero->max_pages = had;
+    ck_assert_int_eq(mem(XENMEM_populate_physmap, &r), 1);
+    ck_assert_uint_eq(zero->tot_pages, had);
+}
+END_TEST
+
 START_TEST(test_shared_info_moves)
 {
     struct xen_add_to_physmap a = { .domid = DOMID_SELF, .space =
@@ -491,6 +538,7 @@ int main(void)
     tcase_add_test(tc, test_frames_on_demand_pass_the_limit);
     tcase_add_test(tc, test_others_memory_is_not_a_guests);
     tcase_add_test(tc, test_dom0_balloons);
+    tcase_add_test(tc, test_dom0_gets_all_of_an_extent_or_nothing);
     tcase_add_test(tc, test_shared_info_moves);
     tcase_add_test(tc, test_foreign_batch);
     tcase_add_test(tc, test_grant_table_resource);
