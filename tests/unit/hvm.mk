@@ -104,3 +104,11 @@ tests_fuzz_fuzz_hvm_context_SOURCES = tests/fuzz/fuzz_hvm_context.c \
 	$(FUZZ_RUNNER) $(SAVE_ENV)
 tests_fuzz_fuzz_hvm_context_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
 tests_fuzz_fuzz_hvm_context_CFLAGS = $(UNIT_CFLAGS)
+
+unit_tests += tests/unit/check_vectors
+tests_unit_check_vectors_SOURCES = tests/unit/check_vectors.c \
+	tests/unit/unit.h hv/arch/x86/irq.c hv/arch/x86/hvm/vioapic.c \
+	hv/arch/x86/hvm/vpci.c hv/arch/x86/hvm/vpci_caps.c hv/lib/spinlock.c
+tests_unit_check_vectors_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
+tests_unit_check_vectors_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_vectors_LDADD = $(UNIT_LDADD)

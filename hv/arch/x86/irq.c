@@ -2,7 +2,10 @@
 /*
  * Who handles which vector of the machine. Talks to apic.c.
  * 1. A handler runs with IF clear and does not nest.
- * 2. handler is written before the vector is given out, cleared when freed.
+ * 2. A vector's action is one pointer, so that handler and argument are of
+ *    one owner whenever they are read.
+ * 3. Vectors are given out in turn: one that was given back rests longest,
+ *    for an interrupt that is still under way comes to nobody else.
  */
 #include "apic.h"
 #include "core/console.h"
@@ -14,25 +17,25 @@
 
 #define APIC_ID_MAX 0xfeu       /* all ones are all CPUs */
 
-static struct {
-    void (*handler)(void *arg); /* [a] */
-    void *arg;
-} vectors[256];                 /* irq_lock */
+#define VECTOR_COUNT (VECTOR_DEVICE_LAST - VECTOR_DEVICE_FIRST + 1)
+
+static const struct irq_action *actions[256];   /* [a] written by irq_lock */
+static unsigned int next_vector;    /* irq_lock: from VECTOR_DEVICE_FIRST */
 
 static spinlock_t irq_lock = SPINLOCK_INIT(LOCK_RANK_IRQ);
 
-int irq_alloc_vector(void (*handler)(void *arg), void *arg)
+int irq_alloc_vector(const struct irq_action *action)
 {
     int found = -ENOSPC;
 
     spin_lock_nested(&irq_lock);
-    for (unsigned int i = VECTOR_DEVICE_FIRST; i <= VECTOR_DEVICE_LAST; i++) {
-        if (vectors[i].handler == NULL) {
-            vectors[i].arg = arg;
-            __atomic_store_n(&vectors[i].handler, handler,
-                             __ATOMIC_RELEASE);
-            found = (int)i;
-            break;
+    for (unsigned int i = 0; i < VECTOR_COUNT && found < 0; i++) {
+        unsigned int vector = VECTOR_DEVICE_FIRST + next_vector;
+
+        next_vector = (next_vector + 1) % VECTOR_COUNT;
+        if (actions[vector] == NULL) {
+            __atomic_store_n(&actions[vector], action, __ATOMIC_RELEASE);
+            found = (int)vector;
         }
     }
     spin_unlock(&irq_lock);
@@ -42,7 +45,7 @@ int irq_alloc_vector(void (*handler)(void *arg), void *arg)
 void irq_free_vector(unsigned int vector)
 {
     spin_lock_nested(&irq_lock);
-    __atomic_store_n(&vectors[vector & 0xff].handler, NULL, __ATOMIC_RELEASE);
+    __atomic_store_n(&actions[vector & 0xff], NULL, __ATOMIC_RELEASE);
     spin_unlock(&irq_lock);
 }
 
@@ -55,11 +58,11 @@ uint32_t irq_target(unsigned int cpu)
 
 static void dispatch_device(unsigned int vector)
 {
-    void (*handler)(void *arg) = __atomic_load_n(&vectors[vector].handler,
-                                                 __ATOMIC_ACQUIRE);
+    const struct irq_action *action = __atomic_load_n(&actions[vector],
+                                                      __ATOMIC_ACQUIRE);
 
-    if (handler != NULL) {
-        handler(vectors[vector].arg);
+    if (action != NULL) {
+        action->handler(action->arg);
     }
 }
 

@@ -12,11 +12,18 @@
 #define VECTOR_APIC_ERROR 0xfeu
 #define VECTOR_SPURIOUS 0xffu
 
+struct irq_action {
+    void (*handler)(void *arg);
+    void *arg;
+};
+
 /*
- * Reserves a vector, the same on every CPU, and has it call handler(arg)
+ * Reserves a vector, the same on every CPU, and has it call the handler
  * before the local APIC's EOI. Returns the vector or -ENOSPC. Any CPU.
+ * '*action' stays for ever: one more interrupt may be under way to it when
+ * the vector is given back.
  */
-int irq_alloc_vector(void (*handler)(void *arg), void *arg);
+int irq_alloc_vector(const struct irq_action *action);
 /* The caller has made sure that the device sends it no more. */
 void irq_free_vector(unsigned int vector);
 /*

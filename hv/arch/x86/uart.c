@@ -107,13 +107,14 @@ static uint32_t com1_gsi(void)
 
 void uart_start_input(void)
 {
+    static const struct irq_action action = { receive, NULL };
     uint32_t gsi = com1_gsi();
     int vector;
 
     if (!is_used) {
         return;
     }
-    vector = irq_alloc_vector(receive, NULL);
+    vector = irq_alloc_vector(&action);
     if (vector < 0 || ioapic_route(gsi, (uint8_t)vector, apic_id(), false,
                                    false) != 0) {
         console_log(LOG_WARNING, "no interrupt for COM1: no console input");

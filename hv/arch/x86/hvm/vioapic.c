@@ -7,7 +7,10 @@
  *
  *  1. A host pin is unmasked only while dom0's entry is unmasked and, for a
  *     level one, no interrupt is in service (remote IRR).
- *  2. 'lock' guards the entries; it is taken by the interrupt handlers too,
+ *  2. A pin has a host vector from when it is first unmasked until its entry
+ *     is masked without a vector of dom0's: one in use is masked at times,
+ *     too, and an edge that came just before must not be lost then.
+ *  3. 'lock' guards the entries; it is taken by the interrupt handlers too,
  *     which never interrupt the hypervisor itself.
  *
  *   level: host interrupt -> mask host pin, remote IRR, deliver
@@ -38,6 +41,7 @@
 #define INDEX_ENTRY 0x10
 
 #define ENTRY_VECTOR 0xffull
+#define VECTOR_VALID 16u        /* those below are the exceptions' */
 #define ENTRY_LOGICAL (1ull << 11)
 #define ENTRY_LOW (1ull << 13)
 #define ENTRY_IRR (1ull << 14)
@@ -49,7 +53,8 @@ struct pin {
     struct domain *domain;      /* [I] */
     uint32_t gsi;               /* [I] */
     uint64_t entry;             /* lock */
-    int vector;                 /* lock: host vector, 0 none yet */
+    int vector;                 /* lock: host vector, 0: none */
+    struct irq_action action;   /* [I] */
 };
 
 struct unit {
@@ -85,6 +90,10 @@ static void take_interrupt(void *arg)
     struct vlapic_message m;
 
     spin_lock(&io->lock);
+    if (pin->vector == 0) {
+        spin_unlock(&io->lock);
+        return;                 /* under way when the pin was given up */
+    }
     m = message_of(pin->entry);
     if (m.is_level) {
         ioapic_mask(pin->gsi, true);
@@ -105,6 +114,15 @@ static uint32_t host_target(struct domain *d, uint32_t dest)
     return irq_target(0);
 }
 
+/* The host vector of a masked pin, if dom0 has none for it any more. */
+static void give_up(struct pin *pin)
+{
+    if ((pin->entry & ENTRY_VECTOR) < VECTOR_VALID) {
+        irq_free_vector((unsigned int)pin->vector);
+        pin->vector = 0;
+    }
+}
+
 /* Makes the host's pin follow the entry. */
 static void apply(struct pin *pin)
 {
@@ -113,11 +131,12 @@ static void apply(struct pin *pin)
     if (entry & ENTRY_MASKED) {
         if (pin->vector > 0) {
             ioapic_mask(pin->gsi, true);
+            give_up(pin);
         }
         return;
     }
     if (pin->vector == 0) {
-        pin->vector = irq_alloc_vector(take_interrupt, pin);
+        pin->vector = irq_alloc_vector(&pin->action);
     }
     if (pin->vector < 0) {
         pin->vector = 0;
@@ -278,6 +297,7 @@ static int create_unit(struct domain *d, struct unit *u, unsigned int i)
     for (unsigned int j = 0; j < u->pins; j++) {
         u->pin[j] = (struct pin){
             .domain = d, .gsi = fact->gsi_base + j, .entry = ENTRY_MASKED,
+            .action = { take_interrupt, &u->pin[j] },
         };
     }
     return 0;

@@ -9,7 +9,10 @@
  *  2. MSI-X table pages are never in dom0's p2m; whatever else lies in these
  *     pages is forwarded register by register.
  *  3. One vector for an MSI capability: multiple message capable reads 0.
- *  4. vpci->lock guards all; a function's record is made at the first access
+ *  4. A message has a host vector while the capability is enabled, from when
+ *     it is first unmasked; a masked one keeps it, for what came just
+ *     before must not be lost.
+ *  5. vpci->lock guards all; a function's record is made at the first access
  *     to it and lives for ever.
  */
 #include "acpi.h"
@@ -43,6 +46,7 @@
 
 #define MSI_ENABLE (1u << 16)
 #define MSI_MULTIPLE (0x7eu << 16)      /* capable and enabled counts */
+#define MSIX_ENABLE (1u << 31)
 #define MSIX_ENTRY_SIZE 16
 #define MSIX_MASKED 1u
 
@@ -54,7 +58,8 @@ struct message {
     uint64_t address;
     uint32_t data;
     uint32_t control;           /* MSI-X: bit 0 masked */
-    int vector;                 /* host vector, 0: none yet */
+    int vector;                 /* host vector, 0: none */
+    struct irq_action action;   /* [I] */
 };
 
 struct function {
@@ -62,7 +67,7 @@ struct function {
     pci_bdf_t bdf;              /* [I] */
     struct vpci_caps caps;      /* [I] */
     struct message msi;
-    bool msi_enabled;
+    bool msi_enabled, msix_enabled;
     struct message *entry;      /* MSI-X: caps.msix_count, made when used */
     uint64_t table;             /* its address now, 0: not decoded */
     uint64_t pages_at;          /* where its pages were when last used */
@@ -85,10 +90,15 @@ static void take_interrupt(void *arg)
     struct vpci *vpci = msg->domain->arch->vpci;
     struct vpci_msi_target t;
     struct vlapic_message m;
+    bool is_bound;
 
     spin_lock(&vpci->lock);
     t = vpci_msi_decode(msg->address, msg->data);
+    is_bound = msg->vector != 0;
     spin_unlock(&vpci->lock);
+    if (!is_bound) {
+        return;                 /* it was under way when that ended */
+    }
     m = (struct vlapic_message){
         .dest = t.dest, .vector = t.vector, .mode = t.mode,
         .is_logical = t.is_logical, .is_level = t.is_level,
@@ -114,7 +124,7 @@ static uint32_t host_address(const struct message *msg)
 static bool bind(struct message *msg)
 {
     if (msg->vector == 0) {
-        msg->vector = irq_alloc_vector(take_interrupt, msg);
+        msg->vector = irq_alloc_vector(&msg->action);
     }
     if (msg->vector < 0) {
         msg->vector = 0;
@@ -122,6 +132,21 @@ static bool bind(struct message *msg)
         return false;
     }
     return true;
+}
+
+/* The device sends it no more. */
+static void unbind(struct message *msg)
+{
+    if (msg->vector != 0) {
+        irq_free_vector((unsigned int)msg->vector);
+        msg->vector = 0;
+    }
+}
+
+static void init_message(struct message *msg, struct domain *d)
+{
+    msg->domain = d;
+    msg->action = (struct irq_action){ take_interrupt, msg };
 }
 
 /* ---- MSI ---- */
@@ -174,7 +199,11 @@ static void msi_write(struct function *f, unsigned int reg, uint32_t value)
         if (f->msi_enabled) {
             msi_program(f);
         }
-        pci_write(f->bdf, f->caps.msi + 2u, 2, f->msi_enabled ? 1 : 0);
+        pci_write(f->bdf, f->caps.msi + 2u, 2,
+                  f->msi_enabled && f->msi.vector != 0 ? 1 : 0);
+        if (!f->msi_enabled) {
+            unbind(&f->msi);
+        }
         return;
     }
     if (offset == 4) {
@@ -267,7 +296,7 @@ static void entry_program(struct function *f, unsigned int i)
     }
     regs = table_register(f, f->table + i * MSIX_ENTRY_SIZE);
     regs[3] = MSIX_MASKED;
-    if ((msg->control & MSIX_MASKED) || !bind(msg)) {
+    if (!f->msix_enabled || (msg->control & MSIX_MASKED) || !bind(msg)) {
         return;
     }
     regs[0] = host_address(msg);
@@ -285,16 +314,48 @@ static bool make_entries(struct function *f)
     f->entry = kmem_alloc_array(f->caps.msix_count, sizeof(*f->entry));
     for (unsigned int i = 0; f->entry != NULL && i < f->caps.msix_count;
          i++) {
-        f->entry[i].domain = f->msi.domain;
+        init_message(&f->entry[i], f->msi.domain);
         f->entry[i].control = MSIX_MASKED;
     }
     return f->entry != NULL;
 }
 
+/* Those that dom0 did not mask get their vectors. */
+static void entries_program(struct function *f)
+{
+    for (unsigned int i = 0; f->entry != NULL && i < f->caps.msix_count;
+         i++) {
+        if (!(f->entry[i].control & MSIX_MASKED)) {
+            entry_program(f, i);
+        }
+    }
+}
+
+static void entries_unbind(struct function *f)
+{
+    for (unsigned int i = 0; f->entry != NULL && i < f->caps.msix_count;
+         i++) {
+        if (f->entry[i].vector != 0) {
+            entry_program(f, i);        /* masks it */
+            unbind(&f->entry[i]);
+        }
+    }
+}
+
 static void msix_write(struct function *f, unsigned int reg, uint32_t value)
 {
-    if (reg == f->caps.msix) {
-        pci_write(f->bdf, reg + 2, 2, value >> 16);
+    bool was_enabled = f->msix_enabled;
+
+    if (reg != f->caps.msix) {
+        return;
+    }
+    f->msix_enabled = (value & MSIX_ENABLE) != 0;
+    if (f->msix_enabled && !was_enabled) {
+        entries_program(f);
+    }
+    pci_write(f->bdf, reg + 2, 2, value >> 16);
+    if (!f->msix_enabled) {
+        entries_unbind(f);
     }
 }
 
@@ -496,9 +557,10 @@ static struct function *find_function(struct vpci *vpci, pci_bdf_t bdf)
         return NULL;
     }
     f->bdf = bdf;
-    f->msi.domain = vpci->domain;
+    init_message(&f->msi, vpci->domain);
     vpci_caps_find(read_caps, f, &f->caps);
     if (f->caps.msix != 0) {
+        f->msix_enabled = pci_read(bdf, f->caps.msix, 4) & MSIX_ENABLE;
         f->next = vpci->msix;
         vpci->msix = f;
         (void)follow_table(f);
