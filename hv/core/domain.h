@@ -44,6 +44,7 @@ struct domain {
     uint32_t pause_count;           /* [a] vcpus run only when 0 */
     uint32_t controller_pauses;     /* [d] pauses by the toolstack, <= 255 */
     bool controller_paused;         /* [d] created paused or domctl pause */
+    bool is_controlled;             /* [a] domctl.c: an operation is at it */
     uint8_t handle[16];             /* [d] the toolstack's UUID */
     uint32_t ssidref;               /* [d] */
     uint32_t create_flags;          /* [I] XEN_DOMCTL_CDF_* */

@@ -12,6 +12,9 @@
  *  2. An operation that we lack answers -ENOSYS, as Xen does for one that it
  *     was built without, so that a tool goes on.
  *  3. -ERESTART leaves the caller's copy untouched and is run again.
+ *  4. One operation at a time on a domain, as the functions expect.  It is no
+ *     lock, for they copy from and to their caller: who comes second gets
+ *     -ERESTART, and the first is done soon, for every call is bounded.
  */
 #include "core/domctl.h"
 
@@ -439,6 +442,23 @@ static const struct domctl_entry *find_entry(uint32_t cmd)
     return NULL;
 }
 
+/* On 'd', or on none. */
+static int run(const struct domctl_entry *entry, struct domain *d,
+               struct xen_domctl *op)
+{
+    int rc;
+
+    if (d == NULL) {
+        return entry->fn(NULL, op);
+    }
+    if (__atomic_exchange_n(&d->is_controlled, true, __ATOMIC_ACQUIRE)) {
+        return -ERESTART;
+    }
+    rc = entry->fn(d, op);
+    __atomic_store_n(&d->is_controlled, false, __ATOMIC_RELEASE);
+    return rc;
+}
+
 long domctl(struct guest_ptr arg)
 {
     const struct domctl_entry *entry;
@@ -465,7 +485,7 @@ long domctl(struct guest_ptr arg)
         rc = -ESRCH;
     }
     if (rc == 0) {
-        rc = entry->fn(d, &op);
+        rc = run(entry, d, &op);
     }
     if (rc != -ERESTART && (entry->flags & COPY_BACK) != 0 &&
         guest_write(arg, &op, sizeof(op)) != 0) {

@@ -10,7 +10,6 @@
 
 enum lock_rank {
     LOCK_RANK_NONE = 0,     /* not checked */
-    LOCK_RANK_DOMCTL,       /* one control operation at a time */
     LOCK_RANK_DOMAIN_LIST,  /* creation and removal of domids */
     LOCK_RANK_DOMAIN,       /* a domain's life cycle, pauses, limits */
     LOCK_RANK_GRANT_MAP,    /* a mapper's handles: before any table it maps */

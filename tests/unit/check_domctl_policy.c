@@ -3,6 +3,8 @@
  * What a toolstack reads and sets of a guest's CPUs: one HVM record, as xenctx
  * does; all records, a vcpu's context and the TSC, as who saves does.
  */
+#include "step.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -355,6 +357,55 @@ START_TEST(a_tsc_of_another_rate_is_refused)
 }
 END_TEST
 
+/* ---- two processes of the control domain at once ---- */
+
+static void get_size_on_cpu_1(void)
+{
+    struct xen_domctl op = ask(guest, 0, NULL, 0);
+
+    env_run(control->vcpu[1]);
+    ck_assert_int_eq(record(&op), 0);
+}
+
+static bool is_guest_controlled(void)
+{
+    return step_is_free() && guest->is_controlled;
+}
+
+/* One execution of the hypercall: false if it is to be executed again. */
+static bool pause_once(struct domain *d, uint64_t *result)
+{
+    struct xen_domctl op = {
+        .domain = d->id, .cmd = XEN_DOMCTL_pausedomain,
+        .interface_version = XEN_DOMCTL_INTERFACE_VERSION,
+    };
+    struct vcpu *v = control->vcpu[0];
+
+    v->arch->arg[0] = env_arg(&op);
+    return hypercall(v, __HYPERVISOR_domctl, result);
+}
+
+/*
+ * Nothing kept two operations on one domain apart, but many look first and
+ * then act: two that make its vcpus made two of one id.
+ */
+START_TEST(one_operation_at_a_time_on_a_domain)
+{
+    uint64_t result;
+
+    ck_assert(step_hold(get_size_on_cpu_1, is_guest_controlled));
+    ck_assert(!pause_once(guest, &result));
+    ck_assert_uint_eq(guest->controller_pauses, 0);
+    /* Another domain has nothing to do with it. */
+    ck_assert(pause_once(pv, &result));
+    ck_assert_uint_eq(result, 0);
+    step_release();
+    ck_assert(pause_once(guest, &result));
+    ck_assert_uint_eq(result, 0);
+    ck_assert_uint_eq(guest->controller_pauses, 1);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("domctl_policy");
@@ -379,6 +430,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_domain_does_not_read_its_own_vcpus);
     tcase_add_test(t, shut_down_is_said_when_no_vcpu_runs);
     tcase_add_test(t, a_tsc_of_another_rate_is_refused);
+    tcase_add_test(t, one_operation_at_a_time_on_a_domain);
     return s;
 }
 

@@ -97,6 +97,7 @@ tests_unit_check_pv_op_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
 
 unit_tests += tests/unit/check_domctl_policy
 tests_unit_check_domctl_policy_SOURCES = tests/unit/check_domctl_policy.c \
+	tests/unit/step.h \
 	$(HV_CORE_ENV)
 tests_unit_check_domctl_policy_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_unit_check_domctl_policy_CFLAGS = $(UNIT_CFLAGS)
