@@ -94,6 +94,7 @@ hv_arch_sources = \
 	hv/arch/x86/loop.c \
 	hv/arch/x86/machine.c \
 	hv/arch/x86/mmu.c \
+	hv/arch/x86/nmi.c \
 	hv/arch/x86/pci.c \
 	hv/arch/x86/smp.c \
 	hv/arch/x86/svm/entry.S \

@@ -6,7 +6,9 @@
  * 1. The last RING_SIZE bytes before ring.produced are the ring's text.
  * 2. ring.cleared <= ring.produced, both only grow.
  * 3. Messages about guests are bounded: GUEST_BURST a second.
- * 4. Everything here may be called with any lock held and from a panic.
+ * 4. Everything here may be called with any lock held and from a panic; but
+ *    of what interrupts the hypervisor itself only who ends the machine, after
+ *    console_break_lock().
  */
 #include "core/arch.h"
 #include "core/console.h"
@@ -45,12 +47,18 @@ static struct {
     uint32_t count, dropped;
 } guest_rate;                   /* console_lock */
 
-/* Set once by a panic: then locks are not to be trusted. */
 static bool is_panicking;
+/* The machine ends: whoever has the lock may have been interrupted. */
+static bool is_lock_broken;
 
-static bool lock_unless_panicking(void)
+void console_break_lock(void)
 {
-    if (__atomic_load_n(&is_panicking, __ATOMIC_RELAXED)) {
+    __atomic_store_n(&is_lock_broken, true, __ATOMIC_SEQ_CST);
+}
+
+static bool lock_unless_broken(void)
+{
+    if (__atomic_load_n(&is_lock_broken, __ATOMIC_RELAXED)) {
         return false;
     }
     spin_lock(&console_lock);
@@ -69,7 +77,7 @@ static void ring_put(const char *text, size_t size)
 
 static void put(const char *text, size_t size)
 {
-    bool locked = lock_unless_panicking();
+    bool locked = lock_unless_broken();
 
     ring_put(text, size);
     arch_console_write(text, size);
@@ -231,6 +239,7 @@ void panic(const char *fmt, ...)
     bool first = !__atomic_exchange_n(&is_panicking, true, __ATOMIC_SEQ_CST);
     va_list args;
 
+    console_break_lock();
     if (first) {
         va_start(args, fmt);
         put_line("(gantry) panic: ", fmt, args);

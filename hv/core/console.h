@@ -23,6 +23,11 @@ size_t console_read(char *buf, size_t size);
 void console_input(char c);
 /* Copies from the ring for sysctl readconsole; 'clear' empties it. */
 size_t console_ring_read(char *buf, size_t size, uint32_t *index, bool clear);
+/*
+ * The machine is about to end: from here on messages come out without a lock,
+ * whoever has it.
+ */
+void console_break_lock(void);
 void console_set_levels(enum log_level hv, enum log_level guest);
 /* Level from a word of loglvl=: none, error, warning, info, debug, all. */
 bool console_level_of(const char *word, enum log_level *out);

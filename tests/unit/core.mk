@@ -66,3 +66,10 @@ tests_unit_check_sched_smp_SOURCES = tests/unit/check_sched_smp.c \
 tests_unit_check_sched_smp_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_unit_check_sched_smp_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_sched_smp_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
+unit_tests += tests/unit/check_console
+tests_unit_check_console_SOURCES = tests/unit/check_console.c \
+	tests/unit/step.h hv/arch/x86/nmi.c $(HV_CORE_ENV)
+tests_unit_check_console_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_console_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_console_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)

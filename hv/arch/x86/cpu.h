@@ -8,6 +8,7 @@
 
 #include "core/types.h"
 #include "lib/spinlock.h"
+#include "nmi.h"
 
 #define CPU_MAX 4096u
 
@@ -36,6 +37,7 @@ struct cpu {
     /* Timers or the scheduler must look; set by interrupts and kicks. */
     bool has_work;
     struct lock_track locks;
+    struct nmi_record nmi;
     uint64_t timer_deadline;    /* what the timer is armed for, 0: not */
     uint64_t gdt[5];
     struct tss tss;

@@ -17,6 +17,7 @@
 #include "core/vcpu.h"
 #include "cpu.h"
 #include "hvm/hvm.h"
+#include "nmi.h"
 
 /* Waits for an interrupt unless one came since has_work was cleared. */
 static void idle(struct cpu *cpu)
@@ -36,6 +37,7 @@ void cpu_loop(void)
 
         if (cpu->has_work) {
             cpu->has_work = false;
+            nmi_report(&cpu->nmi, cpu->id);
             timer_run();
         }
         domain_reap();

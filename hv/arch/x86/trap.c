@@ -4,12 +4,16 @@
  * of the hypervisor's own is the end, but for MSRs that may be absent.
  * Talks to irq.c, cpu.c, core/console.
  * 1. Interrupts arrive only where the CPU loop opens a window for them.
+ * 2. An NMI or machine check may interrupt whoever holds a lock: so the one
+ *    is only noted, and the other breaks the one lock that its last words
+ *    need.
  */
 #include "core/console.h"
 #include "cpu.h"
 #include "insn.h"
 #include "irq.h"
 #include "layout.h"
+#include "nmi.h"
 #include "trap.h"
 
 struct gate {
@@ -105,9 +109,11 @@ void trap_handle(struct trap_frame *f)
         return;
     }
     if (f->vector == VECTOR_NMI) {
-        console_log(LOG_WARNING, "NMI ignored");
+        nmi_note(&this_cpu()->nmi);
+        this_cpu()->has_work = true;
         return;
     }
+    console_break_lock();
     dump(f);
     backtrace(f);
     panic("CPU %u: exception %lu, error code %lx, at %016lx",
