@@ -33,6 +33,7 @@ guest_kernels = \
 	tests/guest/fuzz_host \
 	tests/guest/hostile_calls \
 	tests/guest/hostile_cpu \
+	tests/guest/pkru \
 	tests/guest/pv_host \
 	tests/guest/pvh_fuzz \
 	tests/guest/smp \
@@ -74,6 +75,13 @@ tests_guest_evtchn_CFLAGS = $(guest_cflags)
 tests_guest_evtchn_LDFLAGS = $(guest_ldflags)
 tests_guest_evtchn_LDADD = $(guest_ldadd)
 EXTRA_tests_guest_evtchn_DEPENDENCIES = $(guest_depends)
+
+tests_guest_pkru_SOURCES = tests/guest/pkru.c
+tests_guest_pkru_CPPFLAGS = $(guest_cppflags)
+tests_guest_pkru_CFLAGS = $(guest_cflags)
+tests_guest_pkru_LDFLAGS = $(guest_ldflags)
+tests_guest_pkru_LDADD = $(guest_ldadd)
+EXTRA_tests_guest_pkru_DEPENDENCIES = $(guest_depends)
 
 tests_guest_smp_SOURCES = tests/guest/smp.c
 tests_guest_smp_CPPFLAGS = $(guest_cppflags)
@@ -204,9 +212,9 @@ EXTRA_tests_guest_pv_many_DEPENDENCIES = $(pv_depends)
 $(libguest_a_OBJECTS) $(libpv_a_OBJECTS) $(tests_guest_boot_OBJECTS) \
 $(tests_guest_bounds_OBJECTS) $(tests_guest_evtchn_OBJECTS) \
 $(tests_guest_fuzz_host_OBJECTS) $(tests_guest_hostile_calls_OBJECTS) \
-$(tests_guest_hostile_cpu_OBJECTS) $(tests_guest_pv_abi_OBJECTS) \
-$(tests_guest_pv_cost_OBJECTS) $(tests_guest_pv_die_OBJECTS) \
-$(tests_guest_pv_entry_OBJECTS) $(tests_guest_pv_fuzz_OBJECTS) \
-$(tests_guest_pv_host_OBJECTS) $(tests_guest_pv_many_OBJECTS) \
-$(tests_guest_pvh_fuzz_OBJECTS) $(tests_guest_smp_OBJECTS) \
-$(tests_guest_time_OBJECTS): | hv/abi/xen
+$(tests_guest_hostile_cpu_OBJECTS) $(tests_guest_pkru_OBJECTS) \
+$(tests_guest_pv_abi_OBJECTS) $(tests_guest_pv_cost_OBJECTS) \
+$(tests_guest_pv_die_OBJECTS) $(tests_guest_pv_entry_OBJECTS) \
+$(tests_guest_pv_fuzz_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
+$(tests_guest_pv_many_OBJECTS) $(tests_guest_pvh_fuzz_OBJECTS) \
+$(tests_guest_smp_OBJECTS) $(tests_guest_time_OBJECTS): | hv/abi/xen

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The registers that neither VMRUN nor VMLOAD switches: FPU and vector
- * state, XCR0, DR0-3, TSC_AUX.
+ * state, PKRU, XCR0, DR0-3, TSC_AUX.
  * 1. The hypervisor itself never uses the FPU (-mgeneral-regs-only), so
  *    between switch_to and switch_from it is the guest's.
  * 2. If cpu->loaded == v and v ran last on this CPU, the CPU still has
@@ -9,7 +9,9 @@
  * 3. Restoring leaves nothing of another guest's: CPUs that load the x87
  *    error pointers only of an image with an exception pending get some of
  *    ours before.
- * 4. DR0-3 are the guest's only after it touched one (dr_loaded); until
+ * 4. PKRU is one of the XSAVE components: no guest is told of protection keys,
+ *    but one can set CR4.PKE where the CPU has them.
+ * 5. DR0-3 are the guest's only after it touched one (dr_loaded); until
  *    then accesses exit.
  */
 #include "core/page_alloc.h"

@@ -30,6 +30,9 @@
 #define MSRPM_ORDER 1
 #define IOPM_ORDER 2
 
+/* x87, SSE, AVX, AVX-512, PKRU. */
+#define XCR0_SWITCHED 0x2e7ull
+
 #define EXCEPTION_DB 1
 #define EXCEPTION_AC 17
 #define EXCEPTION_MC 18
@@ -268,7 +271,8 @@ static void read_xsave(void)
         return;
     }
     xsave = cpuid(0xd, 0);
-    svm_features.xcr0 = ((uint64_t)xsave.edx << 32 | xsave.eax) & 0xe7;
+    svm_features.xcr0 = ((uint64_t)xsave.edx << 32 | xsave.eax)
+                        & XCR0_SWITCHED;
     while (PAGE_SIZE << svm_features.fpu_order < xsave.ecx) {
         svm_features.fpu_order++;
     }
