@@ -102,6 +102,7 @@ hv_arch_sources = \
 	hv/arch/x86/svm/fpu.c \
 	hv/arch/x86/svm/inject.c \
 	hv/arch/x86/svm/npt.c \
+	hv/arch/x86/svm/predictor.c \
 	hv/arch/x86/svm/state.c \
 	hv/arch/x86/svm/svm.c \
 	hv/arch/x86/time.c \

@@ -112,3 +112,11 @@ tests_unit_check_vectors_SOURCES = tests/unit/check_vectors.c \
 tests_unit_check_vectors_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
 tests_unit_check_vectors_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_vectors_LDADD = $(UNIT_LDADD)
+
+# It includes the source, to leave out the machine's instructions.
+unit_tests += tests/unit/check_svm_predictor
+tests_unit_check_svm_predictor_SOURCES = tests/unit/check_svm_predictor.c \
+	tests/unit/unit.h
+tests_unit_check_svm_predictor_CPPFLAGS = $(HV_UNIT_CPPFLAGS)
+tests_unit_check_svm_predictor_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_svm_predictor_LDADD = $(UNIT_LDADD)

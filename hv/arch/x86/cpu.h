@@ -48,6 +48,7 @@ struct cpu {
     uint64_t asid_generation;
     /* Whose FPU state this CPU still has. [a] */
     struct vcpu *loaded;
+    const struct domain *predictor_domain; /* predictor.c [a] */
 };
 
 /* By number; NULL beyond the last. [I] after boot */

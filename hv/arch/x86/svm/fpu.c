@@ -134,6 +134,7 @@ void svm_switch_to(struct vcpu *v)
     struct cpu *cpu = this_cpu();
     struct svm_vcpu *s = v->arch->svm;
 
+    svm_predictor_switch(cpu, v->domain);
     if (cpu->loaded != v || s->asid_cpu != cpu) {
         restore(s->fpu);
         cpu->loaded = v;

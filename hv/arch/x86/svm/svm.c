@@ -30,6 +30,7 @@
 #define MSRPM_ORDER 1
 #define IOPM_ORDER 2
 
+#define SIZES_EBX_IBPB (1u << 12)
 /* x87, SSE, AVX, AVX-512, PKRU. */
 #define XCR0_SWITCHED 0x2e7ull
 
@@ -147,7 +148,7 @@ static int vcpu_create_(struct vcpu *v)
     return 0;
 }
 
-/* A CPU may still hold v's FPU state and name it: forget that. */
+/* A CPU may still hold v's FPU state, and name it or its domain: no more. */
 static void forget_loaded(const struct vcpu *v)
 {
     for (unsigned int i = 0; i < arch_cpu_count(); i++) {
@@ -155,6 +156,7 @@ static void forget_loaded(const struct vcpu *v)
 
         __atomic_compare_exchange_n(&cpus[i]->loaded, &expected, NULL, false,
                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        svm_predictor_forget(cpus[i], v->domain);
     }
 }
 
@@ -259,14 +261,16 @@ static const struct hvm_ops ops = {
     .set_fpu = svm_set_fpu,
 };
 
-static void read_xsave(void)
+static void read_features(void)
 {
+    uint32_t sizes = cpuid(0x80000000, 0).eax >= CPUID_SIZES
+                     ? cpuid(CPUID_SIZES, 0).ebx : 0;
     struct cpuid xsave;
 
     svm_features.has_xsave = cpuid(1, 0).ecx >> 26 & 1;
     svm_features.has_rdtscp = cpuid(0x80000001, 0).edx >> 27 & 1;
-    svm_features.has_x87_pointers = cpuid(0x80000000, 0).eax >= CPUID_SIZES
-                                    && cpuid(CPUID_SIZES, 0).ebx >> 2 & 1;
+    svm_features.has_x87_pointers = sizes >> 2 & 1;
+    svm_features.has_ibpb = sizes & SIZES_EBX_IBPB;
     if (!svm_features.has_xsave) {
         return;
     }
@@ -304,11 +308,12 @@ void svm_init(void)
     }
     svm_features.asids = svm.ebx;
     svm_features.has_next_rip = svm.edx & CPUID_SVM_NEXT_RIP;
-    read_xsave();
+    read_features();
     make_bitmaps();
     hvm_ops = &ops;
-    console_log(LOG_INFO, "SVM: %u ASIDs, nested paging%s%s",
+    console_log(LOG_INFO, "SVM: %u ASIDs, nested paging%s%s%s",
                 svm_features.asids,
                 svm_features.has_next_rip ? ", next rip" : "",
-                svm_features.has_xsave ? ", xsave" : "");
+                svm_features.has_xsave ? ", xsave" : "",
+                svm_features.has_ibpb ? ", ibpb" : "");
 }

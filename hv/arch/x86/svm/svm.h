@@ -33,6 +33,7 @@ struct svm_features {
     uint32_t asids;             /* number of, 0 included */
     bool has_next_rip;
     bool has_xsave, has_rdtscp;
+    bool has_ibpb;              /* predictor.c */
     bool has_x87_pointers;      /* images always have them: see fpu.c */
     unsigned int fpu_order;     /* pages of an image: 1 << fpu_order */
     uint64_t xcr0;              /* all components that we switch */
@@ -87,6 +88,11 @@ void svm_get_fpu(struct vcpu *v, void *image);
 void svm_set_fpu(struct vcpu *v, const void *image);
 /* The guest touched a debug register: gives it the real ones. */
 void svm_load_debug(struct vcpu *v);
+
+/* predictor.c: 'cpu', the running one, comes to a vcpu of 'd'. */
+void svm_predictor_switch(struct cpu *cpu, const struct domain *d);
+/* 'd' goes: any CPU, for each 'cpu'. */
+void svm_predictor_forget(struct cpu *cpu, const struct domain *d);
 
 /* npt.c: readies the ASID; *flush tells to empty the TLB at entry. */
 void svm_asid_prepare(struct vcpu *v);
