@@ -57,9 +57,10 @@ struct direct_view *direct_window_view(struct direct_window *window);
 uint64_t direct_window_pages(domid_t domid);
 
 /*
- * Clear the flags that a killed process left set in the guest's grant table,
- * as half says.  0 or a negative errno; the control thread.
+ * Clear the flags that a killed process of user's, our own number, left set in
+ * the guest's grant table, as half says.  0 or a negative errno; the control
+ * thread.
  */
-int direct_undo(domid_t domid, struct journal_half *half);
+int direct_undo(domid_t domid, domid_t user, struct journal_half *half);
 
 #endif

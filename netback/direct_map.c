@@ -539,7 +539,7 @@ uint64_t direct_window_pages(domid_t domid)
     return pages;
 }
 
-int direct_undo(domid_t domid, struct journal_half *half)
+int direct_undo(domid_t domid, domid_t user, struct journal_half *half)
 {
     xenforeignmemory_resource_handle *grants;
     struct window window = { .grants = NULL };
@@ -564,7 +564,7 @@ int direct_undo(domid_t domid, struct journal_half *half)
         return -errno;
     }
     for (unsigned int i = 0; i < JOURNAL_PINS; i++) {
-        grant_record_clear(window.grants, window.grant_count,
+        grant_record_clear(window.grants, window.grant_count, user,
                            &half->pins[i]);
     }
     unmap(grants);

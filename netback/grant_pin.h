@@ -157,19 +157,33 @@ static inline void grant_unpin(union grant_v1 *entry, bool writes,
 }
 
 /*
- * Clear what a record of a dead process names, in a table of count entries.
- * A record may come from anywhere: no bits but a use's are cleared.
+ * Clear what a record of a dead process names, in a table of count entries
+ * whose backend is user.  A record may come from anywhere, and name a pin that
+ * was not made or was undone already: no bits but a use's are cleared, and
+ * only where the entry still grants to user.  What it grants to another by
+ * now has the flags of that one's use: without them the guest would take back
+ * a page that is mapped.
  */
-static inline void grant_record_clear(union grant_v1 *entries,
-                                      uint32_t count, uint64_t *record)
+static inline void grant_record_clear(union grant_v1 *entries, uint32_t count,
+                                      domid_t user, uint64_t *record)
 {
     uint64_t value = __atomic_load_n(record, __ATOMIC_RELAXED);
     uint32_t use = (uint32_t)(value >> 32) & (GTF_reading | GTF_writing);
     uint32_t ref = (uint32_t)value;
 
     if (use != 0 && ref < count) {
-        __atomic_fetch_and(&entries[grant_index(ref, count)].word.head, ~use,
-                           __ATOMIC_SEQ_CST);
+        uint32_t *at = &entries[grant_index(ref, count)].word.head;
+        uint32_t head = __atomic_load_n(at, __ATOMIC_RELAXED);
+        unsigned int tries = 0;
+
+        while (tries++ < GRANT_PIN_TRIES &&
+               (head & grant_head(GTF_type_mask, 0xffff)) ==
+               grant_head(GTF_permit_access, user) &&
+               !__atomic_compare_exchange_n(at, &head, head & ~use, false,
+                                            __ATOMIC_SEQ_CST,
+                                            __ATOMIC_RELAXED)) {
+            continue;
+        }
     }
     grant_record_set(record, 0);
 }

@@ -184,7 +184,8 @@ void local_undo(struct local_link *link, struct journal_half *half)
     const uint32_t use = grant_use(true);
 
     for (unsigned int i = 0; half != NULL && i < JOURNAL_PINS; i++) {
-        grant_record_clear(grants, link->grant_count, &half->pins[i]);
+        grant_record_clear(grants, link->grant_count, LOCAL_BACKEND,
+                           &half->pins[i]);
     }
     for (uint32_t i = 0; half == NULL && i < link->grant_count; i++) {
         if ((__atomic_load_n(&grants[i].word.head, __ATOMIC_RELAXED) & use)

@@ -87,7 +87,8 @@ void vif_journal_undo(struct vif *vif)
 
     for (unsigned int i = 0; vif->journal != NULL &&
          (half = journal_file_half(vif->journal, i)) != NULL; i++) {
-        int error = direct_undo(vif->config.domid, half);
+        int error = direct_undo(vif->config.domid, (domid_t)vif->own_domid,
+                                half);
 
         failed = error != 0 ? error : failed;
         if (!vif->joined) {

@@ -505,7 +505,7 @@ START_TEST(records_of_the_dead)
     grant(10, 1, GTF_permit_access | GTF_reading);
     grant(11, 1, GTF_permit_access | GTF_reading);
     for (unsigned int i = 0; i < 4; i++) {
-        grant_record_clear(grants, GRANTS, &records[i]);
+        grant_record_clear(grants, GRANTS, US, &records[i]);
         ck_assert_uint_eq(records[i], 0);
     }
     ck_assert_uint_eq(grants[8].entry.flags,
@@ -514,6 +514,32 @@ START_TEST(records_of_the_dead)
     ck_assert_uint_eq(grants[10].entry.flags, GTF_permit_access);
     ck_assert_uint_eq(grants[11].entry.flags,
                       GTF_permit_access | GTF_reading);
+}
+END_TEST
+
+/*
+ * The record of a pin that was not made, or was undone: the guest has granted
+ * the page to another since, who has it mapped.  Clearing that one's flags
+ * told the guest that its page is free.
+ */
+START_TEST(records_of_the_dead_leave_others_uses)
+{
+    const uint16_t used = GTF_permit_access | GTF_reading | GTF_writing;
+    uint64_t records[2] = {
+        grant_record(8, GTF_reading | GTF_writing),
+        grant_record(9, GTF_reading | GTF_writing),
+    };
+
+    grant(8, 1, used);
+    grants[8].entry.domid = US + 1;
+    grant(9, 1, GTF_transitive | GTF_reading | GTF_writing);
+    for (unsigned int i = 0; i < 2; i++) {
+        grant_record_clear(grants, GRANTS, US, &records[i]);
+        ck_assert_uint_eq(records[i], 0);
+    }
+    ck_assert_uint_eq(grants[8].entry.flags, used);
+    ck_assert_uint_eq(grants[9].entry.flags,
+                      GTF_transitive | GTF_reading | GTF_writing);
 }
 END_TEST
 
@@ -536,5 +562,6 @@ int main(void)
     tcase_add_test(tcase, many_misses);
     tcase_add_test(tcase, two_threads_and_a_hostile_guest);
     tcase_add_test(tcase, records_of_the_dead);
+    tcase_add_test(tcase, records_of_the_dead_leave_others_uses);
     return unit_run(suite);
 }

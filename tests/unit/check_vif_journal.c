@@ -19,6 +19,7 @@
 #include "unit.h"
 
 #define FILE_1 JOURNAL_DIR "/vif1.0"
+#define OWN 3u
 
 int vif_logtype;
 static unsigned int undone;
@@ -27,9 +28,10 @@ static struct vif vif;
 static netif_tx_sring_t *tx;
 static netif_rx_sring_t *rx;
 
-int direct_undo(domid_t domid, struct journal_half *half)
+int direct_undo(domid_t domid, domid_t user, struct journal_half *half)
 {
     ck_assert_uint_eq(domid, 1);
+    ck_assert_uint_eq(user, OWN);
     undone += half->pins[0] != 0;
     return undo_error;
 }
@@ -40,6 +42,7 @@ static void setup(void)
     fake_store_reset();
     memset(&vif, 0, sizeof(vif));
     vif.config.domid = 1;
+    vif.own_domid = OWN;
     snprintf(vif.name, sizeof(vif.name), "vif1.0");
     vif.joined = true;
     fake_log_lines = undone = 0;
