@@ -704,6 +704,7 @@ static void switch_to(struct run_queue *rq, struct vcpu *next, uint64_t now)
     if (next != NULL) {
         end_idle(rq, now);
         arch_vcpu_switch_to(next);
+        vcpu_op_timers_continue(next);
         wallclock_update_vcpu(next);
         vcpu_op_show_runstate(next);
         perfc_count(PERFC_CONTEXT_SWITCH);

@@ -8,6 +8,8 @@
  *  2. Runstate and time areas are guest virtual addresses: they are written
  *     by the vcpu itself, and one that cannot be written is skipped.
  *  3. The timers' functions run without a lock and send a virq at most.
+ *  4. The periodic timer of a vcpu that is held fires once: the tick that
+ *     wakes it.  It goes on when the vcpu next comes on a CPU.
  */
 #include "core/arch.h"
 #include "core/domain.h"
@@ -35,13 +37,36 @@ static void singleshot_fired(void *arg)
     evtchn_virq_vcpu(arg, VIRQ_TIMER);
 }
 
+/* Paused, down, or of a domain that has stopped: its ticks wait. */
+static bool is_held(const struct vcpu *v)
+{
+    const struct domain *d = v->domain;
+
+    return READ_ONCE(v->is_down) || READ_ONCE(v->pause_count) != 0 ||
+           READ_ONCE(d->pause_count) != 0 || READ_ONCE(d->is_shut_down);
+}
+
 static void periodic_fired(void *arg)
 {
     struct vcpu *v = arg;
     uint64_t period = __atomic_load_n(&v->periodic_ns, __ATOMIC_ACQUIRE);
 
     evtchn_virq_vcpu(v, VIRQ_TIMER);
-    if (period != 0) {
+    memory_barrier();               /* not armed, before the look at why */
+    if (period != 0 && !is_held(v)) {
+        timer_set(&v->periodic, arch_time_now() + period);
+    }
+}
+
+void vcpu_op_timers_continue(struct vcpu *v)
+{
+    uint64_t period = __atomic_load_n(&v->periodic_ns, __ATOMIC_ACQUIRE);
+
+    if (period == 0) {
+        return;
+    }
+    memory_barrier();               /* it may run, before the look */
+    if (!timer_is_armed(&v->periodic)) {
         timer_set(&v->periodic, arch_time_now() + period);
     }
 }

@@ -7,6 +7,8 @@
 
 /* Inits the guest's timers: from vcpu_create(). */
 void vcpu_op_timers_init(struct vcpu *v);
+/* 'v' comes on this CPU: what rested while it was held goes on. */
+void vcpu_op_timers_continue(struct vcpu *v);
 /* Stops them for good: the vcpu does not run.  May be called again. */
 void vcpu_op_timers_stop(struct vcpu *v);
 /*

@@ -668,6 +668,38 @@ START_TEST(test_pause_stops_at_once)
 }
 END_TEST
 
+/*
+ * The guest's periodic timer went on while the vcpu was paused: a thousand
+ * interrupts a second for nobody.
+ */
+START_TEST(test_a_periodic_timer_rests_while_paused)
+{
+    struct domain *d;
+    struct vcpu *v;
+
+    start(1);
+    d = guest(256, 1);
+    v = d->vcpu[0];
+    add_load(d, 0, 0, 0);
+    go(d);
+    enter(0);
+    v->periodic_ns = MS;
+    timer_set(&v->periodic, now + MS);
+    run(10 * MS);
+    ck_assert(timer_is_armed(&v->periodic));
+    enter(0);
+    domain_pause_nosync(d);
+    run(10 * MS);
+    ck_assert(!timer_is_armed(&v->periodic));
+    enter(0);
+    domain_unpause(d);
+    run(1);
+    ck_assert(timer_is_armed(&v->periodic));
+    run(10 * MS);
+    ck_assert(timer_is_armed(&v->periodic));
+}
+END_TEST
+
 START_TEST(test_runstates_add_up)
 {
     struct vcpu_runstate_info r;
@@ -754,6 +786,7 @@ int main(void)
     tcase_add_test(tc, test_affinity_between_the_locks_of_a_steal);
     tcase_add_test(tc, test_restricted);
     tcase_add_test(tc, test_pause_stops_at_once);
+    tcase_add_test(tc, test_a_periodic_timer_rests_while_paused);
     tcase_add_test(tc, test_runstates_add_up);
     tcase_add_test(tc, test_yield_lets_the_other_in);
     tcase_add_test(tc, test_long_sleep_saves_nothing_up);
