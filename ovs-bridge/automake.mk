@@ -5,6 +5,7 @@
 bridge_pure_sources = \
 	ovs-bridge/vif.c ovs-bridge/vif.h \
 	ovs-bridge/reconcile.c ovs-bridge/reconcile.h \
+	ovs-bridge/suspects.c ovs-bridge/suspects.h \
 	ovs-bridge/verdict.c ovs-bridge/verdict.h
 
 if BUILD_BRIDGE

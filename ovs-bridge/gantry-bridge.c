@@ -8,7 +8,7 @@
  *
  *     watch.c (XenStore) --vifs--> sync.c <--switch--> ports.c (OVSDB)
  *                                    |
- *                    reconcile.c, verdict.c, vif.c: pure
+ *              reconcile.c, suspects.c, verdict.c, vif.c: pure
  *
  * Invariants:
  *

@@ -3,7 +3,8 @@
 /* The OVSDB side of gantry-bridge: an IDL client of the database Open_vSwitch.
  *
  * sync.c takes a picture of the switch from here, lets reconcile.c compare it,
- * and hands back the operations, which become one transaction.
+ * and hands back the operations, which become one transaction, but for those
+ * that suspects.c wants to be tried alone.
  *
  * States of a transaction:
  *
@@ -12,7 +13,8 @@
  *                                 '--committed, removed a port--> settling
  *     settling --ovs-vswitchd caught up (cur_cfg >= next_cfg),
  *                or PORTS_SETTLE_MS are over--> idle
- *     failed: idle again when the database changed or after PORTS_RETRY_MS
+ *     failed: idle again when the database changed or after PORTS_RETRY_MS, or
+ *             at once if the database refused it, for suspects.c to divide
  *
  * Invariants:
  *
@@ -42,6 +44,7 @@
 #include "openvswitch/vlog.h"
 #include "ovsdb-idl.h"
 #include "smap.h"
+#include "suspects.h"
 #include "timeval.h"
 #include "util.h"
 #include "vswitch-idl.h"
@@ -57,6 +60,7 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 10);
 static struct ovsdb_idl *idl;
 static struct ovsdb_idl_txn *txn;       /* In flight, or null. */
 static bool txn_removes;                /* 'txn' removes a port. */
+static struct suspects suspects;
 static char *owner;
 static int64_t settle_cfg;              /* cur_cfg to wait for. */
 static long long int settle_until;      /* time_msec(), or LLONG_MIN. */
@@ -123,8 +127,27 @@ ports_destroy(void)
     }
     ovsdb_idl_destroy(idl);
     idl = NULL;
+    suspects_destroy(&suspects);
     free(owner);
     owner = NULL;
+}
+
+/* Tells suspects.c that the database refused 'txn', not what was wrong with
+ * its time but with what is in it. */
+static void
+refuse_txn(void)
+{
+    const char *error = ovsdb_idl_txn_get_error(txn);
+
+    if (suspects.n_trial == 1) {
+        VLOG_WARN_RL(&rl, "the database refused a change of port %s: %s",
+                     suspects.trial[0], error);
+    } else {
+        VLOG_WARN_RL(&rl, "the database refused a change of %"PRIuSIZE
+                     " ports, each of which is now tried alone: %s",
+                     suspects.n_trial, error);
+    }
+    suspects_refused(&suspects, error, time_msec());
 }
 
 /* Ends the transaction in flight, if it has ended. */
@@ -140,17 +163,20 @@ run_txn(void)
     if (status == TXN_INCOMPLETE) {
         return;
     }
-    if (status == TXN_SUCCESS) {
-        if (txn_removes) {
+    if (status == TXN_SUCCESS || status == TXN_UNCHANGED) {
+        suspects_made(&suspects);
+        if (txn_removes && status == TXN_SUCCESS) {
             settle_cfg = ovsdb_idl_txn_get_increment_new_value(txn);
             settle_until = time_msec() + PORTS_SETTLE_MS;
         }
-    } else if (status != TXN_UNCHANGED) {
+    } else if (status == TXN_ERROR) {
+        refuse_txn();
+    } else {
         retry_seqno = ovsdb_idl_get_seqno(idl);
         retry_at = time_msec() + PORTS_RETRY_MS;
         if (status != TXN_TRY_AGAIN) {
-            VLOG_WARN_RL(&rl, "the database refused a change: %s",
-                         ovsdb_idl_txn_get_error(txn));
+            VLOG_WARN_RL(&rl, "a change was not made: %s",
+                         ovsdb_idl_txn_status_to_string(status));
         }
     }
     ovsdb_idl_txn_destroy(txn);
@@ -209,6 +235,9 @@ ports_wait(void)
     if (retry_at != LLONG_MIN) {
         poll_timer_wait_until(retry_at);
     }
+    if (suspects.n) {
+        poll_timer_wait_until(suspects_wake(&suspects, time_msec()));
+    }
 }
 
 /* Returns true if the copy of the database is current and may be changed. */
@@ -261,10 +290,14 @@ get_port(const struct ovsrec_bridge *br, const struct ovsrec_port *rec,
         port->place.trunks[i] = (uint16_t) rec->trunks[i];
     }
     port->place.n_trunks = i;
+    /* On a bridge whose name is too long for us there is nothing of ours. */
     actual->owned = !strcmp(smap_get_def(&rec->external_ids,
-                                         PORTS_OWNER_KEY, ""), owner);
-    if (rec->n_interfaces != 1) {
-        /* A bond is nothing that we made; an owned one differs and goes. */
+                                         PORTS_OWNER_KEY, ""), owner)
+        && strlen(br->name) <= VIF_BRIDGE_MAX;
+    if (rec->n_interfaces != 1
+        || strcmp(rec->interfaces[0]->name, rec->name) != 0) {
+        /* A bond, or a port with another's interface, is nothing that we made;
+         * an owned one differs and goes. */
         return true;
     }
     iface = rec->interfaces[0];
@@ -282,33 +315,65 @@ get_port(const struct ovsrec_bridge *br, const struct ovsrec_port *rec,
     return true;
 }
 
+/* Adds to 'sw' the interfaces of 'rec', a port of 'br', that have not its
+ * name: where the names are the same, the port stands for both. */
+static void
+get_interfaces(const struct ovsrec_bridge *br, const struct ovsrec_port *rec,
+               struct actual_switch *sw)
+{
+    size_t i;
+
+    for (i = 0; i < rec->n_interfaces; i++) {
+        const char *name = rec->interfaces[i]->name;
+        struct actual_interface *iface = &sw->interfaces[sw->n_interfaces];
+
+        if (strcmp(name, rec->name) != 0 && strlen(name) <= PORT_NAME_MAX) {
+            ovs_strzcpy(iface->name, name, sizeof iface->name);
+            ovs_strzcpy(iface->port, rec->name, sizeof iface->port);
+            ovs_strzcpy(iface->bridge, br->name, sizeof iface->bridge);
+            sw->n_interfaces++;
+        }
+    }
+}
+
+/* Adds bridge 'br' and its ports to 'sw'. */
+static void
+get_bridge(const struct ovsrec_bridge *br, struct actual_switch *sw)
+{
+    struct actual_bridge *b = &sw->bridges[sw->n_bridges];
+    size_t i;
+
+    if (strlen(br->name) <= VIF_BRIDGE_MAX) {
+        ovs_strzcpy(b->name, br->name, sizeof b->name);
+        b->netdev = !strcmp(br->datapath_type, "netdev");
+        sw->n_bridges++;
+    }
+    for (i = 0; i < br->n_ports; i++) {
+        if (get_port(br, br->ports[i], &sw->ports[sw->n_ports])) {
+            sw->n_ports++;
+        }
+        get_interfaces(br, br->ports[i], sw);
+    }
+}
+
 static void
 get_bridges(const struct ovsrec_open_vswitch *cfg, struct actual_switch *sw)
 {
-    size_t n_ports = 0;
+    size_t n_ports = 0, n_interfaces = 0;
     size_t i, j;
 
     for (i = 0; i < cfg->n_bridges; i++) {
         n_ports += cfg->bridges[i]->n_ports;
+        for (j = 0; j < cfg->bridges[i]->n_ports; j++) {
+            n_interfaces += cfg->bridges[i]->ports[j]->n_interfaces;
+        }
     }
     sw->bridges = xcalloc(cfg->n_bridges + 1, sizeof *sw->bridges);
     sw->ports = xcalloc(n_ports + 1, sizeof *sw->ports);
+    sw->interfaces = xcalloc(n_interfaces + 1, sizeof *sw->interfaces);
 
     for (i = 0; i < cfg->n_bridges; i++) {
-        const struct ovsrec_bridge *br = cfg->bridges[i];
-        struct actual_bridge *b = &sw->bridges[sw->n_bridges];
-
-        if (strlen(br->name) > VIF_BRIDGE_MAX) {
-            continue;
-        }
-        ovs_strzcpy(b->name, br->name, sizeof b->name);
-        b->netdev = !strcmp(br->datapath_type, "netdev");
-        sw->n_bridges++;
-        for (j = 0; j < br->n_ports; j++) {
-            if (get_port(br, br->ports[j], &sw->ports[sw->n_ports])) {
-                sw->n_ports++;
-            }
-        }
+        get_bridge(cfg->bridges[i], sw);
     }
 }
 
@@ -330,6 +395,10 @@ ports_get(struct actual_switch *sw)
     qsort(sw->bridges, sw->n_bridges, sizeof *sw->bridges,
           port_compare_names);
     qsort(sw->ports, sw->n_ports, sizeof *sw->ports, port_compare_names);
+    qsort(sw->interfaces, sw->n_interfaces, sizeof *sw->interfaces,
+          port_compare_names);
+    sw->refused = xcalloc(suspects.n + 1, sizeof *sw->refused);
+    sw->n_refused = suspects_get(&suspects, sw->refused);
 }
 
 void
@@ -337,6 +406,8 @@ ports_free(struct actual_switch *sw)
 {
     free(sw->bridges);
     free(sw->ports);
+    free(sw->interfaces);
+    free(sw->refused);
 }
 
 static const struct ovsrec_bridge *
@@ -472,15 +543,20 @@ remove_port(const struct port *port)
     }
 }
 
-/* Starts a transaction that makes the 'n' operations of 'ops', which were
- * computed from the present picture.  Does nothing while ports_is_busy(). */
+/* Starts a transaction that makes those of the 'n' operations of 'ops' that
+ * suspects.c chooses.  They must be all that there is to do, by the present
+ * picture; their order is lost.  Does nothing while ports_is_busy(). */
 void
-ports_apply(const struct reconcile_op *ops, size_t n)
+ports_apply(struct reconcile_op *ops, size_t n)
 {
     const struct ovsrec_open_vswitch *cfg;
     size_t i;
 
-    if (!n || ports_is_busy()) {
+    if (ports_is_busy()) {
+        return;
+    }
+    n = suspects_choose(&suspects, ops, n, time_msec());
+    if (!n) {
         return;
     }
     txn = ovsdb_idl_txn_create(idl);

@@ -15,6 +15,6 @@ bool ports_is_connected(void);
 void ports_get(struct actual_switch *);
 void ports_free(struct actual_switch *);
 bool ports_is_busy(void);
-void ports_apply(const struct reconcile_op *, size_t n);
+void ports_apply(struct reconcile_op *, size_t n);
 
 #endif /* ports.h */

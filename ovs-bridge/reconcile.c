@@ -19,7 +19,8 @@
  *    arguments while the device exists.
  *
  * 4. A port is added only where its bridge exists and has the userspace
- *    datapath. */
+ *    datapath, and only while no other port's interface has its name: the
+ *    database would refuse it, and all that was to be done with it. */
 
 #include "reconcile.h"
 
@@ -82,7 +83,7 @@ port_from_vif(const struct vif *vif, const struct port_template *template,
 }
 
 /* Orders anything that starts with its name, for qsort() and bsearch():
- * 'struct port', 'struct actual_port' and 'struct actual_bridge' do. */
+ * 'struct port' and all that 'struct actual_switch' lists do. */
 int
 port_compare_names(const void *a, const void *b)
 {
@@ -109,6 +110,36 @@ reconcile_find_port(const struct actual_switch *sw, const char *name)
     }
     return bsearch(name, sw->ports, sw->n_ports, sizeof *sw->ports,
                    port_compare_names);
+}
+
+/* Returns the interface called 'name' of a port that is called otherwise, or
+ * null. */
+const struct actual_interface *
+reconcile_find_interface(const struct actual_switch *sw, const char *name)
+{
+    if (!sw->n_interfaces) {
+        return NULL;
+    }
+    return bsearch(name, sw->interfaces, sw->n_interfaces,
+                   sizeof *sw->interfaces, port_compare_names);
+}
+
+/* Returns what the database says against the port called 'name', or null. */
+const struct refused_port *
+reconcile_find_refused(const struct actual_switch *sw, const char *name)
+{
+    if (!sw->n_refused) {
+        return NULL;
+    }
+    return bsearch(name, sw->refused, sw->n_refused, sizeof *sw->refused,
+                   port_compare_names);
+}
+
+/* Returns the name of the port that 'op' is about. */
+const char *
+reconcile_name(const struct reconcile_op *op)
+{
+    return op->wanted ? op->wanted->name : op->actual->port.name;
 }
 
 /* Returns true if 'a' and 'b' are the same device on the same bridge. */
@@ -150,7 +181,9 @@ can_add(const struct port *wanted, const struct actual_switch *sw)
     const struct actual_bridge *br;
 
     br = reconcile_find_bridge(sw, wanted->place.bridge);
-    return br && br->netdev;
+    return br && br->netdev
+        && !reconcile_find_port(sw, wanted->name)
+        && !reconcile_find_interface(sw, wanted->name);
 }
 
 /* Stores in 'ops' what turns 'sw' into a switch that has exactly the
@@ -180,8 +213,7 @@ reconcile(const struct port *wanted, size_t n_wanted,
         }
     }
     for (i = 0; i < n_wanted; i++) {
-        if (!reconcile_find_port(sw, wanted[i].name)
-            && can_add(&wanted[i], sw)) {
+        if (can_add(&wanted[i], sw)) {
             ops[n++] = (struct reconcile_op) {
                 RECONCILE_ADD, &wanted[i], NULL };
         }

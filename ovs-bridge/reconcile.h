@@ -16,6 +16,7 @@
 #define PORT_ARGS_MAX 36        /* Of them, what follows the device. */
 #define PORT_TYPE_MAX 23
 #define PORT_ERROR_MAX 239
+#define PORT_HOLDER_MAX 63      /* Of another's port's name, what we show. */
 
 /* The external_ids of an Interface that we own, by index. */
 enum port_id {
@@ -50,6 +51,20 @@ struct actual_port {
     char error[PORT_ERROR_MAX + 1];     /* Interface.error, or "". */
 };
 
+/* An interface with a name that a vif's could have, of a port that has another
+ * name: no two may have the same. */
+struct actual_interface {
+    char name[PORT_NAME_MAX + 1];
+    char port[PORT_HOLDER_MAX + 1];     /* Cut, as is the next: to be shown. */
+    char bridge[VIF_BRIDGE_MAX + 1];
+};
+
+/* A port that the database refuses to change. */
+struct refused_port {
+    char name[PORT_NAME_MAX + 1];
+    char error[PORT_ERROR_MAX + 1];
+};
+
 struct actual_bridge {
     char name[VIF_BRIDGE_MAX + 1];
     bool netdev;                        /* datapath_type is "netdev". */
@@ -63,6 +78,10 @@ struct actual_switch {
     size_t n_bridges;
     struct actual_port *ports;          /* By name, ascending. */
     size_t n_ports;
+    struct actual_interface *interfaces; /* By name, ascending. */
+    size_t n_interfaces;
+    struct refused_port *refused;       /* By name, ascending. */
+    size_t n_refused;
 };
 
 /* How ports are made from vifs. */
@@ -92,6 +111,11 @@ const struct actual_bridge *reconcile_find_bridge(const struct actual_switch *,
                                                   const char *name);
 const struct actual_port *reconcile_find_port(const struct actual_switch *,
                                               const char *name);
+const struct actual_interface *reconcile_find_interface(
+    const struct actual_switch *, const char *name);
+const struct refused_port *reconcile_find_refused(const struct actual_switch *,
+                                                  const char *name);
+const char *reconcile_name(const struct reconcile_op *);
 size_t reconcile(const struct port *wanted, size_t n_wanted,
                  const struct actual_switch *, struct reconcile_op *);
 

@@ -94,6 +94,30 @@ judge_port(const struct vif *vif, const struct actual_port *actual,
     }
 }
 
+/* Judges the port 'wanted' of 'vif' by what 'sw' has of its name. */
+static void
+judge_name(const struct vif *vif, const struct port *wanted,
+           const struct actual_switch *sw, struct verdict *v)
+{
+    const char *name = wanted->name;
+    const struct actual_port *actual = reconcile_find_port(sw, name);
+    const struct actual_interface *iface = reconcile_find_interface(sw, name);
+    const struct refused_port *refused = reconcile_find_refused(sw, name);
+
+    if (iface) {
+        set_failed(v, "interface %s exists on port %s of bridge %s: it must "
+                   "go from there", name, iface->port, iface->bridge);
+        return;
+    }
+    if (actual) {
+        judge_port(vif, actual, v);
+    }
+    if (refused && v->kind == VERDICT_WAIT) {
+        set_failed(v, "Open vSwitch's database refuses port %s: %s",
+                   name, refused->error);
+    }
+}
+
 /* Stores in 'v' the verdict about 'vif', whose port should be 'wanted' on
  * 'sw', and which has waited for 'age_ms' milliseconds. */
 void
@@ -101,7 +125,6 @@ verdict_attach(const struct vif *vif, const struct port *wanted,
                const struct actual_switch *sw, long long int age_ms,
                struct verdict *v)
 {
-    const struct actual_port *actual;
     int limit = vif->state >= XenbusStateInitWait
         ? VERDICT_DRIVER_MS : VERDICT_ATTACH_MS;
 
@@ -121,10 +144,7 @@ verdict_attach(const struct vif *vif, const struct port *wanted,
     if (is_hopeless(wanted, sw, v)) {
         return;
     }
-    actual = reconcile_find_port(sw, wanted->name);
-    if (actual) {
-        judge_port(vif, actual, v);
-    }
+    judge_name(vif, wanted, sw, v);
     if (v->kind == VERDICT_WAIT && age_ms >= limit) {
         set_failed(v, "ovs-vswitchd did not make port %s within %d s: is it "
                    "running?", wanted->name, limit / 1000);

@@ -103,7 +103,10 @@ script_fails() { ! script "$@"; }
 
 "$top/tests/fake/xenstored" "$work/xs" >"$work/xs.out" & pids+=($!)
 within 5 grep -q ready "$work/xs.out"
-ovsdb-tool create "$work/conf.db" /usr/share/openvswitch/vswitch.ovsschema
+# Stock but for one more reason to refuse a port: an MTU above 9000.
+sed '/"mtu_request"/,/minInteger/s/"minInteger": 1/&, "maxInteger": 9000/' \
+    /usr/share/openvswitch/vswitch.ovsschema >"$work/schema"
+ovsdb-tool create "$work/conf.db" "$work/schema"
 start_ovsdb
 vsctl --no-wait init
 start_vswitchd
@@ -198,6 +201,39 @@ check not-ours-error has 'key 1/0/hotplug-error' "not gantry-bridge's"
 remove_vif 1
 check not-ours-stays port vif1.0 br0
 vsctl del-port vif1.0
+
+# A vif that the database cannot have keeps no other from its port: one whose
+# name somebody's interface has, ...
+vsctl --id=@i create Interface name=vif7.0 type=dummy \
+    -- --id=@p create Port name=odd interfaces=@i \
+    -- add Bridge br0 ports @p >/dev/null
+vif 7 0 br0
+vif 8 0 br0
+check name-taken script_fails 7/0 online
+check name-taken-error has 'key 7/0/hotplug-error' \
+    'interface vif7.0 exists on port odd of bridge br0'
+check name-taken-other script 8/0 online
+check name-taken-stays port odd br0
+vsctl del-port odd
+check name-free within 5 is 'key 7/0/gantry-status' attached
+remove_vif 7
+remove_vif 8
+check name-gone within 5 no_port vif7.0
+check name-gone-other within 5 no_port vif8.0
+# ... and one that is refused for any other reason.
+stop_bridge
+vif 1 0 br0
+vif 7 0 br0 $B/7/0/mtu 9001
+vif 8 0 br0
+start_bridge
+check refused script_fails 7/0 online
+check refused-error has 'key 7/0/hotplug-error' 'refuses port vif7.0'
+check refused-other script 1/0 online
+check refused-another script 8/0 online
+xenstore-write $B/7/0/mtu 9000
+check taken-then within 9 is 'key 7/0/gantry-status' attached
+for d in 1 7 8; do remove_vif $d; done
+for d in 1 7 8; do check refused-gone-$d within 5 no_port vif$d.0; done
 
 # Restarts: of the daemon ...
 vif 1 0 br0

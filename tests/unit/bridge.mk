@@ -3,6 +3,7 @@
 bridge_tests = \
 	tests/unit/check_vif \
 	tests/unit/check_reconcile \
+	tests/unit/check_suspects \
 	tests/unit/check_verdict
 unit_tests += $(bridge_tests)
 
@@ -17,6 +18,12 @@ tests_unit_check_reconcile_SOURCES = tests/unit/check_reconcile.c \
 tests_unit_check_reconcile_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_check_reconcile_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_reconcile_LDADD = $(UNIT_LDADD)
+
+tests_unit_check_suspects_SOURCES = tests/unit/check_suspects.c \
+	tests/unit/unit.h $(bridge_pure_sources)
+tests_unit_check_suspects_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_check_suspects_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_suspects_LDADD = $(UNIT_LDADD)
 
 tests_unit_check_verdict_SOURCES = tests/unit/check_verdict.c \
 	tests/unit/unit.h $(bridge_pure_sources)

@@ -29,7 +29,10 @@ static void
 setup(void)
 {
     memset(ports, 0, sizeof ports);
-    sw = (struct actual_switch) { true, true, bridges, 3, ports, 0 };
+    sw = (struct actual_switch) {
+        .connected = true, .dpdk_initialized = true,
+        .bridges = bridges, .n_bridges = 3, .ports = ports,
+    };
     n_wanted = 0;
 }
 
@@ -210,6 +213,30 @@ START_TEST(leave_others_alone)
 }
 END_TEST
 
+/* Names of interfaces are unique in the database: an interface of ours beside
+ * somebody's of that name made the whole transaction fail. */
+START_TEST(name_on_another_port)
+{
+    struct actual_interface interfaces[] = {
+        { "eth0", "bond0", "br0" }, { "vif3.0", "bond0", "br0" } };
+
+    sw.interfaces = interfaces;
+    sw.n_interfaces = 2;
+    want(make_port(2, 0, "br0", VM_A));
+    want(make_port(3, 0, "br0", VM_A));
+    want(make_port(4, 0, "br1", VM_A));
+    run();
+    ck_assert_uint_eq(n_ops, 2);
+    ck_assert_str_eq(reconcile_name(&ops[0]), "vif2.0");
+    ck_assert_str_eq(reconcile_name(&ops[1]), "vif4.0");
+    apply();
+    sw.n_interfaces = 1;
+    run();
+    ck_assert_uint_eq(n_ops, 1);
+    ck_assert_str_eq(reconcile_name(&ops[0]), "vif3.0");
+}
+END_TEST
+
 START_TEST(update_in_place)
 {
     struct port p = make_port(1, 0, "br0", VM_A);
@@ -338,6 +365,7 @@ main(void)
     tcase_add_test(tcase, add_only_where_possible);
     tcase_add_test(tcase, remove_what_nobody_wants);
     tcase_add_test(tcase, leave_others_alone);
+    tcase_add_test(tcase, name_on_another_port);
     tcase_add_test(tcase, update_in_place);
     tcase_add_test(tcase, move_in_two_steps);
     tcase_add_loop_test(tcase, settles, 0, 50);

@@ -24,7 +24,10 @@ setup(void)
     memset(&vif, 0, sizeof vif);
     vif.online = true;
     vif.state = XenbusStateInitialising;
-    sw = (struct actual_switch) { true, true, bridges, 2, &port, 0 };
+    sw = (struct actual_switch) {
+        .connected = true, .dpdk_initialized = true,
+        .bridges = bridges, .n_bridges = 2, .ports = &port,
+    };
     strcpy(wanted.name, "vif1.0");
     strcpy(wanted.type, "dpdk");
     strcpy(wanted.place.bridge, "br0");
@@ -54,6 +57,28 @@ START_TEST(attached)
     port.ofport = 4;
     expect(0, VERDICT_ATTACHED, NULL);
     expect(1000000, VERDICT_ATTACHED, NULL);
+}
+END_TEST
+
+/* What the database would refuse, and what it has refused. */
+START_TEST(failed_by_its_name)
+{
+    struct actual_interface iface = { "vif1.0", "bond0", "br7" };
+    struct refused_port refused = { "vif1.0", "too bad" };
+
+    sw.interfaces = &iface;
+    sw.n_interfaces = 1;
+    expect(0, VERDICT_FAILED,
+           "interface vif1.0 exists on port bond0 of bridge br7");
+    strcpy(iface.name, "vif1.1");
+    expect(0, VERDICT_WAIT, NULL);
+    sw.refused = &refused;
+    sw.n_refused = 1;
+    expect(0, VERDICT_FAILED, "refuses port vif1.0: too bad");
+    /* A port that works does so without a change that was refused. */
+    sw.n_ports = 1;
+    port.ofport = 4;
+    expect(0, VERDICT_ATTACHED, NULL);
 }
 END_TEST
 
@@ -158,6 +183,7 @@ main(void)
 
     tcase_add_checked_fixture(tcase, setup, NULL);
     tcase_add_test(tcase, attached);
+    tcase_add_test(tcase, failed_by_its_name);
     tcase_add_test(tcase, failed_at_once);
     tcase_add_test(tcase, failed_port);
     tcase_add_test(tcase, time_is_over);
