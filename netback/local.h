@@ -78,6 +78,7 @@ struct local_verdict {
 /* A connected vif, backend's side. */
 struct local_link {
     int fd;                             /* -1: closed */
+    struct local_offer offer;           /* ours */
     uint8_t *memory;                    /* mapped, the guest writes it */
     uint32_t page_count;
     uint16_t queue_count;
@@ -101,11 +102,22 @@ int local_check(const struct local_hello *hello, size_t size,
                 const struct local_offer *offer, const char **why);
 
 /*
- * Connect to the frontend that listens at path; waits for at most
- * timeout_ms.  -ENOENT, -ECONNREFUSED: nobody is there; *why says what is
- * wrong otherwise.  After an error nothing is held, and the frontend knows
- * of it; else it waits for local_answer.
+ * Connect to the frontend that listens at path and make it our offer; waits
+ * for nothing.  -ENOENT, -ECONNREFUSED: nobody is there; *why says what is
+ * wrong otherwise.  After an error nothing is held; else link->fd is readable
+ * when there is something for local_finish.
  */
+int local_begin(const char *path, uint16_t queues_max, uint32_t features,
+                struct local_link *link, const char **why);
+
+/*
+ * Take the frontend's hello.  -EAGAIN: it has not come yet.  After any other
+ * error nothing is held, and the frontend knows of it; else it waits for
+ * local_answer.
+ */
+int local_finish(struct local_link *link, const char **why);
+
+/* Both, for who has nothing else to do: waits for at most timeout_ms. */
 int local_connect(const char *path, uint16_t queues_max, uint32_t features,
                   int timeout_ms, struct local_link *link, const char **why);
 

@@ -12,6 +12,7 @@
  *     flags the frontend could change, a socket then never blocks us.
  *     Nothing but a socket is taken for one.
  *  4. Every descriptor that came is kept in the link or closed.
+ *  5. Nothing waits for the frontend, but for local_connect().
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -108,7 +109,7 @@ static void take_fds(struct msghdr *message, struct received *in)
     }
 }
 
-static int receive(int fd, int timeout_ms, struct received *in)
+static int receive(int fd, struct received *in)
 {
     union {
         struct cmsghdr align;
@@ -119,12 +120,8 @@ static int receive(int fd, int timeout_ms, struct received *in)
         .msg_iov = &data, .msg_iovlen = 1,
         .msg_control = control.bytes, .msg_controllen = sizeof(control),
     };
-    struct pollfd wait = { .fd = fd, .events = POLLIN };
     ssize_t size;
 
-    if (poll(&wait, 1, timeout_ms) != 1) {
-        return -ETIMEDOUT;
-    }
     size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (size < 0) {
         return -errno;
@@ -212,8 +209,9 @@ static bool are_sockets(const int *fds, size_t count)
 
 /* Take over what a checked hello brought. */
 static int adopt(struct local_link *link, struct received *in,
-                 const struct local_offer *offer, const char **why)
+                 const char **why)
 {
+    const struct local_offer *offer = &link->offer;
     const struct local_hello *hello = &in->hello;
     uint32_t pages = in->fd_count != 0 ? memory_pages(in->fds[0]) : 0;
     int error = local_check(hello, in->size, in->fd_count, pages, offer,
@@ -250,28 +248,6 @@ static int adopt(struct local_link *link, struct received *in,
     return 0;
 }
 
-static int shake_hands(struct local_link *link, int timeout_ms,
-                       const struct local_offer *offer, const char **why)
-{
-    struct received in = { .fd_count = 0 };
-    int error;
-
-    *why = "the frontend does not answer";
-    if (send(link->fd, offer, sizeof(*offer), MSG_NOSIGNAL) < 0) {
-        return -errno;
-    }
-    error = receive(link->fd, timeout_ms, &in);
-    if (error == 0) {
-        error = adopt(link, &in, offer, why);
-    }
-    for (size_t i = 0; i < in.fd_count; i++) {
-        if (in.fds[i] >= 0) {
-            close(in.fds[i]);
-        }
-    }
-    return error;
-}
-
 void local_answer(const struct local_link *link, int status)
 {
     const struct local_verdict verdict = {
@@ -282,25 +258,70 @@ void local_answer(const struct local_link *link, int status)
     (void)!send(link->fd, &verdict, sizeof(verdict), MSG_NOSIGNAL);
 }
 
-int local_connect(const char *path, uint16_t queues_max, uint32_t features,
-                  int timeout_ms, struct local_link *link, const char **why)
+int local_begin(const char *path, uint16_t queues_max, uint32_t features,
+                struct local_link *link, const char **why)
 {
-    const struct local_offer offer = {
+    int error = 0;
+
+    memset(link, 0, sizeof(*link));
+    link->offer = (struct local_offer){
         .magic = LOCAL_MAGIC, .version = LOCAL_VERSION,
         .queues_max = queues_max, .features = features,
     };
-    int error;
-
-    memset(link, 0, sizeof(*link));
     *why = "nobody listens on the socket";
     link->fd = open_socket(path);
     if (link->fd < 0) {
         error = link->fd;
-        link->fd = -1;
+    } else if (send(link->fd, &link->offer, sizeof(link->offer),
+                    MSG_NOSIGNAL) < 0) {
+        error = -errno;
+        *why = "the frontend takes no offer";
+    }
+    if (error != 0) {
+        local_disconnect(link);
+    }
+    return error;
+}
+
+int local_finish(struct local_link *link, const char **why)
+{
+    struct received in = { .fd_count = 0 };
+    int error;
+
+    *why = "the frontend's hello cannot be received";
+    error = receive(link->fd, &in);
+    if (error == -EAGAIN) {
         return error;
     }
-    error = shake_hands(link, timeout_ms, &offer, why);
+    if (error == 0) {
+        error = adopt(link, &in, why);
+    }
+    for (size_t i = 0; i < in.fd_count; i++) {
+        if (in.fds[i] >= 0) {
+            close(in.fds[i]);
+        }
+    }
     if (error != 0) {
+        local_answer(link, error);
+        local_disconnect(link);
+    }
+    return error;
+}
+
+int local_connect(const char *path, uint16_t queues_max, uint32_t features,
+                  int timeout_ms, struct local_link *link, const char **why)
+{
+    int error = local_begin(path, queues_max, features, link, why);
+    struct pollfd wait = { .fd = link->fd, .events = POLLIN };
+
+    if (error != 0) {
+        return error;
+    }
+    (void)poll(&wait, 1, timeout_ms);
+    error = local_finish(link, why);
+    if (error == -EAGAIN) {
+        *why = "the frontend does not answer";
+        error = -ETIMEDOUT;
         local_answer(link, error);
         local_disconnect(link);
     }

@@ -104,7 +104,10 @@ struct vif {
     bool fired;                 /* [c] a watch has, since its last look */
     uint64_t looks_ms;          /* [c] when all looks are there again */
     const char *no_window;      /* [c] why there is none, or NULL */
-    struct local_link *link_local;  /* [c] while connected, if local */
+    struct local_link *link_local;  /* [c] if local: while connected or
+                                     * waiting for a hello; or NULL */
+    uint64_t hello_ms;          /* [c] until when, in the latter case */
+    uint64_t socket;            /* [c] of whom it is connected to, if local */
     uint64_t broken_socket;     /* [c] of who broke it, if local */
     const char *broken;         /* [a] why a packet thread gave up */
     bool sg;                    /* [a] offer packets of several slots */

@@ -16,7 +16,8 @@
  *  2. Without xenstored it tries again each second; it does not ask for
  *     xenstored while all vifs are local.
  *  3. All vifs' control rings get a round before any gets the next.
- *  4. A guest may write its nodes as fast as it can: all events that have come
+ *  4. A local frontend's hello wakes us as a control ring's event does.
+ *  5. A guest may write its nodes as fast as it can: all events that have come
  *     are taken before xenstored is asked anything, many for one vif are one
  *     look, and looks are paced.
  */
@@ -41,7 +42,8 @@
 
 const char control_thread_name[] = "xenvif-control";
 
-static int rings = -1;              /* [I] epoll of the control rings */
+static int rings = -1;              /* [I] epoll of the control rings, and
+                                     * of hellos that are waited for */
 static int rings_ms = -1;           /* [c] until a round is due, or -1 */
 static int looks_ms = -1;           /* [c] until a look is due, or -1 */
 static bool released;               /* [c] a domain has gone */
@@ -232,15 +234,20 @@ static void look_at_fired(void)
 }
 
 /* A vif that has gone unwatched its channel, so no event is a stale one's. */
-static void serve_rings(void)
+static void take_events(void)
 {
     struct epoll_event events[RINGS_MAX];
     int count = epoll_wait(rings, events, RINGS_MAX, 0);
-    uint64_t now = clock_ms();
 
     for (int i = 0; i < count; i++) {
         vif_ctrl_event(events[i].data.ptr);
     }
+}
+
+static void serve_rings(void)
+{
+    uint64_t now = clock_ms();
+
     rings_ms = -1;
     for (struct vif *vif = next_vif(NULL); vif != NULL;
          vif = next_vif(vif)) {
@@ -274,6 +281,7 @@ void control_turn(void)
     bool woken = wait_for_work();
 
     control_serve_commands();
+    take_events();              /* before what makes them ask for more */
     update_local();
     if (control_xs != NULL) {
         serve_watches();

@@ -4,18 +4,22 @@
  * XenStore, the socket is all.  Called by the control thread, again and
  * again.  Talks to local.h, vif_journal, and to burst through the gates.
  *
- *            the frontend listens: connect_queues()
- *   WAITING ----------------------------------------> CONNECTED
- *      ^  ^                                            |     |
- *      |  '------- the frontend has closed ------------'     | ring fatal
- *      |                                                     v
- *      '------- another socket at the path ------------- BROKEN
+ *            the frontend listens: begin()
+ *   WAITING --------------------------------> WAITING with a link_local
+ *    ^ ^ ^                                     |         |
+ *    | | '------ no hello in HELLO_MS ---------'         | hello: open_vif()
+ *    | |                                                 v
+ *    | '-------- the frontend has closed ---------- CONNECTED
+ *    |                                                   | ring fatal
+ *    |                                                   v
+ *    '---------- another socket at the path --------- BROKEN <-- bad hello
  *
  * Invariants:
  *  1. A gate opens after everything behind it is ready, and everything
  *     behind it goes only after it has closed.
  *  2. One line is logged for each change, none for a repetition.
  *  3. A frontend that broke its ring is not connected to again.
+ *  4. Nothing waits for a frontend: other vifs' control work does.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,12 +28,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "netback/clock.h"
 #include "netback/local.h"
 #include "netback/vif.h"
 #include "netback/vif_ctrl.h"
 #include "netback/vif_log.h"
 
-#define ANSWER_MS 200           /* a frontend that is alive takes less */
+#define HELLO_MS 2000           /* a frontend that is alive takes less */
 #define CTRL_EVENTS_MAX 64u     /* taken from the socket for a round */
 
 static void tell(struct vif *vif, bool link, bool queues_changed)
@@ -252,28 +257,61 @@ static uint64_t socket_id(const struct vif *vif)
             (uint64_t)st.st_ctim.tv_nsec);
 }
 
-static int connect_queues(struct vif *vif, const char **why)
+/* -> BROKEN */
+static void refuse(struct vif *vif, int error, const char *why)
+{
+    if (vif->link_local != NULL && vif->link_local->fd >= 0) {
+        local_answer(vif->link_local, error);
+    }
+    vif_local_disconnect(vif);
+    VIF_LOG(WARNING, vif->name, "%s: %s", vif->config.local, why);
+    vif->life = VIF_BROKEN;
+    vif->broken_socket = vif->socket;
+}
+
+/* Errors of one that is not there yet, is busy, or has died. */
+static bool is_absent(int error)
+{
+    return error == -ENOENT || error == -ECONNREFUSED || error == -EAGAIN ||
+           error == -ECONNRESET || error == -EPIPE;
+}
+
+/* -> WAITING or BROKEN with a link_local, if there is somebody new. */
+static void begin(struct vif *vif)
 {
     uint32_t features = LOCAL_CSUM | LOCAL_SG | LOCAL_CTRL;
-    int error;
+    const char *why = "no memory";
+    int error = -ENOMEM;
 
+    vif->socket = socket_id(vif);
+    if (vif->socket == 0 || (vif->life == VIF_BROKEN &&
+                             vif->socket == vif->broken_socket)) {
+        return;
+    }
     if (vif->config.tso) {
         features |= LOCAL_GSO_TCPV4 | LOCAL_GSO_TCPV6;
     }
     vif->link_local = calloc(1, sizeof(*vif->link_local));
-    if (vif->link_local == NULL) {
-        *why = "no memory";
-        return -ENOMEM;
+    if (vif->link_local != NULL) {
+        error = local_begin(vif->config.local,
+                            RTE_MIN(vif->config.queues, LOCAL_QUEUES_MAX),
+                            features, vif->link_local, &why);
     }
-    error = local_connect(vif->config.local,
-                          RTE_MIN(vif->config.queues, LOCAL_QUEUES_MAX),
-                          features, ANSWER_MS, vif->link_local, why);
-    if (error != 0) {
-        free(vif->link_local);
-        vif->link_local = NULL;
-        return error;
+    if (error == 0) {
+        error = vif_control_watch(vif, vif->link_local->fd);
     }
-    error = open_journal(vif, why);
+    if (is_absent(error)) {
+        vif_local_disconnect(vif);
+    } else if (error != 0) {
+        refuse(vif, error, why);
+    }
+    vif->hello_ms = clock_ms() + HELLO_MS;
+}
+
+static int connect_queues(struct vif *vif, const char **why)
+{
+    int error = open_journal(vif, why);
+
     for (unsigned int i = 0; i < vif->link_local->queue_count &&
                              error == 0; i++) {
         error = make_queue(vif, &vif->queues[i], i, why);
@@ -281,35 +319,9 @@ static int connect_queues(struct vif *vif, const char **why)
     return error != 0 ? error : open_ctrl(vif, why);
 }
 
-/* WAITING -> CONNECTED, or BROKEN for a frontend that is no good. */
-static void connect_vif(struct vif *vif)
+/* WAITING -> CONNECTED */
+static void open_vif(struct vif *vif)
 {
-    const char *why = "";
-    uint64_t id = socket_id(vif);
-    int error;
-
-    if (id == 0 || (vif->life == VIF_BROKEN && id == vif->broken_socket)) {
-        return;
-    }
-    error = connect_queues(vif, &why);
-    if (error == -EBUSY) {
-        vif_local_disconnect(vif);  /* who has it is about to end */
-        return;
-    }
-    if (error == -ENOENT || error == -ECONNREFUSED || error == -EAGAIN ||
-        error == -ETIMEDOUT) {
-        return;                 /* it is not there yet, or busy */
-    }
-    if (error != 0) {
-        if (vif->link_local != NULL) {
-            local_answer(vif->link_local, error);
-        }
-        vif_local_disconnect(vif);
-        VIF_LOG(WARNING, vif->name, "%s: %s", vif->config.local, why);
-        vif->life = VIF_BROKEN;
-        vif->broken_socket = id;
-        return;
-    }
     /* From the first gate on a packet thread may say that it is broken. */
     __atomic_store_n(&vif->broken, NULL, __ATOMIC_RELEASE);
     for (unsigned int i = 0; i < vif->link_local->queue_count; i++) {
@@ -328,14 +340,53 @@ static void connect_vif(struct vif *vif)
     vif->told_queues = vif->queue_count;
 }
 
+/* No hello yet: wait for an event, or no longer. */
+static void wait_hello(struct vif *vif)
+{
+    if (clock_ms() < vif->hello_ms) {
+        vif_control_rearm(vif, vif->link_local->fd);
+        return;
+    }
+    local_answer(vif->link_local, -ETIMEDOUT);
+    vif_local_disconnect(vif);
+}
+
+/* WAITING -> CONNECTED, or BROKEN for a frontend that is no good. */
+static void connect_vif(struct vif *vif)
+{
+    const char *why = "";
+    int fd = vif->link_local->fd;
+    int error = local_finish(vif->link_local, &why);
+
+    if (error == -EAGAIN) {
+        wait_hello(vif);
+        return;
+    }
+    if (error == 0) {
+        vif_control_unwatch(fd);
+        error = connect_queues(vif, &why);
+    }
+    if (error == -EBUSY || is_absent(error)) {
+        vif_local_disconnect(vif);  /* who has it is about to end */
+    } else if (error != 0) {
+        refuse(vif, error, why);
+    } else {
+        open_vif(vif);
+    }
+}
+
 void vif_local_update(struct vif *vif)
 {
     const char *broken = __atomic_load_n(&vif->broken, __ATOMIC_ACQUIRE);
 
     if (vif->life != VIF_CONNECTED) {
-        connect_vif(vif);
+        if (vif->link_local == NULL) {
+            begin(vif);
+        } else {
+            connect_vif(vif);
+        }
     } else if (broken != NULL) {
-        vif->broken_socket = socket_id(vif);
+        vif->broken_socket = vif->socket;
         vif_local_disconnect(vif);
         VIF_LOG(WARNING, vif->name, "disabled: %s", broken);
         vif->life = VIF_BROKEN;

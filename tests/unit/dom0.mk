@@ -42,6 +42,20 @@ tests_unit_check_vif_control_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_vif_control_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_check_vif_control_LDADD = $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_vif_local
+tests_unit_check_vif_local_SOURCES = tests/unit/check_vif_local.c \
+	tests/unit/unit.h $(FAKE_LOG) netback/vif_local.c netback/vif.h \
+	netback/vif_ctrl.h netback/vif_log.h netback/clock.h \
+	netback/local.c netback/local.h netback/local_link.c \
+	netback/local_front.c netback/local_front.h \
+	netback/local_listen.c netback/local_private.h \
+	netback/from_guest.c netback/from_guest.h netback/ring.h \
+	netback/to_guest.c netback/to_guest.h $(JOURNAL) $(WINDOW)
+tests_unit_check_vif_local_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API -D_GNU_SOURCE
+tests_unit_check_vif_local_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_check_vif_local_LDADD = $(UNIT_LDADD)
+
 unit_tests += tests/unit/check_vif_ctrl
 tests_unit_check_vif_ctrl_SOURCES = tests/unit/check_vif_ctrl.c \
 	tests/unit/unit.h tests/fake/guest.c tests/fake/guest.h \
