@@ -20,7 +20,8 @@
  *   any --- the device's directory is gone: lose() ---> GONE
  *
  * Invariants:
- *  1. Nodes are written before the state that publishes them.
+ *  1. Nodes are written before the state that publishes them, and those of
+ *     a driver before us removed before anything is said.
  *  2. A state of the backend counts only after our Initialising: before it,
  *     it was an answer to somebody else.
  *  3. While the kernel's driver has the device, nothing is written.
@@ -77,11 +78,33 @@ static void switch_state(struct front *front, struct xs_handle *xs,
     }
 }
 
+/* What an earlier driver left and what would contradict ours; or of ours what
+ * would contradict the next, as a control ring does Linux's. */
+static void remove_stale(struct front *front, struct xs_handle *xs)
+{
+    static const char *const stale[] = {
+        "event-channel", "event-channel-tx", "event-channel-rx",
+        "tx-ring-ref", "rx-ring-ref", "multi-queue-num-queues",
+        "ctrl-ring-ref", "event-channel-ctrl",
+    };
+    char path[XENBUS_PATH_MAX];
+
+    for (unsigned int i = 0; i < RTE_DIM(stale); i++) {
+        snprintf(path, sizeof(path), "%s/%s", front->device, stale[i]);
+        xs_rm(xs, XBT_NULL, path);
+    }
+    for (unsigned int i = 0; i < FRONT_QUEUES_MAX; i++) {
+        snprintf(path, sizeof(path), "%s/queue-%u", front->device, i);
+        xs_rm(xs, XBT_NULL, path);
+    }
+}
+
 /* Before -> WAITING */
 static void announce(struct front *front, struct xs_handle *xs)
 {
     front_static_end(front);
     front_close(front);
+    remove_stale(front, xs);
     switch_state(front, xs, XenbusStateInitialising);
     front->announced = true;
     front->life = FRONT_WAITING;
@@ -124,27 +147,6 @@ static int write_numbers(struct xs_handle *xs, const char *dir,
     return error;
 }
 
-/* What an earlier driver left and what would contradict ours; or of ours what
- * would contradict the next, as a control ring does Linux's. */
-static void remove_stale(struct front *front, struct xs_handle *xs)
-{
-    static const char *const stale[] = {
-        "event-channel", "event-channel-tx", "event-channel-rx",
-        "tx-ring-ref", "rx-ring-ref", "multi-queue-num-queues",
-        "ctrl-ring-ref", "event-channel-ctrl",
-    };
-    char path[XENBUS_PATH_MAX];
-
-    for (unsigned int i = 0; i < RTE_DIM(stale); i++) {
-        snprintf(path, sizeof(path), "%s/%s", front->device, stale[i]);
-        xs_rm(xs, XBT_NULL, path);
-    }
-    for (unsigned int i = 0; i < FRONT_QUEUES_MAX; i++) {
-        snprintf(path, sizeof(path), "%s/queue-%u", front->device, i);
-        xs_rm(xs, XBT_NULL, path);
-    }
-}
-
 static int publish(struct front *front, struct xs_handle *xs,
                    const struct front_wish *wish)
 {
@@ -162,7 +164,6 @@ static int publish(struct front *front, struct xs_handle *xs,
     char dir[FRONT_PATH_MAX + 16];
     int error;
 
-    remove_stale(front, xs);
     error = write_numbers(xs, front->device, features, RTE_DIM(features));
     if (error == 0 && queues > 1) {
         error = xenbus_write_number(xs, front->device,

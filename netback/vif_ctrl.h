@@ -34,7 +34,8 @@ struct vif_ctrl_transport {
  * Serve a control ring from now on.  Between the making of the first
  * queue_count queues' accesses, which are wrapped here, and the opening of
  * their gates.  The transport is ours, also after an error; *why says what
- * was wrong.
+ * was wrong.  After -ENOMEM the queues cannot be used; after any other error
+ * they can, without a control ring.
  */
 int vif_ctrl_open(struct vif *vif, const struct vif_ctrl_transport *transport,
                   uint16_t queue_count, const char **why);
@@ -57,7 +58,8 @@ int vif_ctrl_turn(struct vif *vif, uint64_t now_ms);
 
 /*
  * vif_ctrl_xen.c: open the control ring that the frontend published, if it
- * did.  vif->gnttab is open.
+ * did; says so in the log if that can be none.  vif->gnttab is open.  -ENOMEM:
+ * as vif_ctrl_open.
  */
 int vif_ctrl_connect(struct vif *vif, struct xs_handle *xs,
                      uint16_t queue_count, const char **why);

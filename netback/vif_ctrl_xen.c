@@ -6,7 +6,10 @@
  * Invariants:
  *  1. The channel has an event descriptor of its own, so the data rings'
  *     events, which nobody serves, do not wake the thread.
- *  2. The kernel keeps a channel masked from its event to our unmask; that
+ *  2. A vif is served without a control ring that cannot be had: one that a
+ *     killed driver left behind is nothing to the guest's next driver, which
+ *     may not know of control rings at all.
+ *  3. The kernel keeps a channel masked from its event to our unmask; that
  *     is all that a storm of events can do.
  */
 #include <errno.h>
@@ -16,6 +19,7 @@
 
 #include "netback/gcopy.h"
 #include "netback/vif_ctrl.h"
+#include "netback/vif_log.h"
 #include "tools/libdom0/xenbus.h"
 
 struct xen_ctrl {
@@ -107,8 +111,8 @@ static int prepare(struct vif *vif, struct xen_ctrl *x,
     return x->access == NULL ? -errno : 0;
 }
 
-int vif_ctrl_connect(struct vif *vif, struct xs_handle *xs,
-                     uint16_t queue_count, const char **why)
+static int connect_ring(struct vif *vif, struct xs_handle *xs,
+                        uint16_t queue_count, const char **why)
 {
     struct vif_ctrl_transport transport = {
         .mask = mask, .unmask = unmask, .map = map, .unmap = unmap,
@@ -146,4 +150,17 @@ int vif_ctrl_connect(struct vif *vif, struct xs_handle *xs,
     transport.fd = xenevtchn_fd(x->evtchn);
     transport.self = x;
     return vif_ctrl_open(vif, &transport, queue_count, why);
+}
+
+int vif_ctrl_connect(struct vif *vif, struct xs_handle *xs,
+                     uint16_t queue_count, const char **why)
+{
+    int error = connect_ring(vif, xs, queue_count, why);
+
+    if (error != 0 && error != -ENOMEM) {
+        VIF_LOG(WARNING, vif->name, "goes without its control ring: %s",
+                *why);
+        return 0;
+    }
+    return error;
 }

@@ -251,6 +251,8 @@ START_TEST(a_control_ring)
     fake_store_set(BACKEND "/feature-ctrl-ring", _i == 0 ? "0" : "1");
     start(1, false);
     update();
+    assert_state("1");
+    ck_assert_str_eq(fake_store_get(DEVICE "/ctrl-ring-ref"), "");
     backend("2");
     ck_assert_str_eq(fake_store_get(DEVICE "/ctrl-ring-ref"),
                      _i == 0 ? "" : "300");

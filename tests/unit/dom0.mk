@@ -67,6 +67,17 @@ tests_unit_check_vif_ctrl_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_vif_ctrl_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_check_vif_ctrl_LDADD = $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_vif_ctrl_xen
+tests_unit_check_vif_ctrl_xen_SOURCES = tests/unit/check_vif_ctrl_xen.c \
+	tests/unit/unit.h $(FAKE_XENSTORE) $(FAKE_LOG) \
+	netback/vif_ctrl_xen.c netback/vif_ctrl.h netback/vif.h \
+	netback/gcopy.h netback/vif_log.h \
+	tools/libdom0/xenbus.c tools/libdom0/xenbus.h
+tests_unit_check_vif_ctrl_xen_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API
+tests_unit_check_vif_ctrl_xen_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_vif_ctrl_xen_LDADD = $(UNIT_LDADD)
+
 unit_tests += tests/unit/check_burst
 tests_unit_check_burst_SOURCES = tests/unit/check_burst.c \
 	tests/unit/unit.h tests/fake/guest.c tests/fake/guest.h \
