@@ -45,14 +45,19 @@ void plan_large(struct burst_from *b, unsigned int i, struct rte_mbuf *mbuf,
 {
     const struct from_guest_packet *packet = &b->burst->packets[i];
     struct from_guest_span span;
+    int error = 0;
 
     if (packet->size > max) {
         from_guest_drop(b->burst, i, FROM_GUEST_DROP_MTU);
         return;
     }
-    if (packet->size > rte_pktmbuf_tailroom(mbuf) &&
-        (!b->offload || burst_offload_grow(mbuf, packet->size) != 0)) {
-        from_guest_drop(b->burst, i, FROM_GUEST_DROP_BUFFER);
+    if (packet->size > rte_pktmbuf_tailroom(mbuf)) {
+        error = b->offload ? burst_offload_grow(mbuf, packet->size, b->owner)
+                           : -EMSGSIZE;
+    }
+    if (error != 0) {
+        from_guest_drop(b->burst, i, error == -ENOMEM
+                        ? FROM_GUEST_DROP_SHARE : FROM_GUEST_DROP_BUFFER);
         return;
     }
     span.data = rte_pktmbuf_mtod(mbuf, uint8_t *);

@@ -137,6 +137,7 @@ struct burst_from {
     struct from_guest_burst *burst;
     struct access *access;
     int port;                   /* event channel */
+    uint16_t owner;             /* of large buffers: the port's number */
     bool offload;               /* the switch takes partial checksums */
     uint32_t frame_max;         /* [a] bytes that the switch takes of a packet;
                                  * UINT32_MAX: what its mbufs hold */

@@ -20,16 +20,25 @@
 #include "netback/burst_offload.h"
 #include "netback/offload.h"
 
-/* A buffer of the pool: shared info, then what the mbuf is attached to. */
+/* A buffer: its head, then what the mbuf is attached to. */
+struct large_head {
+    struct rte_mbuf_ext_shared_info info;
+    uint32_t *held;             /* its owner's count */
+    bool pooled;
+};
+
 #define LARGE_HEAD RTE_CACHE_LINE_SIZE
 #define LARGE_ROOM 65472u       /* bytes; an mbuf's lengths have 16 bits */
 #define LARGE_SIZE (LARGE_HEAD + LARGE_ROOM)
-#define LARGE_COUNT 255u        /* 16 MiB */
+#define LARGE_COUNT 255u        /* in the pool, 16 MiB */
+#define LARGE_MORE 1280u        /* beside the pool, 80 MiB */
+#define LARGE_ALL (LARGE_COUNT + LARGE_MORE)
 #define LARGE_CACHE 16u         /* for each thread */
-#define LARGE_MORE 1024u        /* beside the pool, 64 MiB */
+#define LARGE_LEAST 8u          /* each owner's, whatever others have */
+#define LARGE_SHARED (LARGE_ALL - LARGE_LEAST * RTE_MAX_ETHPORTS)
+#define LARGE_TIMES 4u          /* an owner's, by what is left of those */
 
-_Static_assert(sizeof(struct rte_mbuf_ext_shared_info) <= LARGE_HEAD,
-               "shared info");
+_Static_assert(sizeof(struct large_head) <= LARGE_HEAD, "a buffer's head");
 _Static_assert(LARGE_SIZE == 65536, "a power of two, to be aligned to");
 
 /*
@@ -48,9 +57,19 @@ _Static_assert(LARGE_SIZE == 65536, "a power of two, to be aligned to");
  * sent until the ring's slot is used again, so a ring may hold more than the
  * pool; then rte_malloc helps, which is second choice as it may map and
  * unmap whole hugepages for each packet.
+ *
+ * A guest can make the switch keep its packets: in such a ring, or as
+ * fragments, for which conntrack waits 15 s.  So LARGE_LEAST are kept for
+ * each, and of the rest, as of the pool, nobody may hold more than LARGE_TIMES
+ * what is free.  Who holds all that it can has 1023, which fills a ring of
+ * 2048 slots with packets of two; another beside it can have 204.
+ *
+ * An owner is a port's number: buffers may live longer than their port.
  */
 static struct rte_mempool *large_pool;
-static uint32_t large_more;     /* [a] buffers of rte_malloc */
+static uint32_t large_pooled;   /* [a] buffers of the pool in use */
+static uint32_t large_used;     /* [a] buffers in use */
+static uint32_t large_held[RTE_MAX_ETHPORTS];   /* [a] of them, by owner */
 
 bool burst_offload_prepare(void)
 {
@@ -63,59 +82,94 @@ bool burst_offload_prepare(void)
     return large_pool != NULL;
 }
 
-static void free_buffer(void *address, void *block)
+/* Is it fair that who holds so many has one more of all? */
+static bool is_fair(uint32_t held, uint32_t used, uint32_t all)
 {
-    (void)address;
-    rte_mempool_put(large_pool, block);
+    return used < all && held < LARGE_TIMES * (all - used);
 }
 
-static void free_more(void *address, void *block)
+static void give_back(uint32_t *held)
 {
-    (void)address;
-    rte_free(block);
-    __atomic_fetch_sub(&large_more, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&large_used, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(held, 1, __ATOMIC_RELAXED);
 }
 
-/* A block that the pool does not have, or NULL. */
-static void *make_more(void)
+static void free_block(void *address, void *block)
+{
+    const struct large_head *head = block;
+    uint32_t *held = head->held;
+
+    (void)address;
+    if (head->pooled) {
+        rte_mempool_put(large_pool, block);
+        __atomic_fetch_sub(&large_pooled, 1, __ATOMIC_RELAXED);
+    } else {
+        rte_free(block);
+    }
+    give_back(held);
+}
+
+/* A block of the pool for who holds so many, or NULL. */
+static struct large_head *take_pooled(uint32_t held)
 {
     void *block = NULL;
 
-    if (__atomic_fetch_add(&large_more, 1, __ATOMIC_RELAXED) < LARGE_MORE) {
-        /* Aligned to its size: in one hugepage, for hardware. */
-        block = rte_malloc("xenvif_large", LARGE_SIZE, LARGE_SIZE);
-    }
-    if (block == NULL) {
-        __atomic_fetch_sub(&large_more, 1, __ATOMIC_RELAXED);
+    if (!is_fair(held,
+                 __atomic_fetch_add(&large_pooled, 1, __ATOMIC_RELAXED),
+                 LARGE_COUNT) ||
+        rte_mempool_get(large_pool, &block) != 0) {
+        __atomic_fetch_sub(&large_pooled, 1, __ATOMIC_RELAXED);
+        return NULL;
     }
     return block;
 }
 
-int burst_offload_grow(struct rte_mbuf *mbuf, uint32_t size)
+/* A block, with its head but for the callback, or NULL. */
+static struct large_head *make_block(uint16_t owner)
 {
-    struct rte_mbuf_ext_shared_info *info;
-    bool pooled = true;
+    uint32_t *held = &large_held[owner % RTE_MAX_ETHPORTS];
+    uint32_t had = __atomic_fetch_add(held, 1, __ATOMIC_RELAXED);
+    uint32_t used = __atomic_fetch_add(&large_used, 1, __ATOMIC_RELAXED);
+    struct large_head *head = NULL;
+    bool pooled = false;
+
+    if (had < LARGE_LEAST ? used < LARGE_ALL
+                          : is_fair(had, used, LARGE_SHARED)) {
+        head = take_pooled(had);
+        pooled = head != NULL;
+        if (head == NULL) {
+            /* Aligned to its size: in one hugepage, for hardware. */
+            head = rte_malloc("xenvif_large", LARGE_SIZE, LARGE_SIZE);
+        }
+    }
+    if (head == NULL) {
+        give_back(held);
+        return NULL;
+    }
+    head->held = held;
+    head->pooled = pooled;
+    return head;
+}
+
+int burst_offload_grow(struct rte_mbuf *mbuf, uint32_t size, uint16_t owner)
+{
+    struct large_head *head;
     rte_iova_t iova;
-    void *block;
 
     if (size > LARGE_ROOM - RTE_PKTMBUF_HEADROOM) {
         return -EMSGSIZE;
     }
-    if (rte_mempool_get(large_pool, &block) != 0) {
-        pooled = false;
-        block = make_more();
-    }
-    if (block == NULL) {
+    head = make_block(owner);
+    if (head == NULL) {
         return -ENOMEM;
     }
-    iova = pooled ? rte_mempool_virt2iova(block)
-                  : rte_malloc_virt2iova(block);
-    info = block;
-    info->free_cb = pooled ? free_buffer : free_more;
-    info->fcb_opaque = block;
-    rte_mbuf_ext_refcnt_set(info, 1);
-    rte_pktmbuf_attach_extbuf(mbuf, (uint8_t *)block + LARGE_HEAD,
-                              iova + LARGE_HEAD, LARGE_ROOM, info);
+    iova = head->pooled ? rte_mempool_virt2iova(head)
+                        : rte_malloc_virt2iova(head);
+    head->info.free_cb = free_block;
+    head->info.fcb_opaque = head;
+    rte_mbuf_ext_refcnt_set(&head->info, 1);
+    rte_pktmbuf_attach_extbuf(mbuf, (uint8_t *)head + LARGE_HEAD,
+                              iova + LARGE_HEAD, LARGE_ROOM, &head->info);
     rte_pktmbuf_reset_headroom(mbuf);
     return 0;
 }

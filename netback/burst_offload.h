@@ -22,9 +22,11 @@ bool burst_offload_prepare(void);
 
 /*
  * Give a packet of more bytes than an mbuf's room one contiguous buffer,
- * with an mbuf's headroom: OVS needs both.  -ENOMEM; -EMSGSIZE.
+ * with an mbuf's headroom: OVS needs both.  The owner, a port's number, may
+ * have a share of all such buffers.  -ENOMEM: it has it, or there is no
+ * memory; -EMSGSIZE.
  */
-int burst_offload_grow(struct rte_mbuf *mbuf, uint32_t size);
+int burst_offload_grow(struct rte_mbuf *mbuf, uint32_t size, uint16_t owner);
 
 /* Is there nothing for burst_offload_from, or _to, to do? */
 static inline bool burst_offload_from_is_plain(

@@ -68,8 +68,9 @@ enum from_guest_drop {
     FROM_GUEST_DROP_RUNT,       /* under 14 bytes */
     FROM_GUEST_DROP_COPY,       /* the guest's grant failed */
     FROM_GUEST_DROP_OFFLOAD,    /* headers do not fit the flags */
-    FROM_GUEST_DROP_BUFFER,     /* the caller had no memory for it */
+    FROM_GUEST_DROP_BUFFER,     /* the caller had no room for it */
     FROM_GUEST_DROP_MTU,        /* the caller takes none so large */
+    FROM_GUEST_DROP_SHARE,      /* the caller keeps too many so large */
     FROM_GUEST_DROPS            /* count of reasons */
 };
 

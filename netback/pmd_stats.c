@@ -28,6 +28,8 @@ static const struct pmd_counter counters[] = {
       PMD_IERRORS },
     { "from_guest_mtu_dropped", FROM(drops[FROM_GUEST_DROP_MTU]),
       PMD_IERRORS },
+    { "from_guest_share_dropped", FROM(drops[FROM_GUEST_DROP_SHARE]),
+      PMD_IERRORS },
     { "from_guest_no_mbuf_errors", FROM(no_mbuf), PMD_NOMBUF },
     { "from_guest_ring_errors", FROM(ring_errors), PMD_NONE },
     { "from_guest_checksums_completed", FROM(completed), PMD_NONE },

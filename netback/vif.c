@@ -75,6 +75,7 @@ static void vif_prepare(struct vif *vif)
 
         q->tx_port = q->rx_port = -1;
         q->from.frame_max = VIF_FRAME_ANY;
+        q->from.owner = vif->config.owner;
         q->from.broken = q->to.broken = vif_break;
         q->from.vif = q->to.vif = vif;
     }

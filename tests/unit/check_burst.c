@@ -19,6 +19,7 @@
 #define MBUFS 127u
 #define BURST 16u
 #define JUMBO 9022u             /* an MTU of 9000, and its headers */
+#define HELD_MAX 1535u          /* all large buffers that there are */
 #define MANY 400u               /* large packets: more than their pool has */
 #define LARGE 3000u             /* bytes, more than an mbuf has room for */
 
@@ -35,7 +36,7 @@ static void start_dpdk(void)
     char cpu[32];
     char *argv[] = {
         "check_burst", "--lcores", cpu, "--no-shconf", "--no-huge",
-        "--no-pci", "--no-telemetry", "--log-level=error", "-m", "96",
+        "--no-pci", "--no-telemetry", "--log-level=error", "-m", "256",
     };
 
     snprintf(cpu, sizeof(cpu), "0@%d", sched_getcpu());
@@ -335,6 +336,56 @@ START_TEST(more_large_packets_than_buffers)
 }
 END_TEST
 
+/* Takes large packets for a port until it gets no more; returns how many. */
+static unsigned int hold(uint16_t port, struct rte_mbuf **held)
+{
+    uint64_t drops = from.stats.drops[FROM_GUEST_DROP_SHARE];
+    unsigned int count = 0;
+
+    from.owner = port;
+    while (receive_large(0) == 1) {
+        held[count++] = mbufs[0];
+        ck_assert_uint_le(count, HELD_MAX);
+    }
+    ck_assert_uint_eq(from.stats.drops[FROM_GUEST_DROP_SHARE], drops + 1);
+    ck_assert_uint_eq(from.stats.drops[FROM_GUEST_DROP_BUFFER], 0);
+    return count;
+}
+
+/*
+ * conntrack keeps a guest's fragments for 15 seconds.  With them it kept all
+ * buffers for large packets, so that no other guest's could pass.
+ */
+START_TEST(none_has_all_large_buffers)
+{
+    static struct rte_mbuf *held[RTE_MAX_ETHPORTS][HELD_MAX];
+    unsigned int counts[RTE_MAX_ETHPORTS];
+    struct rte_mempool *usual = pool;
+
+    pool = rte_pktmbuf_pool_create("many", 2 * HELD_MAX, 0, 0,
+                                   RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+    ck_assert_ptr_nonnull(pool);
+    ck_assert(burst_offload_prepare());
+    from.offload = true;
+    for (uint16_t port = 0; port < RTE_MAX_ETHPORTS; port++) {
+        counts[port] = hold(port, held[port]);
+    }
+    ck_assert_uint_ge(counts[0], 1008);     /* a ring full: it may */
+    ck_assert_uint_ge(counts[1], 128);      /* bursts beside it */
+    for (uint16_t port = 2; port < RTE_MAX_ETHPORTS; port++) {
+        ck_assert_uint_ge(counts[port], 8);
+    }
+    /* Whoever gives back can have again, and no count is left behind. */
+    for (uint16_t port = 0; port < RTE_MAX_ETHPORTS; port++) {
+        rte_pktmbuf_free_bulk(held[port], counts[port]);
+    }
+    ck_assert_uint_eq(hold(1, held[1]), counts[0]);
+    rte_pktmbuf_free_bulk(held[1], counts[0]);
+    rte_mempool_free(pool);
+    pool = usual;
+}
+END_TEST
+
 START_TEST(no_mbuf_no_packet)
 {
     struct rte_mbuf *all[MBUFS];
@@ -445,6 +496,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, over_the_mtu_in_one_slot);
     tcase_add_loop_test(tcase, a_large_frame_to_the_guest, 0, 2);
     tcase_add_test(tcase, more_large_packets_than_buffers);
+    tcase_add_test(tcase, none_has_all_large_buffers);
     tcase_add_test(tcase, no_mbuf_no_packet);
     tcase_add_loop_test(tcase, every_mbuf_goes_back, 0, 6);
     tcase_add_test(tcase, no_buffer_no_mbuf);
