@@ -35,6 +35,10 @@ struct fake_guest {
 struct fake_guest *fake_guest_create(void);
 void fake_guest_destroy(struct fake_guest *guest);
 
+/* guest_window.c, if it is linked: another way to the pages. */
+void fake_guest_made(struct fake_guest *guest);
+void fake_guest_ends(struct fake_guest *guest);
+
 /* Put a request or an extra info in the TX ring; publish with _push. */
 void fake_guest_send(struct fake_guest *guest, unsigned int page,
                      uint16_t offset, uint16_t size, uint16_t flags);

@@ -26,6 +26,25 @@ tests_unit_check_to_guest_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_check_to_guest_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_to_guest_LDADD = $(UNIT_LDADD)
 
+# The same on the direct way: each rule of the rings, with its copies.
+FAKE_GUEST_WINDOW = $(FAKE_GUEST) tests/fake/guest_window.c \
+	netback/direct.c netback/direct.h $(WINDOW)
+unit_tests += tests/unit/check_from_guest_direct \
+	tests/unit/check_to_guest_direct
+tests_unit_check_from_guest_direct_SOURCES = tests/unit/check_from_guest.c \
+	tests/unit/unit.h $(FAKE_GUEST_WINDOW) \
+	netback/from_guest.c netback/from_guest.h netback/ring.h $(JOURNAL)
+tests_unit_check_from_guest_direct_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_check_from_guest_direct_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_from_guest_direct_LDADD = $(UNIT_LDADD)
+
+tests_unit_check_to_guest_direct_SOURCES = tests/unit/check_to_guest.c \
+	tests/unit/unit.h $(FAKE_GUEST_WINDOW) \
+	netback/to_guest.c netback/to_guest.h netback/ring.h $(JOURNAL)
+tests_unit_check_to_guest_direct_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_check_to_guest_direct_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_to_guest_direct_LDADD = $(UNIT_LDADD)
+
 tests_unit_check_offload_SOURCES = tests/unit/check_offload.c \
 	tests/unit/unit.h netback/offload.c netback/offload.h
 tests_unit_check_offload_CPPFLAGS = $(UNIT_CPPFLAGS)
