@@ -197,6 +197,44 @@ START_TEST(too_large_for_an_mbuf)
 }
 END_TEST
 
+/*
+ * XSA-424: Linux's backend took a lock in the path that drops packets which
+ * that path's caller had.  Whatever is dropped, for whichever cause, is
+ * answered in its burst, and the next one is as any.
+ */
+START_TEST(xsa424_every_packet_is_dropped)
+{
+    netif_tx_response_t response;
+
+    from.frame_max = 2000;
+    for (unsigned int round = 0; round < 100; round++) {
+        guest->refuse[1] = GNTST_bad_page;
+        fake_guest_send(guest, 0, 0, 5, 0);             /* a runt */
+        fake_guest_send(guest, 1, 0, 100, 0);           /* no grant */
+        fake_guest_send(guest, 2, 0, 3000, 0);          /* over the MTU */
+        fake_guest_send(guest, 3, 0, 100, NETTXF_more_data);
+        fake_guest_send(guest, 4, 0, 200, 0);           /* no sum */
+        fake_guest_send(guest, 5, 0, 100, NETTXF_csum_blank);
+        ck_assert_uint_eq(receive(), 0);
+        for (unsigned int i = 0; i < 6; i++) {
+            ck_assert(fake_guest_get_tx(guest, &response));
+            ck_assert_int_eq(response.status, NETIF_RSP_ERROR);
+        }
+        expect_all_back();
+    }
+    ck_assert_uint_eq(from.stats.packets, 0);
+    for (unsigned int why = FROM_GUEST_DROP_SIZE; why <= FROM_GUEST_DROP_MTU;
+         why++) {
+        ck_assert_uint_eq(from.stats.drops[why],
+                          why == FROM_GUEST_DROP_BUFFER ? 0 : 100);
+    }
+    guest->refuse[1] = GNTST_okay;
+    fake_guest_send(guest, 1, 0, 100, 0);
+    ck_assert_uint_eq(receive(), 1);
+    rte_pktmbuf_free(mbufs[0]);
+}
+END_TEST
+
 /* size bytes of the next pages, a page to a slot. */
 static void send_chain(unsigned int page, uint16_t size)
 {
@@ -492,6 +530,7 @@ static void add_tests(TCase *tcase)
     tcase_add_test(tcase, mbufs_are_new);
     tcase_add_loop_test(tcase, a_bad_packet_leaves_no_gap, 0, 5);
     tcase_add_test(tcase, too_large_for_an_mbuf);
+    tcase_add_test(tcase, xsa424_every_packet_is_dropped);
     tcase_add_test(tcase, a_large_mtu);
     tcase_add_test(tcase, over_the_mtu_in_one_slot);
     tcase_add_loop_test(tcase, a_large_frame_to_the_guest, 0, 2);

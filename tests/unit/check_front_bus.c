@@ -292,6 +292,39 @@ START_TEST(a_backend_writes_nonsense)
 }
 END_TEST
 
+/*
+ * XSA-465: Linux's netfront crashed when the backend took a step while it
+ * had no queues.  Any states of the backend in any order, with the device
+ * gone and back in between: never two links at a time, none without a
+ * backend that connects, and in the end a proper backend is connected to.
+ */
+START_TEST(xsa465_any_states)
+{
+    start(2, false);
+    for (int i = 0; i < 5000; i++) {
+        char state[2] = { (char)('0' + random() % 10), '\0' };
+
+        fake_store_set(BACKEND "/state", state);
+        if (random() % 16 == 0) {
+            fake_store_set(DEVICE "/backend", random() % 2 == 0 ? "" :
+                           BACKEND);
+        }
+        if (random() % 4 == 0) {
+            front->closed_ms = 0;       /* a second has gone by */
+        }
+        front_update(front, fake_store_handle());
+        ck_assert_uint_le(links, 1);
+        ck_assert_int_eq(front->queue_count != 0,
+                         front->life == FRONT_CONNECTED);
+    }
+    fake_store_set(DEVICE "/backend", BACKEND);
+    backend("6");
+    front->closed_ms = 0;
+    update();
+    connect_front();
+}
+END_TEST
+
 /* A predecessor died: what the backend says was said to it. */
 START_TEST(old_states_do_not_count)
 {
@@ -485,6 +518,7 @@ int main(void)
     tcase_add_loop_test(tcase, a_control_ring, 0, 2);
     tcase_add_test(tcase, queues_up_to_the_backends);
     tcase_add_loop_test(tcase, a_backend_writes_nonsense, 0, 5);
+    tcase_add_test(tcase, xsa465_any_states);
     tcase_add_test(tcase, old_states_do_not_count);
     tcase_add_test(tcase, the_kernel_has_it);
     tcase_add_test(tcase, no_rx_copy);

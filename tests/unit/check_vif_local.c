@@ -6,6 +6,7 @@
  * all other vifs waiting.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
@@ -293,6 +294,64 @@ START_TEST(no_frontend)
 }
 END_TEST
 
+static unsigned int open_descriptors(void)
+{
+    unsigned int count = 0;
+
+    for (int fd = 0; fd < 1024; fd++) {
+        count += fcntl(fd, F_GETFD) >= 0;
+    }
+    return count;
+}
+
+/* count descriptors with a hello that is none. */
+static void send_descriptors(int fd, unsigned int count)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(40 * sizeof(int))];
+    } control = { .bytes = { 0 } };
+    struct local_hello hello = { .magic = LOCAL_MAGIC };
+    struct iovec data = { &hello, sizeof(hello) };
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = CMSG_SPACE(count * sizeof(int)),
+    };
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(count * sizeof(int));
+    for (unsigned int i = 0; i < count; i++) {
+        memcpy(CMSG_DATA(c) + i * sizeof(fd), &fd, sizeof(fd));
+    }
+    ck_assert_int_eq(sendmsg(fd, &message, 0), sizeof(hello));
+}
+
+/*
+ * CVE-2019-14818: DPDK's vhost kept the descriptors of a message that it
+ * refused, until it could open no more.
+ */
+START_TEST(cve_2019_14818_descriptors)
+{
+    static const unsigned int counts[] = { 1, 17, 18, 19, 40 };
+    unsigned int before = open_descriptors();
+    int fd;
+
+    listen_at_path();
+    vif_local_update(&vif);
+    fd = accept_backend();
+    send_descriptors(fd, counts[_i]);
+    wait_event(5000);
+    ck_assert_int_eq(vif.life, VIF_BROKEN);
+    close(fd);
+    close(listener);
+    listener = -1;
+    ck_assert_uint_eq(open_descriptors(), before);
+}
+END_TEST
+
 static void *accept_front(void *front)
 {
     return local_front_accept(front, 5000) == 0 ? front : NULL;
@@ -340,6 +399,7 @@ int main(void)
     tcase_add_test(tcase, silent);
     tcase_add_test(tcase, deaf);
     tcase_add_test(tcase, no_frontend);
+    tcase_add_loop_test(tcase, cve_2019_14818_descriptors, 0, 5);
     tcase_add_test(tcase, slow);
     return unit_run(suite);
 }
