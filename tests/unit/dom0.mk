@@ -67,6 +67,20 @@ tests_unit_check_vif_ctrl_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_vif_ctrl_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_check_vif_ctrl_LDADD = $(UNIT_LDADD)
 
+fuzz_tests += tests/fuzz/fuzz_xenbus
+tests_fuzz_fuzz_xenbus_SOURCES = tests/fuzz/fuzz_xenbus.c $(FUZZ_RUNNER) \
+	$(FAKE_XENSTORE) $(FAKE_LOG) $(FAKE_CONTROL) \
+	netback/vif.c netback/vif.h netback/vif_queue.c \
+	netback/vif_ctrl.c netback/vif_ctrl.h netback/vif_ctrl_xen.c \
+	netback/ctrl_ring.c netback/ctrl_ring.h netback/gref.c netback/gref.h \
+	netback/hash.c netback/hash.h netback/wake.c netback/wake.h \
+	netback/from_guest.c netback/from_guest.h netback/ring.h \
+	netback/to_guest.c netback/to_guest.h $(JOURNAL) \
+	tools/libdom0/xenbus.c tools/libdom0/xenbus.h
+tests_fuzz_fuzz_xenbus_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API -D_GNU_SOURCE
+tests_fuzz_fuzz_xenbus_CFLAGS = $(UNIT_CFLAGS) -pthread
+
 unit_tests += tests/unit/check_vif_ctrl_xen
 tests_unit_check_vif_ctrl_xen_SOURCES = tests/unit/check_vif_ctrl_xen.c \
 	tests/unit/unit.h $(FAKE_XENSTORE) $(FAKE_LOG) \
