@@ -33,6 +33,7 @@ static struct burst_to to;
 static struct rte_mbuf mbuf;
 static uint8_t buffer[HEADROOM + ROOM];
 static uint8_t packet[ROOM];
+static uint16_t later_flags;        /* of all slots but a packet's first */
 
 /* What a packet is made of. */
 struct shape {
@@ -56,6 +57,7 @@ static void setup(void)
     memset(&ring_burst, 0, sizeof(ring_burst));
     memset(&from, 0, sizeof(from));
     memset(&to, 0, sizeof(to));
+    later_flags = 0;
 }
 
 static void teardown(void)
@@ -182,7 +184,9 @@ static void send_packet(uint16_t flags, uint8_t gso, unsigned int cut)
 
     while (done < at.size) {
         unsigned int part = at.size - done < cut ? at.size - done : cut;
-        uint16_t more = done + part < at.size ? NETTXF_more_data : 0;
+        uint16_t more = (uint16_t)((done + part < at.size ?
+                                    NETTXF_more_data : 0) |
+                                   (done != 0 ? later_flags : 0));
         uint16_t size = (uint16_t)(done == 0 ? at.size : part);
 
         memcpy(guest->pages[page], packet + done, part);
@@ -394,6 +398,51 @@ START_TEST(headers_in_many_slots)
         build(&s);
         if ((at.size + cut - 1) / cut <= FROM_GUEST_CHAIN_MAX) {
             one_plain(s, BLANK | VALID, LEAVES_PSEUDO, cut);
+        }
+    }
+}
+END_TEST
+
+/*
+ * netif.h: the first slot's flags are the packet's.  Frontends that make all
+ * slots from one template set them in each, others in none but the first.
+ */
+START_TEST(flags_of_later_slots)
+{
+    struct shape s = { .payload = 9000, .l4_more = 12 };
+
+    offer_gso(_i % 2 == 1);
+    s.ipv6 = _i / 2 % 2 == 1;
+    later_flags = flag_sets[_i / 4];
+    for (unsigned int f = 0; f < RTE_DIM(flag_sets); f++) {
+        for (unsigned int how = 0; how < LEAVES_COUNT; how++) {
+            one_plain(s, flag_sets[f], how, ACCESS_PAGE_SIZE);
+            if (from.offload) {
+                build(&s);
+                leave(&s, how);
+                send_packet(flag_sets[f], s.ipv6 ? XEN_NETIF_GSO_TYPE_TCPV6
+                            : XEN_NETIF_GSO_TYPE_TCPV4, ACCESS_PAGE_SIZE);
+                ck_assert_int_eq(receive(), 0);
+                assert_marked(&s, true);
+            }
+        }
+    }
+}
+END_TEST
+
+/* A datagram whose sender made no checksum: zero, and nothing to be made. */
+START_TEST(udp_without_a_checksum)
+{
+    const struct shape s = { .payload = 1000, .udp = true };
+
+    offer_gso(_i == 1);
+    for (unsigned int f = 0; f < RTE_DIM(flag_sets); f++) {
+        if ((flag_sets[f] & BLANK) == 0) {
+            build(&s);
+            put16(at.field, 0);
+            send_packet(flag_sets[f], 0, ACCESS_PAGE_SIZE);
+            ck_assert_int_eq(receive(), 0);
+            assert_bytes(0);
         }
     }
 }
@@ -699,6 +748,8 @@ static void add_tests(TCase *tcase)
     tcase_add_loop_test(tcase, large_packets_with_long_headers, 0, 1);
     tcase_add_loop_test(tcase, large_packets_of_one_segment, 0, 2);
     tcase_add_loop_test(tcase, headers_in_many_slots, 0, 4);
+    tcase_add_loop_test(tcase, flags_of_later_slots, 0, 16);
+    tcase_add_loop_test(tcase, udp_without_a_checksum, 0, 2);
     tcase_add_loop_test(tcase, large_packets, 0, SHAPES);
     tcase_add_loop_test(tcase, large_packets_of_the_wrong_kind, 0, 2);
     tcase_add_test(tcase, large_packets_that_were_not_asked_for);
