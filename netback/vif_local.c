@@ -135,6 +135,15 @@ static void release_queue(struct vif_queue *q)
     q->to.burst = NULL;
 }
 
+static void drop_link(struct vif *vif)
+{
+    if (vif->link_local != NULL) {
+        local_disconnect(vif->link_local);
+        free(vif->link_local);
+        vif->link_local = NULL;
+    }
+}
+
 void vif_local_disconnect(struct vif *vif)
 {
     __atomic_store_n(&vif->queue_count, 0, __ATOMIC_RELEASE);
@@ -147,11 +156,7 @@ void vif_local_disconnect(struct vif *vif)
         vif_wake_close(vif, i);
         release_queue(&vif->queues[i]);
     }
-    if (vif->link_local != NULL) {
-        local_disconnect(vif->link_local);
-        free(vif->link_local);
-        vif->link_local = NULL;
-    }
+    drop_link(vif);
     vif_journal_close(vif);
 }
 
@@ -301,7 +306,7 @@ static void begin(struct vif *vif)
         error = vif_control_watch(vif, vif->link_local->fd);
     }
     if (is_absent(error)) {
-        vif_local_disconnect(vif);
+        drop_link(vif);
     } else if (error != 0) {
         refuse(vif, error, why);
     }
@@ -348,7 +353,7 @@ static void wait_hello(struct vif *vif)
         return;
     }
     local_answer(vif->link_local, -ETIMEDOUT);
-    vif_local_disconnect(vif);
+    drop_link(vif);
 }
 
 /* WAITING -> CONNECTED, or BROKEN for a frontend that is no good. */
