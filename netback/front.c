@@ -12,8 +12,7 @@
  *     |                                                           |
  *     '---------------- it broke a ring: front_close() -----------'
  *
- * A local backend connects in one step.  With Xen, CLOSED and GONE are added:
- * front_bus.c.
+ * With Xen, CLOSED and GONE are added: front_bus.c.
  *
  * Invariants:
  *  1. A gate opens after everything behind it is ready, and everything
@@ -21,6 +20,7 @@
  *  2. Rings are made while their gates are closed and before a backend has
  *     them; a link is never used by a second backend.
  *  3. One line is logged for each change; a complaint is not repeated.
+ *  4. No handshake waits for a backend: other fronts' control work does.
  */
 #include <errno.h>
 #include <poll.h>
@@ -235,47 +235,80 @@ static void listen_local(struct front *front)
     }
 }
 
-/* WAITING -> CONNECTED, if a backend is there. */
+/* WAITING -> CONNECTING, if a backend is there. */
 static void accept_local(struct front *front)
 {
     struct pollfd wait = { .fd = front->listen_fd, .events = POLLIN };
     struct front_wish wish;
     const char *why = "";
-    int error;
 
     if (front->listen_fd < 0 || poll(&wait, 1, 0) != 1) {
         return;
     }
     front_get_wish(front, &wish);
-    error = front_local_accept(front->listen_fd, &wish, &front->link, &why);
-    if (error != 0) {
+    if (front_local_accept(front->listen_fd, &wish, &front->link,
+                           &why) != 0) {
         front_complain(front, why);
     } else if (front->link != NULL) {
-        front_open(front, front->link);
+        front->life = FRONT_CONNECTING;
     }
+}
+
+/* -> WAITING */
+static void hang_up(struct front *front)
+{
+    front_close(front);
+    front->life = FRONT_WAITING;
+}
+
+/* CONNECTING -> CONNECTED, or WAITING */
+static void shake_hands(struct front *front)
+{
+    const char *why = "";
+    int error = is_up_to_date(front) ? front_local_step(front->link, &why)
+                                     : -EPIPE;
+
+    if (error == 0) {
+        front_open(front, front->link);
+    } else if (error != -EAGAIN) {
+        hang_up(front);
+        if (error != -EPIPE) {
+            front_complain(front, why);
+        }
+    }
+}
+
+/* CONNECTED -> WAITING, if it has to be. */
+static void stay_connected(struct front *front)
+{
+    const char *broken = __atomic_load_n(&front->broken, __ATOMIC_ACQUIRE);
+
+    if (broken != NULL) {
+        FRONT_LOG(WARNING, front->name, "disabled: %s", broken);
+    } else if (front_local_is_closed(front->link)) {
+        FRONT_LOG(NOTICE, front->name, "the backend has gone");
+    } else if (is_up_to_date(front)) {
+        return;
+    } else {
+        front_static_end(front);
+    }
+    hang_up(front);
 }
 
 static void update_local(struct front *front)
 {
-    const char *broken = __atomic_load_n(&front->broken, __ATOMIC_ACQUIRE);
-
     if (front->life == FRONT_CONNECTED) {
-        if (broken != NULL) {
-            FRONT_LOG(WARNING, front->name, "disabled: %s", broken);
-        } else if (front_local_is_closed(front->link)) {
-            FRONT_LOG(NOTICE, front->name, "the backend has gone");
-        } else if (is_up_to_date(front)) {
-            return;
-        } else {
-            front_static_end(front);
-        }
-        front_close(front);
-        front->life = FRONT_WAITING;
+        stay_connected(front);
     }
     if (front->listen_fd < 0) {
         listen_local(front);
     }
-    accept_local(front);
+    if (front->life == FRONT_WAITING) {
+        accept_local(front);
+    }
+    if (front->life == FRONT_CONNECTING) {
+        shake_hands(front);
+    }
 }
 
 void front_update(struct front *front, struct xs_handle *xs)

@@ -9,7 +9,8 @@
  * front_static.c.  Invariants:
  *  1. Only this thread touches sockets and grants.
  *  2. It looks again each second while something that has no event is
- *     waited for (xenstored, a kernel driver that lets go).
+ *     waited for (xenstored, a kernel driver that lets go), or not for ever
+ *     (a backend's answer).
  */
 #include <poll.h>
 
@@ -85,6 +86,12 @@ static bool must_look_again(const struct front *front)
            front->life == FRONT_GONE;
 }
 
+/* What the front's own socket is to tell. */
+static short poll_events(const struct front *front)
+{
+    return front->life == FRONT_CONNECTED ? POLLRDHUP : POLLIN;
+}
+
 static void wait_for_work(void)
 {
     struct pollfd fds[2 + 2 * POLL_MAX] = {
@@ -103,8 +110,11 @@ static void wait_for_work(void)
         }
         fds[count++] = (struct pollfd){
             .fd = front_poll_fd(front),
-            .events = front->link != NULL ? POLLRDHUP : POLLIN,
+            .events = poll_events(front),
         };
+        if (front->life == FRONT_CONNECTING) {
+            timeout = RETRY_MS;
+        }
         fds[count++] = (struct pollfd){
             .fd = front_static_fd(front), .events = POLLIN,
         };

@@ -92,14 +92,17 @@ static inline bool front_wish_is_same(const struct front_wish *a,
 }
 
 /*
- * front_local.c.  Listen at path: a descriptor or a negative errno.  Accept:
- * shake hands with the backend that connects, whose rings then run; *link is
- * NULL and the result 0 when it went away first, a negative errno and *why
- * when it is no good.
+ * front_local.c; nothing here waits.  Listen at path: a descriptor or a
+ * negative errno.  Accept: a link for the backend that connects, or NULL when
+ * it went away first; a negative errno and *why: it cannot be.  Step: shake
+ * hands with it; 0: its rings run.  -EAGAIN: not yet, ask again when the
+ * link's descriptor is readable, or in a while, for it has not for ever;
+ * -EPIPE: it has left, or says nothing; others, and *why: it is no good.
  */
 int front_local_listen(const char *path);
 int front_local_accept(int listen_fd, const struct front_wish *wish,
                        struct front_link **link, const char **why);
+int front_local_step(struct front_link *link, const char **why);
 
 /* The connection: at its end the backend has gone. */
 int front_local_fd(const struct front_link *link);

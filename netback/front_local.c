@@ -13,7 +13,8 @@
  *  3. Each connection has memory of its own, which dies with it.
  *  4. What the backend sends is received once, bounded, and compared; no
  *     number of its own is an index or a size.
- *  5. Events are sent by MSG_DONTWAIT: the backend cannot block us.
+ *  5. Events are sent by MSG_DONTWAIT, and nothing waits for a message: the
+ *     backend cannot block us.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "netback/clock.h"
 #include "netback/front_link.h"
 #include "netback/local.h"
 
@@ -37,6 +39,9 @@
 struct local_front_link {
     struct front_link link;     /* first: a link is a local_front_link */
     int fd;                     /* the connection */
+    struct front_wish wish;     /* that it was accepted with */
+    bool greeted;               /* hello sent: its verdict is waited for */
+    uint64_t until_ms;          /* the next message comes, or never */
     int memory_fd;
     uint8_t *memory;
     uint32_t page_count;
@@ -244,18 +249,15 @@ static int make_ctrl(struct local_front_link *local,
     return 0;
 }
 
-/* Receive one message of exactly size bytes. */
-static int receive(int fd, void *data, size_t size, int timeout_ms)
+/* Receive one message of exactly size bytes.  -EAGAIN: not yet. */
+static int receive(const struct local_front_link *local, void *data,
+                   size_t size)
 {
-    struct pollfd wait = { .fd = fd, .events = POLLIN };
-    ssize_t got;
+    ssize_t got = recv(local->fd, data, size, MSG_DONTWAIT | MSG_TRUNC);
 
-    if (poll(&wait, 1, timeout_ms) != 1) {
-        return -ETIMEDOUT;
-    }
-    got = recv(fd, data, size, MSG_DONTWAIT | MSG_TRUNC);
     if (got < 0) {
-        return -errno;
+        return errno == EAGAIN && clock_ms() >= local->until_ms ? -ETIMEDOUT
+                                                                : -errno;
     }
     if (got == 0) {
         return -EPIPE;
@@ -343,13 +345,13 @@ static int make_queues(struct local_front_link *local,
     return error;
 }
 
-static int shake_hands(struct local_front_link *local,
-                       const struct front_wish *wish, const char **why)
+/* Take the offer, make what it allows, and say hello. */
+static int greet(struct local_front_link *local, const char **why)
 {
+    const struct front_wish *wish = &local->wish;
     struct local_offer offer;
-    struct local_verdict verdict;
     uint32_t features;
-    int error = receive(local->fd, &offer, sizeof(offer), OFFER_MS);
+    int error = receive(local, &offer, sizeof(offer));
 
     *why = "who connects is no backend of a local vif, or another version";
     if (error == 0 && (offer.magic != LOCAL_MAGIC ||
@@ -367,12 +369,19 @@ static int shake_hands(struct local_front_link *local,
     if (error != 0) {
         return error;
     }
-    *why = "the backend refuses the rings";
     note_features(&local->link, offer.features & features);
-    error = send_hello(local, wish, features);
-    if (error == 0) {
-        error = receive(local->fd, &verdict, sizeof(verdict), VERDICT_MS);
-    }
+    local->greeted = true;
+    local->until_ms = clock_ms() + VERDICT_MS;
+    return send_hello(local, wish, features);
+}
+
+static int take_verdict(const struct local_front_link *local,
+                        const char **why)
+{
+    struct local_verdict verdict;
+    int error = receive(local, &verdict, sizeof(verdict));
+
+    *why = "the backend refuses the rings";
     if (error == 0 && (verdict.magic != LOCAL_MAGIC || verdict.status != 0)) {
         error = -EPROTO;
     }
@@ -426,19 +435,19 @@ static struct local_front_link *new_link(int fd)
 static bool has_left(int error)
 {
     return error == -EPIPE || error == -ECONNRESET || error == -ETIMEDOUT ||
-           error == -EAGAIN;
+           error == -ECONNABORTED;
 }
 
 int front_local_accept(int listen_fd, const struct front_wish *wish,
                        struct front_link **link, const char **why)
 {
     struct local_front_link *local;
-    int error, fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     *link = NULL;
     if (fd < 0) {
         *why = "cannot accept a backend";
-        return has_left(-errno) || errno == ECONNABORTED ? 0 : -errno;
+        return has_left(-errno) || errno == EAGAIN ? 0 : -errno;
     }
     local = new_link(fd);
     if (local == NULL) {
@@ -446,13 +455,21 @@ int front_local_accept(int listen_fd, const struct front_wish *wish,
         *why = "no memory";
         return -ENOMEM;
     }
-    error = shake_hands(local, wish, why);
-    if (error != 0) {
-        destroy(&local->link);
-        return has_left(error) ? 0 : error;
-    }
+    local->wish = *wish;
+    local->until_ms = clock_ms() + OFFER_MS;
     *link = &local->link;
     return 0;
+}
+
+int front_local_step(struct front_link *link, const char **why)
+{
+    struct local_front_link *local = (struct local_front_link *)link;
+    int error = local->greeted ? 0 : greet(local, why);
+
+    if (error == 0) {
+        error = take_verdict(local, why);
+    }
+    return has_left(error) ? -EPIPE : error;
 }
 
 int front_local_fd(const struct front_link *link)

@@ -123,6 +123,12 @@ int front_local_accept(int fd, const struct front_wish *wish,
     ck_abort_msg("%d", fd);
 }
 
+int front_local_step(struct front_link *link, const char **step_why)
+{
+    (void)step_why;
+    ck_abort_msg("%p", (const void *)link);
+}
+
 int front_local_fd(const struct front_link *link)
 {
     ck_abort_msg("%p", (const void *)link);

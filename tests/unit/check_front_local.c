@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "netback/clock.h"
 #include "netback/ctrl_ring.h"
 #include "netback/front.h"
 #include "netback/gref.h"
@@ -70,9 +71,34 @@ static void teardown(void)
     memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
 }
 
+/* One step of the handshake, which waits for nobody. */
+static int step(void)
+{
+    uint64_t start = clock_ms();
+    int error = front_local_step(front_link, &why);
+
+    ck_assert_uint_lt(clock_ms() - start, 200);
+    return error;
+}
+
+/* As front.c: a backend that has left is no error, and no link. */
 static int accept_one(void)
 {
-    return front_local_accept(listen_fd, &wish, &front_link, &why);
+    int error = front_local_accept(listen_fd, &wish, &front_link, &why);
+
+    if (error != 0 || front_link == NULL) {
+        return error;
+    }
+    while ((error = step()) == -EAGAIN) {
+        struct pollfd wait = { front_local_fd(front_link), POLLIN, 0 };
+
+        (void)poll(&wait, 1, 100);
+    }
+    if (error != 0) {
+        front_link->ops->destroy(front_link);
+        front_link = NULL;
+    }
+    return error == -EPIPE ? 0 : error;
 }
 
 static void *connect_one(void *argument)
@@ -466,6 +492,40 @@ START_TEST(backends_that_leave)
 }
 END_TEST
 
+/*
+ * One that connects and says nothing, before its offer or its verdict: it is
+ * waited for, but nobody has to wait.  A step took up to two seconds of the
+ * thread that all fronts of the process have.
+ */
+START_TEST(backends_that_are_silent)
+{
+    struct local_offer offer = {
+        .magic = LOCAL_MAGIC, .version = LOCAL_VERSION, .queues_max = 1,
+    };
+    uint64_t start = clock_ms();
+    int fd = connect_raw();
+    int error;
+
+    ck_assert_int_eq(front_local_accept(listen_fd, &wish, &front_link, &why),
+                     0);
+    ck_assert_int_eq(step(), -EAGAIN);
+    ck_assert_int_eq(step(), -EAGAIN);
+    if (_i == 1) {
+        ck_assert_int_eq(send(fd, &offer, sizeof(offer), 0),
+                         (int)sizeof(offer));
+        ck_assert_int_eq(step(), -EAGAIN);
+        ck_assert_uint_eq(prepared, 1);
+    }
+    while ((error = step()) == -EAGAIN) {
+        ck_assert_uint_lt(clock_ms() - start, 20000);
+        usleep(20000);
+    }
+    ck_assert_int_eq(error, -EPIPE);
+    ck_assert_uint_ge(clock_ms() - start, _i == 1 ? 2000 : 500);
+    close(fd);
+}
+END_TEST
+
 START_TEST(nobody_is_there)
 {
     ck_assert_int_eq(accept_one(), 0);
@@ -506,6 +566,7 @@ int main(void)
     tcase_add_test(tcase, the_backend_refuses);
     tcase_add_loop_test(tcase, offers_that_are_none, 0, 4);
     tcase_add_loop_test(tcase, backends_that_leave, 0, 3);
+    tcase_add_loop_test(tcase, backends_that_are_silent, 0, 2);
     tcase_add_test(tcase, nobody_is_there);
     tcase_add_test(tcase, a_file_at_the_path);
     return unit_run(suite);
