@@ -213,6 +213,22 @@ tests_unit_check_front_local_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_front_local_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_check_front_local_LDADD = $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_front_life
+tests_unit_check_front_life_SOURCES = tests/unit/check_front_life.c \
+	tests/unit/unit.h $(FAKE_XENSTORE) $(FAKE_LOG) $(FAKE_CONTROL) \
+	netback/front.c netback/front.h netback/front_link.h \
+	netback/front_local.c netback/front_log.h \
+	netback/front_static.c netback/front_static.h netback/clock.h \
+	netback/ctrl_ask.c netback/ctrl_ask.h \
+	netback/from_backend.c netback/from_backend.h \
+	netback/to_backend.c netback/to_backend.h netback/ring.h \
+	netback/local.c netback/local.h netback/local_link.c \
+	netback/wake.c netback/wake.h $(JOURNAL) $(WINDOW)
+tests_unit_check_front_life_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API -D_GNU_SOURCE
+tests_unit_check_front_life_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_check_front_life_LDADD = $(UNIT_LDADD)
+
 # A sleeping and a sending thread, over both drivers.
 noinst_PROGRAMS += tests/native/rx_sleep
 tests_native_rx_sleep_SOURCES = tests/native/rx_sleep.c
