@@ -11,7 +11,7 @@
 
 #define ROUNDS 64u
 
-static evtchn_port_t port;
+static evtchn_port_t port, ports[2];
 
 static uint64_t now(void)
 {
@@ -64,6 +64,43 @@ static void two_in_one(void)
     (void)hypercall(__HYPERVISOR_multicall, PTR(list), 2, 0);
 }
 
+/* ---- there and back: each vcpu has a port, and sleeps until it is rung ---- */
+
+static void ring(unsigned int vcpu)
+{
+    struct evtchn_send op = { .port = ports[vcpu] };
+
+    (void)hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_send, PTR(&op),
+                    0);
+}
+
+static void wait_for_ring(unsigned int vcpu)
+{
+    struct sched_poll poll = { .nr_ports = 1 };
+    uint64_t *pending = &shared_info->evtchn_pending[ports[vcpu] / 64];
+    uint64_t bit = 1ul << (ports[vcpu] % 64);
+
+    set_xen_guest_handle(poll.ports, &ports[vcpu]);
+    while (!(READ_ONCE(*pending) & bit)) {
+        (void)hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, PTR(&poll), 0);
+    }
+    __atomic_fetch_and(pending, ~bit, __ATOMIC_SEQ_CST);
+}
+
+static void ping(void)
+{
+    ring(1);
+    wait_for_ring(0);
+}
+
+static void __attribute__((noreturn)) answer(void)
+{
+    for (;;) {
+        wait_for_ring(1);
+        ring(0);
+    }
+}
+
 static const struct {
     const char *name;
     void (*call)(void);
@@ -75,6 +112,7 @@ static const struct {
     { "cost-set-timer", set_timer, 1100 },
     { "cost-send", send, 1300 },
     { "cost-extraversion", ask_extraversion, 2300 },
+    { "cost-ping", ping, 9500 },
 };
 
 /* The least of many: an interrupt of the machine makes one dearer. */
@@ -91,14 +129,22 @@ static uint64_t cost(void (*call)(void))
     return least;
 }
 
-void pv_main(void)
+static evtchn_port_t bind_masked(unsigned int vcpu)
 {
-    struct evtchn_bind_ipi bind = { .vcpu = 0 };
+    struct evtchn_bind_ipi bind = { .vcpu = vcpu };
 
     pv_equal("bind-ipi", hypercall(__HYPERVISOR_event_channel_op,
                                    EVTCHNOP_bind_ipi, PTR(&bind), 0), 0);
-    port = bind.port;
-    shared_info->evtchn_mask[port / 64] |= 1ul << (port % 64);
+    shared_info->evtchn_mask[bind.port / 64] |= 1ul << (bind.port % 64);
+    return bind.port;
+}
+
+void pv_main(void)
+{
+    port = bind_masked(0);
+    ports[0] = bind_masked(0);
+    ports[1] = bind_masked(1);
+    pv_start_vcpu(1, answer);
     for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
         uint64_t least = cost(rows[i].call);
 

@@ -12,7 +12,6 @@
 
 #define CALLS 20000u
 #define RAX 0x77u
-#define STACK_PAGES 4u
 #define FLAGS 0x4400u               /* NT, DF */
 
 static evtchn_port_t port;
@@ -95,29 +94,6 @@ static void __attribute__((noreturn)) disturb(void)
     }
 }
 
-static void start_other(void)
-{
-    static struct vcpu_guest_context c;
-    char *stack = pv_pages(STACK_PAGES);
-
-    c.flags = VGCF_in_kernel;
-    c.user_regs.rip = PTR(disturb);
-    c.user_regs.rsp = PTR(stack) + STACK_PAGES * PAGE_SIZE - 8;
-    c.user_regs.rflags = 1 << 9;
-    c.user_regs.cs = FLAT_KERNEL_CS;
-    c.user_regs.ss = FLAT_KERNEL_SS;
-    c.kernel_ss = FLAT_KERNEL_SS;
-    c.kernel_sp = c.user_regs.rsp;
-    c.ctrlreg[3] = pfn_of(pv_root()) << PAGE_SHIFT;
-    c.debugreg[6] = 0xffff0ff0;
-    c.debugreg[7] = 0x400;
-    shared_info->vcpu_info[1].evtchn_upcall_mask = 1;
-    pv_equal("other-vcpu", hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise,
-                                     1, PTR(&c)), 0);
-    pv_equal("other-vcpu-up", hypercall(__HYPERVISOR_vcpu_op, VCPUOP_up, 1,
-                                        0), 0);
-}
-
 static void test_window(void)
 {
     /* mov $RAX, %eax; syscall */
@@ -140,7 +116,7 @@ static void test_window(void)
                                        0), 0);
     events = 0;
     pv_user_code(code, sizeof(code) - 1, 0);
-    start_other();
+    pv_start_vcpu(1, disturb);
     for (unsigned int i = 0; i < CALLS; i++) {
         s.rsp = stacks[i % ARRAY_SIZE(stacks)];
         pv_user(&s);

@@ -9,6 +9,7 @@
 
 #define LINE 300
 #define ARENA_PAGES 256u
+#define VCPU_STACK_PAGES 4u
 
 struct start_info *start_info;
 struct shared_info *shared_info;
@@ -225,6 +226,30 @@ static void set_traps(void)
     pv_equal("stack-switch", hypercall(__HYPERVISOR_stack_switch,
                                        FLAT_KERNEL_SS, PTR(trap_stack_top),
                                        0), 0);
+}
+
+void pv_start_vcpu(unsigned int vcpu, void (*fn)(void))
+{
+    static struct vcpu_guest_context c;
+    char *stack = pv_pages(VCPU_STACK_PAGES);
+
+    memset(&c, 0, sizeof(c));
+    c.flags = VGCF_in_kernel;
+    c.user_regs.rip = PTR(fn);
+    c.user_regs.rsp = PTR(stack) + VCPU_STACK_PAGES * PAGE_SIZE - 8;
+    c.user_regs.rflags = 1 << 9;
+    c.user_regs.cs = FLAT_KERNEL_CS;
+    c.user_regs.ss = FLAT_KERNEL_SS;
+    c.kernel_ss = FLAT_KERNEL_SS;
+    c.kernel_sp = c.user_regs.rsp;
+    c.ctrlreg[3] = pfn_of(pv_root()) << PAGE_SHIFT;
+    c.debugreg[6] = 0xffff0ff0;
+    c.debugreg[7] = 0x400;
+    shared_info->vcpu_info[vcpu].evtchn_upcall_mask = 1;
+    pv_equal("other-vcpu", hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise,
+                                     vcpu, PTR(&c)), 0);
+    pv_equal("other-vcpu-up", hypercall(__HYPERVISOR_vcpu_op, VCPUOP_up, vcpu,
+                                        0), 0);
 }
 
 bool pv_try(void (*fn)(void *), void *arg)

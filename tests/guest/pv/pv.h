@@ -76,6 +76,9 @@ extern volatile uint64_t handler_flags;
 /* For callbacks that a kernel asks for itself. */
 extern const char stub_nmi[], stub_syscall32[], stub_sysenter[];
 
+/* Another vcpu, its upcalls masked, runs fn in the kernel, which must not end. */
+void pv_start_vcpu(unsigned int vcpu, void (*fn)(void));
+
 bool pv_try(void (*fn)(void *), void *arg);
 /* Runs user code to its first trap or system call: trap_last. */
 void pv_user(const struct pv_start *s);

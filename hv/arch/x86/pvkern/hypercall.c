@@ -23,7 +23,14 @@
 #define DR6_RESERVED 0xffff0ff0ul
 #define DR6_ALLOWED 0xfffffffful
 
-_Static_assert(sizeof(struct vcpu_set_singleshot_timer) <= PVK_ARG_WORDS * 8
+/* As a spinning kernel polls: one port. */
+struct poll_one {
+    struct sched_poll op;
+    evtchn_port_t port;
+};
+
+_Static_assert(sizeof(struct poll_one) <= PVK_ARG_WORDS * 8
+               && sizeof(struct vcpu_set_singleshot_timer) <= PVK_ARG_WORDS * 8
                && sizeof(struct evtchn_send) <= PVK_ARG_WORDS * 8
                && sizeof(struct evtchn_unmask) <= PVK_ARG_WORDS * 8,
                "they fit into v->arg");
@@ -269,6 +276,30 @@ static long event_channel_op(struct pvk_vcpu *v, const uint64_t a[6])
     }
 }
 
+static long sched_op(struct pvk_vcpu *v, const uint64_t a[6])
+{
+    uint64_t b[6] = { a[0], (uint64_t)v->arg };
+    struct poll_one poll;
+
+    if (a[0] != SCHEDOP_poll) {
+        return vmmcall(__HYPERVISOR_sched_op, a);
+    }
+    if (!guest_get(&poll.op, a[1], sizeof(poll.op))) {
+        return -EFAULT;
+    }
+    if (poll.op.nr_ports != 1) {
+        return vmmcall(__HYPERVISOR_sched_op, a);
+    }
+    if (!guest_get(&poll.port, (uint64_t)poll.op.ports.p,
+                   sizeof(poll.port))) {
+        return -EFAULT;
+    }
+    poll.op.ports.p = (evtchn_port_t *)((char *)v->arg
+                                        + offsetof(struct poll_one, port));
+    __builtin_memcpy(v->arg, &poll, sizeof(poll));
+    return vmmcall(__HYPERVISOR_sched_op, b);
+}
+
 /* The hypervisor moved the record of vcpu 'id': so do we. */
 static void follow_info(uint64_t id, uint64_t arg)
 {
@@ -398,6 +429,8 @@ static long dispatch(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6])
         return nmi_op(v, a[0], a[1]);
     case __HYPERVISOR_event_channel_op:
         return event_channel_op(v, a);
+    case __HYPERVISOR_sched_op:
+        return sched_op(v, a);
     case __HYPERVISOR_grant_table_op:
         return grant_table_op(v, a);
     case __HYPERVISOR_xen_version:
