@@ -125,6 +125,28 @@ static void update_all(void)
     }
 }
 
+static bool is_to_fail(const struct vif *vif)
+{
+    return vif->life == VIF_CONNECTED &&
+           __atomic_load_n(&vif->broken, __ATOMIC_ACQUIRE) != NULL;
+}
+
+/*
+ * A kick is for a vif that is new, or for one whose packet thread gave it up.
+ * A look is a dozen questions to xenstored: a switch that starts with all its
+ * ports asks them once for each, not for all at each.
+ */
+static void update_kicked(void)
+{
+    for (struct vif *vif = next_vif(NULL); vif != NULL;
+         vif = next_vif(vif)) {
+        if (control_xs != NULL && !vif_config_is_local(&vif->config) &&
+            (vif->life == VIF_ABSENT || is_to_fail(vif))) {
+            vif_update(vif, control_xs);
+        }
+    }
+}
+
 static void update_local(void)
 {
     for (struct vif *vif = next_vif(NULL); vif != NULL;
@@ -279,17 +301,20 @@ static bool wait_for_work(void)
 void control_turn(void)
 {
     bool woken = wait_for_work();
+    bool opened = false;
 
     control_serve_commands();
     take_events();              /* before what makes them ask for more */
     update_local();
     if (control_xs != NULL) {
         serve_watches();
-    } else if (have_vif(false) && control_open_store()) {
-        woken = true;
+    } else {
+        opened = have_vif(false) && control_open_store();
     }
-    if (woken) {
+    if (opened) {
         update_all();
+    } else if (woken) {
+        update_kicked();
     }
     fire_busy();
     look_at_fired();

@@ -24,8 +24,8 @@
 
 int vif_logtype;
 
-static struct vif vifs[2];
-static unsigned int looks[2];   /* [a] */
+static struct vif vifs[3];
+static unsigned int looks[3];   /* [a] */
 static unsigned int queue[FLOOD + 16];  /* tokens */
 static unsigned int head, tail; /* [lock] */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -97,6 +97,8 @@ char **xs_check_watch(struct xs_handle *xs)
 void vif_update(struct vif *vif, struct xs_handle *xs)
 {
     (void)xs;
+    vif->life = VIF_CONNECTED;
+    __atomic_store_n(&vif->broken, NULL, __ATOMIC_RELEASE);
     __atomic_fetch_add(&looks[vif - vifs], 1, __ATOMIC_SEQ_CST);
     usleep(LOOK_US);
 }
@@ -229,6 +231,28 @@ START_TEST(storms_are_paced)
 }
 END_TEST
 
+/*
+ * Each kick was a look at every vif: a switch that started with many ports had
+ * asked xenstored for all of them once for each.
+ */
+START_TEST(a_kick_is_for_the_new_and_the_broken)
+{
+    unsigned int before;
+
+    fire(0, 1);                 /* the setup's kicks have been served */
+    wait_looks(0, 2);
+    before = looks_of(1);
+    ck_assert_int_eq(control_add(&vifs[2].member), 0);
+    wait_looks(2, 1);
+    __atomic_store_n(&vifs[0].broken, "test", __ATOMIC_RELEASE);
+    control_kick();
+    wait_looks(0, 3);
+    ck_assert_uint_eq(looks_of(0), 3);
+    ck_assert_uint_eq(looks_of(1), before);
+    ck_assert_uint_eq(looks_of(2), 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("vif_control");
@@ -238,5 +262,6 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_storm_is_one_look);
     tcase_add_test(tcase, storms_are_paced);
+    tcase_add_test(tcase, a_kick_is_for_the_new_and_the_broken);
     return unit_run(suite);
 }
