@@ -9,7 +9,6 @@
 
 #define FIRST 32u               /* the toolstack made its registers */
 #define SECOND 33u
-#define STACK_PAGES 4u
 #define SPINS 2000000000u
 
 static vcpu_info_t *info_page;  /* one for each of the two, then no more */
@@ -65,22 +64,7 @@ static void __attribute__((noreturn)) second(void)
 
 static long initialise_second(void)
 {
-    static struct vcpu_guest_context c;
-    char *stack = pv_pages(STACK_PAGES);
-
-    memset(&c, 0, sizeof(c));
-    c.flags = VGCF_in_kernel;
-    c.user_regs.rip = PTR(second);
-    c.user_regs.rsp = PTR(stack) + STACK_PAGES * PAGE_SIZE - 8;
-    c.user_regs.rflags = 1 << 9;
-    c.user_regs.cs = FLAT_KERNEL_CS;
-    c.user_regs.ss = FLAT_KERNEL_SS;
-    c.kernel_ss = FLAT_KERNEL_SS;
-    c.kernel_sp = c.user_regs.rsp;
-    c.ctrlreg[3] = pfn_of(pv_root()) << PAGE_SHIFT;
-    c.debugreg[6] = 0xffff0ff0;
-    c.debugreg[7] = 0x400;
-    return vcpu_op(VCPUOP_initialise, SECOND, &c);
+    return pv_initialise_vcpu(SECOND, second);
 }
 
 static bool comes_and_goes(unsigned int vcpu)

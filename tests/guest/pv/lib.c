@@ -228,7 +228,7 @@ static void set_traps(void)
                                        0), 0);
 }
 
-void pv_start_vcpu(unsigned int vcpu, void (*fn)(void))
+long pv_initialise_vcpu(unsigned int vcpu, void (*fn)(void))
 {
     static struct vcpu_guest_context c;
     char *stack = pv_pages(VCPU_STACK_PAGES);
@@ -245,9 +245,13 @@ void pv_start_vcpu(unsigned int vcpu, void (*fn)(void))
     c.ctrlreg[3] = pfn_of(pv_root()) << PAGE_SHIFT;
     c.debugreg[6] = 0xffff0ff0;
     c.debugreg[7] = 0x400;
+    return hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise, vcpu, PTR(&c));
+}
+
+void pv_start_vcpu(unsigned int vcpu, void (*fn)(void))
+{
     shared_info->vcpu_info[vcpu].evtchn_upcall_mask = 1;
-    pv_equal("other-vcpu", hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise,
-                                     vcpu, PTR(&c)), 0);
+    pv_equal("other-vcpu", pv_initialise_vcpu(vcpu, fn), 0);
     pv_equal("other-vcpu-up", hypercall(__HYPERVISOR_vcpu_op, VCPUOP_up, vcpu,
                                         0), 0);
 }

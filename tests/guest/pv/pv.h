@@ -76,7 +76,9 @@ extern volatile uint64_t handler_flags;
 /* For callbacks that a kernel asks for itself. */
 extern const char stub_nmi[], stub_syscall32[], stub_sysenter[];
 
-/* Another vcpu, its upcalls masked, runs fn in the kernel, which must not end. */
+/* VCPUOP_initialise: to run fn in the kernel, which must not end. */
+long pv_initialise_vcpu(unsigned int vcpu, void (*fn)(void));
+/* The same, one of the first 32; its upcalls are masked, and it is up. */
 void pv_start_vcpu(unsigned int vcpu, void (*fn)(void));
 
 bool pv_try(void (*fn)(void *), void *arg);
