@@ -90,14 +90,13 @@ guest_wait() {
     until_true "${3:-180}" grep -aq "GANTRY-GUEST $1 $2" "$logs/guest-$1.log"
 }
 
-guest_serial=0
 # guest_run NAME SECONDS COMMAND: in the guest's shell, through its console;
-# prints what it printed, returns its status.
+# prints what it printed, returns its status. Its number must be new in a log
+# that has all since the guest's creation: by the time, not by chance.
 guest_run() {
-    local name=$1 seconds=$2 id tty log=$logs/guest-$1.log rc
+    local name=$1 seconds=$2 id=$BASHPID.$EPOCHREALTIME tty rc
+    local log=$logs/guest-$1.log
     shift 2
-    guest_serial=$((guest_serial + 1))
-    id=$$.$guest_serial.$RANDOM
     tty=$(xenstore-read "/local/domain/$(xl domid "$name")/console/tty") ||
         return 125
     echo "gx $id '${*//\'/\'\\\'\'}'" > "$tty"
