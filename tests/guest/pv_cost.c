@@ -64,7 +64,7 @@ static void two_in_one(void)
     (void)hypercall(__HYPERVISOR_multicall, PTR(list), 2, 0);
 }
 
-/* ---- there and back: each vcpu has a port, and sleeps until it is rung ---- */
+/* ---- there and back: each vcpu sleeps until its port is rung ---- */
 
 static void ring(unsigned int vcpu)
 {
