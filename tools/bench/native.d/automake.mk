@@ -41,6 +41,6 @@ tools_bench_native_d_dpdk_count_LDADD = -lrte_ethdev -lrte_mbuf \
 	-lrte_mempool -lrte_eal
 endif
 
-EXTRA_DIST += tools/bench/native \
+EXTRA_DIST += tools/bench/native tools/bench/native.svg \
 	tools/bench/native.d/cases.py tools/bench/native.d/chart.py \
 	tools/bench/native.d/report.py tools/bench/native.d/run.py
