@@ -65,16 +65,8 @@ static void other(void)
 static void start_other(void)
 {
     struct vcpu_hvm_context *c = guest_pages(1);
-    struct vcpu_hvm_x86_32 *r = &c->cpu_regs.x86_32;
 
-    c->mode = VCPU_HVM_MODE_32B;
-    r->cr0 = 1;
-    r->eip = (uint32_t)PTR(ap_start32);
-    r->cs_limit = r->ds_limit = r->es_limit = r->ss_limit = 0xffffffff;
-    r->tr_limit = 0x67;
-    r->cs_ar = 0xc9b;
-    r->ds_ar = r->es_ar = r->ss_ar = 0xc93;
-    r->tr_ar = 0x8b;
+    ap_fill_context(c);
     ap_stack_top = PTR((char *)guest_pages(2) + 2 * PAGE_SIZE);
     ap_entry = other;
     guest_equal("initialise", vcpu_op(VCPUOP_initialise, 1, c), 0);

@@ -126,21 +126,6 @@ static void pass_time(unsigned int ms)
 
 /* ---- bringing it up ---- */
 
-static void fill_context(struct vcpu_hvm_context *c)
-{
-    struct vcpu_hvm_x86_32 *r = &c->cpu_regs.x86_32;
-
-    memset(c, 0, sizeof(*c));
-    c->mode = VCPU_HVM_MODE_32B;
-    r->cr0 = 1;
-    r->eip = (uint32_t)PTR(ap_start32);
-    r->cs_limit = r->ds_limit = r->es_limit = r->ss_limit = 0xffffffff;
-    r->tr_limit = 0x67;
-    r->cs_ar = 0xc9b;
-    r->ds_ar = r->es_ar = r->ss_ar = 0xc93;
-    r->tr_ar = 0x8b;
-}
-
 static void prepare(void)
 {
     ap_stack_top = PTR(ap_stack + 2 * PAGE_SIZE);
@@ -157,15 +142,15 @@ static void test_initialise(void)
     guest_equal("is-up-before", vcpu_op(VCPUOP_is_up, 1, NULL), 0);
     guest_equal("initialise-no-vcpu", vcpu_op(VCPUOP_initialise, 99, c),
                 -ENOENT);
-    fill_context(c);
+    ap_fill_context(c);
     c->mode = 77;
     guest_case(vcpu_op(VCPUOP_initialise, 1, c) < 0, "initialise-bad-mode",
                "-");
-    fill_context(c);
+    ap_fill_context(c);
     c->cpu_regs.x86_32.cs_ar = 0;
     guest_equal("initialise-bad-segment", vcpu_op(VCPUOP_initialise, 1, c),
                 -EINVAL);
-    fill_context(c);
+    ap_fill_context(c);
     prepare();
     guest_equal("initialise", vcpu_op(VCPUOP_initialise, 1, c), 0);
     guest_equal("initialise-again", vcpu_op(VCPUOP_initialise, 1, c),

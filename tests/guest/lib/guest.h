@@ -242,5 +242,8 @@ static inline void apic_send(uint32_t dest, uint32_t low)
 extern void (*volatile ap_entry)(void);
 extern volatile uint64_t ap_stack_top;
 extern const char ap_start32[], ap_trampoline[], ap_trampoline_end[];
+struct vcpu_hvm_context;
+/* For VCPUOP_initialise: another vcpu that starts at ap_start32. */
+void ap_fill_context(struct vcpu_hvm_context *c);
 
 #endif

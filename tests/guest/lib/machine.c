@@ -4,6 +4,8 @@
  */
 #include "guest.h"
 
+#include <xen/hvm/hvm_vcpu.h>
+
 #define MSR_APIC_BASE 0x1b
 #define NS_PER_MS 1000000ull
 
@@ -73,4 +75,19 @@ void apic_enable(void)
 {
     wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | 0xc00);
     wrmsr(X2APIC_SVR, 0x1ff);
+}
+
+void ap_fill_context(struct vcpu_hvm_context *c)
+{
+    struct vcpu_hvm_x86_32 *r = &c->cpu_regs.x86_32;
+
+    memset(c, 0, sizeof(*c));
+    c->mode = VCPU_HVM_MODE_32B;
+    r->cr0 = 1;
+    r->eip = (uint32_t)PTR(ap_start32);
+    r->cs_limit = r->ds_limit = r->es_limit = r->ss_limit = 0xffffffff;
+    r->tr_limit = 0x67;
+    r->cs_ar = 0xc9b;
+    r->ds_ar = r->es_ar = r->ss_ar = 0xc93;
+    r->tr_ar = 0x8b;
 }
