@@ -300,6 +300,9 @@ static void fill_gdt(uint64_t *page, uint64_t area)
     gdt[PVK_TSS / 8 + 1] = tss >> 32;
 }
 
+_Static_assert(sizeof(vcpu_info_t)
+               <= sizeof(((struct pvk_vcpu *)NULL)->own_info), "own_info");
+
 static void fill_vcpu(struct vcpu *v, uint64_t area)
 {
     struct pvk_vcpu *p = v->arch->pv->shared;
