@@ -894,33 +894,47 @@ void p2m_watch(struct domain *d)
 
 /* ---- access to guest-physical memory ---- */
 
-/*
- * Reads within one page without a reference.  A frame goes only after the
- * flush that follows its entry's end (invariant 3): if none began since before
- * the entry was read, what was read is the domain's.  False: unknown, or
- * nothing to read there.
- */
-static bool peek(struct domain *d, uint64_t gpa, void *dst, size_t size)
+/* Where 'gpa' is, without a reference; NULL: nothing to read there. */
+static const void *look(struct domain *d, uint64_t gpa)
 {
-    uint64_t generation = p2m_flush_generation(d);
     uint64_t g = gpa >> PAGE_SHIFT;
     struct leaf leaf;
     mfn_t m;
 
     if (g >= P2M_GFN_LIMIT) {
-        return false;
+        return NULL;
     }
     leaf = walk(d->p2m, g);
     if (leaf.entry == 0 || arch_p2m_type(leaf.entry) == P2M_MMIO) {
-        return false;
+        return NULL;
     }
     m = leaf_mfn(&leaf, g);
-    if (frame_of(m) == NULL) {
-        return false;
-    }
-    memcpy(dst, (char *)arch_frame_map(m) + (gpa & (PAGE_SIZE - 1)), size);
+    return frame_of(m) == NULL ? NULL :
+           (const char *)arch_frame_map(m) + (gpa & (PAGE_SIZE - 1));
+}
+
+/*
+ * What was read where look() said is the domain's if no flush began since
+ * before that look: a frame goes only after the flush that follows its
+ * entry's end (invariant 3).
+ */
+static bool is_still(struct domain *d, uint64_t generation)
+{
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     return p2m_flush_generation(d) == generation;
+}
+
+/* Reads within one page without a reference; false: unknown. */
+static bool peek(struct domain *d, uint64_t gpa, void *dst, size_t size)
+{
+    uint64_t generation = p2m_flush_generation(d);
+    const void *at = look(d, gpa);
+
+    if (at == NULL) {
+        return false;
+    }
+    memcpy(dst, at, size);
+    return is_still(d, generation);
 }
 
 static int copy(struct domain *d, uint64_t gpa, void *buf, size_t size,
@@ -959,6 +973,20 @@ int p2m_read(struct domain *d, void *dst, uint64_t gpa, size_t size)
         return 0;
     }
     return copy(d, gpa, dst, size, false);
+}
+
+int p2m_read_word(struct domain *d, uint64_t *word, uint64_t gpa)
+{
+    uint64_t generation = p2m_flush_generation(d);
+    const uint64_t *at = look(d, gpa);
+
+    if (at != NULL) {
+        *word = READ_ONCE(*at);
+        if (is_still(d, generation)) {
+            return 0;
+        }
+    }
+    return copy(d, gpa, word, sizeof(*word), false);
 }
 
 int p2m_write(struct domain *d, uint64_t gpa, const void *src, size_t size)

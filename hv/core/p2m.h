@@ -116,6 +116,8 @@ void p2m_watch(struct domain *d);
  * 'gpa' of RAM.  0 or -EFAULT.
  */
 int p2m_read(struct domain *d, void *dst, uint64_t gpa, size_t size);
+/* The 8 bytes at 'gpa', which is a multiple of 8, read at once. */
+int p2m_read_word(struct domain *d, uint64_t *word, uint64_t gpa);
 int p2m_write(struct domain *d, uint64_t gpa, const void *src, size_t size);
 
 #endif

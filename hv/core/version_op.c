@@ -36,7 +36,7 @@ static long write_text(struct guest_ptr arg, const char *text, size_t size)
     for (at = 0; at < size; at += sizeof(piece)) {
         size_t count = min(size - at, sizeof(piece));
 
-        memset(piece, 0, sizeof(piece));
+        memset(piece, 0, count);
         if (at < length) {
             memcpy(piece, text + at, min(length - at, count));
         }

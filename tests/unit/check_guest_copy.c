@@ -44,6 +44,11 @@ int p2m_read(struct domain *d, void *dst, uint64_t gpa, size_t size)
     return 0;
 }
 
+int p2m_read_word(struct domain *d, uint64_t *word, uint64_t gpa)
+{
+    return p2m_read(d, word, gpa, sizeof(*word));
+}
+
 struct frame *p2m_get_frame(struct domain *d, gfn_t g, enum p2m_type *type)
 {
     (void)d;

@@ -264,6 +264,7 @@ END_TEST
 START_TEST(test_guest_physical_access)
 {
     char buf[8192], back[8192];
+    uint64_t word, found;
 
     put_ram(BASE, 0);
     put_ram(BASE + 1, 0);
@@ -276,6 +277,12 @@ START_TEST(test_guest_physical_access)
     ck_assert_int_eq(memcmp(buf, back, 8192), 0);
     ck_assert_int_eq(p2m_read(d, back, (BASE << 12) + 4097, 8192), -EFAULT);
     ck_assert_int_eq(p2m_write(d, ~0ul - 4, buf, 8), -EFAULT);
+
+    memcpy(&word, buf + 96, sizeof(word));
+    ck_assert_int_eq(p2m_read_word(d, &found, (BASE + 1) << 12), 0);
+    ck_assert_uint_eq(found, word);
+    ck_assert_int_eq(p2m_read_word(d, &found, (BASE + 4) << 12), -EFAULT);
+    ck_assert_int_eq(p2m_read_word(d, &found, ~7ul), -EFAULT);
 }
 END_TEST
 
@@ -402,6 +409,8 @@ static void *reads(void *arg)
     while (!__atomic_load_n(&is_over, __ATOMIC_SEQ_CST)) {
         for (unsigned int i = 0; i < 64; i++) {
             strange += p2m_read(d, &word, (BASE + i) << 12, sizeof(word)) == 0
+                       && word != 0;
+            strange += p2m_read_word(d, &word, (BASE + i) << 12) == 0
                        && word != 0;
         }
     }

@@ -68,7 +68,7 @@ static int translate(struct vcpu *v, uint64_t va, uint64_t need,
     for (unsigned int shift = 39;; shift -= 9) {
         uint64_t entry, offset = ((va >> shift) & 511) * 8;
 
-        if (p2m_read(v->domain, &entry, table + offset, sizeof(entry)) != 0
+        if (p2m_read_word(v->domain, &entry, table + offset) != 0
             || (entry & need) != need) {
             return -EFAULT;
         }

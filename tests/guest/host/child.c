@@ -10,6 +10,7 @@
 #define MEGABYTE_PAGES 256u
 #define BATCH 512u
 #define NOTE_PHYS32_ENTRY 18u
+#define WATCH_NS 500000ul             /* between looks at the child */
 
 struct elf_header {
     uint8_t ident[16];
@@ -295,6 +296,14 @@ static void show_console(struct xencons_interface *console)
     WRITE_ONCE(console->out_cons, cons);
 }
 
+/* Out of the child's way, which may share the CPU and count instructions. */
+static void sleep_a_while(void)
+{
+    struct sched_poll poll = { .timeout = time_now() + WATCH_NS };
+
+    (void)sched_op(SCHEDOP_poll, &poll);
+}
+
 uint32_t child_watch(struct child *c, unsigned int ms)
 {
     uint64_t end = time_now() + ms * 1000000ul;
@@ -315,7 +324,7 @@ uint32_t child_watch(struct child *c, unsigned int ms)
             return op.u.getdomaininfo.flags >> XEN_DOMINF_shutdownshift
                    & XEN_DOMINF_shutdownmask;
         }
-        (void)sched_op(SCHEDOP_yield, NULL);
+        sleep_a_while();
     }
     return CHILD_RUNS;
 }
