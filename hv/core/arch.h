@@ -45,6 +45,21 @@ mfn_t arch_virt_to_mfn(const void *va);
 int guest_read(void *dst, struct guest_ptr src, size_t size);
 int guest_write(struct guest_ptr dst, const void *src, size_t size);
 
+/*
+ * A place of the current vcpu's address space that is written piece by piece:
+ * looked up once, and its frames referenced, from guest_place_get() (0 or
+ * -EFAULT; at most PAGE_SIZE bytes) to guest_place_put().
+ */
+struct guest_place {
+    char *at[2];                    /* in its first page and in its second */
+    struct frame *frame[2];
+    size_t first;                   /* bytes in the first page */
+};
+int guest_place_get(struct guest_place *p, struct guest_ptr dst, size_t size);
+void guest_place_write(const struct guest_place *p, size_t offset,
+                       const void *src, size_t size);
+void guest_place_put(struct guest_place *p);
+
 /* ---- the p2m's table format: one 64-bit entry, any level ---- */
 
 /*

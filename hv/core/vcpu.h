@@ -32,6 +32,7 @@ struct vcpu {
     struct guest_ptr runstate_guest;    /* [o] VCPUOP_register_runstate */
     struct guest_ptr time_guest;    /* [o] VCPUOP_register_vcpu_time */
     uint32_t time_version;          /* [o] of the record there */
+    bool is_time_due;               /* [o] the record there is an old one */
 
     /* The guest's record: in shared_info, or in a registered page. */
     vcpu_info_t *info;              /* [a] never NULL after create */

@@ -149,37 +149,41 @@ long vcpu_op_set_timer(uint64_t deadline)
 
 /* ---- areas in guest memory ---- */
 
-/*
- * Writes v's runstate where the guest registered it; 'v' is current.  With
- * the assist the guest sees XEN_RUNSTATE_UPDATE while the rest changes.
- */
+/* With the assist the guest sees XEN_RUNSTATE_UPDATE while the rest changes. */
+static void show_marked(const struct guest_place *p,
+                        struct vcpu_runstate_info *r)
+{
+    const size_t entry_time = offsetof(struct vcpu_runstate_info,
+                                       state_entry_time);
+    uint64_t plain = r->state_entry_time;
+
+    r->state_entry_time |= XEN_RUNSTATE_UPDATE;
+    guest_place_write(p, entry_time, &r->state_entry_time,
+                      sizeof(r->state_entry_time));
+    memory_barrier();
+    guest_place_write(p, 0, r, sizeof(*r));
+    memory_barrier();
+    guest_place_write(p, entry_time, &plain, sizeof(plain));
+}
+
+/* Writes v's runstate where the guest registered it; 'v' is current. */
 void vcpu_op_show_runstate(struct vcpu *v)
 {
     struct vcpu_runstate_info r;
-    struct guest_ptr entry_time;
-    uint64_t mark;
+    struct guest_place p;
 
-    if (guest_ptr_is_null(v->runstate_guest)) {
+    if (guest_ptr_is_null(v->runstate_guest)
+        || guest_place_get(&p, v->runstate_guest, sizeof(r)) != 0) {
         return;
     }
     sched_runstate(v, &r);
-    if (!(READ_ONCE(v->domain->vm_assist) &
-          1ul << VMASST_TYPE_runstate_update_flag)) {
-        (void)guest_write(v->runstate_guest, &r, sizeof(r));
-        return;
+    if (READ_ONCE(v->domain->vm_assist)
+        & 1ul << VMASST_TYPE_runstate_update_flag) {
+        show_marked(&p, &r);
+    } else {
+        guest_place_write(&p, 0, &r, sizeof(r));
     }
-    entry_time = guest_ptr_add(v->runstate_guest,
-        offsetof(struct vcpu_runstate_info, state_entry_time));
-    mark = r.state_entry_time | XEN_RUNSTATE_UPDATE;
-    if (guest_write(entry_time, &mark, sizeof(mark)) != 0) {
-        return;
-    }
-    memory_barrier();
-    r.state_entry_time = mark;
-    (void)guest_write(v->runstate_guest, &r, sizeof(r));
-    memory_barrier();
-    mark &= ~XEN_RUNSTATE_UPDATE;
-    (void)guest_write(entry_time, &mark, sizeof(mark));
+    guest_place_put(&p);
 }
 
 static long register_runstate(struct vcpu *v, struct guest_ptr arg)

@@ -6,7 +6,10 @@
  *  1. A version is odd while its record changes; readers retry.
  *  2. Versions are counted by us or made even from what the guest left there:
  *     a guest that scribbles confuses itself only.
- *  3. boot_ns is the time since 1970, in ns, at system time 0.
+ *  3. A record that is right is left alone: it changes with the vcpu's TSC
+ *     offset only, and a vcpu is switched to often. Where the copy that the
+ *     guest registered is not current, is_time_due says so.
+ *  4. boot_ns is the time since 1970, in ns, at system time 0.
  */
 #include "core/wallclock.h"
 #include "core/arch.h"
@@ -66,6 +69,17 @@ void wallclock_set(uint64_t sec, uint32_t nsec, uint64_t system_time)
     }
 }
 
+/* Does 'shared' say what 'now' does, all but the version? */
+static bool is_same(const vcpu_time_info_t *shared, const vcpu_time_info_t *now)
+{
+    return READ_ONCE(shared->tsc_timestamp) == now->tsc_timestamp
+           && READ_ONCE(shared->system_time) == now->system_time
+           && READ_ONCE(shared->tsc_to_system_mul) == now->tsc_to_system_mul
+           && READ_ONCE(shared->tsc_shift) == now->tsc_shift
+           && READ_ONCE(shared->flags) == now->flags
+           && READ_ONCE(shared->version) % 2 == 0;
+}
+
 void wallclock_update_vcpu(struct vcpu *v)
 {
     vcpu_time_info_t *shared = &v->info->time;
@@ -73,36 +87,47 @@ void wallclock_update_vcpu(struct vcpu *v)
 
     memset(&now, 0, sizeof(now));
     arch_time_info(v, &now);
-    now.version = READ_ONCE(shared->version) | 1;
-    WRITE_ONCE(shared->version, now.version);
-    memory_barrier();
-    shared->tsc_timestamp = now.tsc_timestamp;
-    shared->system_time = now.system_time;
-    shared->tsc_to_system_mul = now.tsc_to_system_mul;
-    shared->tsc_shift = now.tsc_shift;
-    shared->flags = now.flags;
-    memory_barrier();
-    WRITE_ONCE(shared->version, now.version + 1);
-    if (v == vcpu_current()) {
+    if (!is_same(shared, &now)) {
+        now.version = READ_ONCE(shared->version) | 1;
+        WRITE_ONCE(shared->version, now.version);
+        memory_barrier();
+        shared->tsc_timestamp = now.tsc_timestamp;
+        shared->system_time = now.system_time;
+        shared->tsc_to_system_mul = now.tsc_to_system_mul;
+        shared->tsc_shift = now.tsc_shift;
+        shared->flags = now.flags;
+        memory_barrier();
+        WRITE_ONCE(shared->version, now.version + 1);
+        v->is_time_due = true;
+    }
+    if (v->is_time_due && v == vcpu_current()) {
+        v->is_time_due = false;
         (void)wallclock_show_vcpu(v);
     }
 }
 
 bool wallclock_show_vcpu(struct vcpu *v)
 {
-    struct guest_ptr at = v->time_guest;
+    struct guest_place p;
     vcpu_time_info_t now;
     uint32_t even;
 
-    if (guest_ptr_is_null(at)) {
+    if (guest_ptr_is_null(v->time_guest)) {
         return true;
+    }
+    if (guest_place_get(&p, v->time_guest, sizeof(now)) != 0) {
+        return false;
     }
     memset(&now, 0, sizeof(now));
     arch_time_info(v, &now);
     v->time_version |= 1;
     now.version = v->time_version;
     even = ++v->time_version;
-    return guest_write(at, &now.version, sizeof(now.version)) == 0 &&
-           guest_write(at, &now, sizeof(now)) == 0 &&
-           guest_write(at, &even, sizeof(even)) == 0;
+    guest_place_write(&p, 0, &now.version, sizeof(now.version));
+    memory_barrier();
+    guest_place_write(&p, 0, &now, sizeof(now));
+    memory_barrier();
+    guest_place_write(&p, 0, &even, sizeof(even));
+    guest_place_put(&p);
+    return true;
 }

@@ -9,7 +9,10 @@
 void wallclock_update(struct domain *d);
 /* Dom0 set the time: 'sec', 'nsec' at 'system_time' ns since boot. */
 void wallclock_set(uint64_t sec, uint32_t nsec, uint64_t system_time);
-/* Refreshes v's time record under its version lock. */
+/*
+ * Sees that v's time record is right, as is the copy that the guest registered
+ * if 'v' is current, or else when it is next.
+ */
 void wallclock_update_vcpu(struct vcpu *v);
 /*
  * The same for the copy that the guest registered, if any; 'v' is current.

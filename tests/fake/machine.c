@@ -458,6 +458,30 @@ int guest_write(struct guest_ptr dst, const void *src, size_t size)
     return 0;
 }
 
+int guest_place_get(struct guest_place *p, struct guest_ptr dst, size_t size)
+{
+    if (!may_copy(dst.va, size)) {
+        return -EFAULT;
+    }
+    p->at[0] = (char *)(uintptr_t)dst.va;
+    p->first = size;
+    return 0;
+}
+
+void guest_place_write(const struct guest_place *p, size_t offset,
+                       const void *src, size_t size)
+{
+    if (offset > p->first || size > p->first - offset) {
+        wrong("guest_place_write beyond what was asked for");
+    }
+    memcpy(p->at[0] + offset, src, size);
+}
+
+void guest_place_put(struct guest_place *p)
+{
+    p->first = 0;
+}
+
 /* ---- p2m entries ---- */
 
 uint64_t arch_p2m_leaf(mfn_t m, unsigned int level, unsigned int type)

@@ -26,6 +26,7 @@ static struct arch_vcpu arch;
 static struct domain domain;
 static struct vcpu vcpu;
 static struct hvm_paging paging;
+static int held;                    /* references on frames */
 
 /* ---- what guest_copy.c asks of its surroundings ---- */
 
@@ -53,12 +54,14 @@ struct frame *p2m_get_frame(struct domain *d, gfn_t g, enum p2m_type *type)
 {
     (void)d;
     *type = P2M_RAM_RW;
+    held += g.v < FRAMES;
     return g.v < FRAMES ? &frames[g.v] : NULL;
 }
 
 void frame_put(struct frame *f)
 {
     (void)f;
+    held--;
 }
 
 mfn_t frame_mfn(const struct frame *f)
@@ -157,6 +160,40 @@ START_TEST(what_cannot_be_reached)
 }
 END_TEST
 
+/* Runstate and time areas: written in three steps, looked up in one. */
+START_TEST(a_place_is_written_piece_by_piece)
+{
+    const uint64_t across = 0x1122334455667788;
+    struct guest_place p;
+
+    ck_assert_int_eq(guest_place_get(&p, at(VA(USER) - 12), 24), 0);
+    ck_assert_int_eq(held, 2);
+    guest_place_write(&p, 8, &across, 8);
+    guest_place_write(&p, 0, &across, 8);
+    guest_place_write(&p, 16, &across, 8);
+    guest_place_put(&p);
+    for (unsigned int i = 0; i < 24; i++) {
+        unsigned char c = i < 12 ? memory[KERNEL][PAGE_SIZE - 12 + i]
+                                 : memory[USER][i - 12];
+
+        ck_assert_uint_eq(c, across >> (i % 8 * 8) & 0xff);
+    }
+    ck_assert_int_eq(held, 0);
+}
+END_TEST
+
+START_TEST(a_place_must_be_writable_as_a_whole)
+{
+    struct guest_place p;
+
+    ck_assert_int_eq(guest_place_get(&p, at(VA(READ_ONLY)), 8), -EFAULT);
+    ck_assert_int_eq(guest_place_get(&p, at(VA(READ_ONLY) - 4), 8), -EFAULT);
+    ck_assert_int_eq(guest_place_get(&p, at(VA(READ_ONLY) - 4), 4), 0);
+    guest_place_put(&p);
+    ck_assert_int_eq(held, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("guest_copy");
@@ -166,5 +203,7 @@ int main(void)
     tcase_add_test(tc, areas_are_written_from_user_mode);
     tcase_add_test(tc, instructions_have_the_rights_of_their_mode);
     tcase_add_test(tc, what_cannot_be_reached);
+    tcase_add_test(tc, a_place_is_written_piece_by_piece);
+    tcase_add_test(tc, a_place_must_be_writable_as_a_whole);
     return unit_run(suite);
 }

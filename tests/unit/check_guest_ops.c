@@ -412,6 +412,44 @@ START_TEST(time_is_shown_by_even_versions)
 }
 END_TEST
 
+/* Most vcpus that are switched to have the right record. */
+START_TEST(time_is_written_where_it_changed)
+{
+    struct vcpu_register_time_memory_area op;
+    struct vcpu *v = b->vcpu[0];
+    vcpu_time_info_t before, t;
+
+    op.addr.v = &t;
+    machine_set_time(5);
+    wallclock_update_vcpu(v);
+    ck_assert_int_eq(vcpu_call(VCPUOP_register_vcpu_time_memory_area, 0,
+                               &op), 0);
+    before = t;
+    wallclock_update_vcpu(v);
+    ck_assert_uint_eq(v->info->time.system_time, 5);
+    ck_assert_uint_eq(t.version, before.version);
+
+    /* The guest may clear it, or stop in the middle of its own write. */
+    memset(&v->info->time, 0, sizeof(v->info->time));
+    wallclock_update_vcpu(v);
+    ck_assert_uint_eq(v->info->time.system_time, 5);
+    v->info->time.version |= 1;
+    wallclock_update_vcpu(v);
+    ck_assert_uint_eq(v->info->time.version % 2, 0);
+
+    /* It changes while another one runs: the copy is written later. */
+    machine_set_time(9);
+    env_run(b->vcpu[1]);
+    wallclock_update_vcpu(v);
+    ck_assert_uint_eq(v->info->time.system_time, 9);
+    ck_assert_uint_eq(t.system_time, 5);
+    env_run(v);
+    wallclock_update_vcpu(v);
+    ck_assert_uint_eq(t.system_time, 9);
+    ck_assert_uint_eq(t.version % 2, 0);
+}
+END_TEST
+
 /* ---- sched_op ---- */
 
 static long sched_call(unsigned int cmd, void *arg)
@@ -595,6 +633,7 @@ static void add_vcpu_tests(Suite *suite)
     tcase_add_test(tc, runstate_is_shown_where_registered);
     tcase_add_test(tc, assists_that_mean_nothing_are_refused);
     tcase_add_test(tc, time_is_shown_by_even_versions);
+    tcase_add_test(tc, time_is_written_where_it_changed);
 }
 
 static void add_sched_tests(Suite *suite)

@@ -88,31 +88,46 @@ static bool is_writable(enum p2m_type type)
            || type == P2M_GRANT_RW || type == P2M_WINDOW;
 }
 
+/* What is to be written behind 'va', its frame referenced, or NULL. */
+static char *hold(struct vcpu *v, uint64_t va, uint64_t need,
+                  struct frame **f)
+{
+    enum p2m_type type;
+    uint64_t gpa;
+
+    if (translate(v, va, need | PTE_WRITE, &gpa) != 0) {
+        return NULL;
+    }
+    *f = p2m_get_frame(v->domain, gfn(gpa >> PAGE_SHIFT), &type);
+    if (*f == NULL) {
+        return NULL;
+    }
+    if (!is_writable(type)) {
+        frame_put(*f);
+        return NULL;
+    }
+    return (char *)arch_frame_map(frame_mfn(*f)) + (gpa & ~PAGE_MASK);
+}
+
 /* Within one page; 'buf' is read if PTE_WRITE is needed. */
 static int copy_page(struct vcpu *v, uint64_t va, void *buf, size_t size,
                      uint64_t need)
 {
-    enum p2m_type type;
     struct frame *f;
     uint64_t gpa;
     char *at;
 
-    if (translate(v, va, need, &gpa) != 0) {
-        return -EFAULT;
-    }
     if (!(need & PTE_WRITE)) {
-        return p2m_read(v->domain, buf, gpa, size);
+        return translate(v, va, need, &gpa) != 0 ? -EFAULT :
+               p2m_read(v->domain, buf, gpa, size);
     }
-    f = p2m_get_frame(v->domain, gfn(gpa >> PAGE_SHIFT), &type);
-    if (f == NULL) {
+    at = hold(v, va, need, &f);
+    if (at == NULL) {
         return -EFAULT;
     }
-    at = (char *)arch_frame_map(frame_mfn(f)) + (gpa & ~PAGE_MASK);
-    if (is_writable(type)) {
-        memcpy(at, buf, size);
-    }
+    memcpy(at, buf, size);
     frame_put(f);
-    return is_writable(type) ? 0 : -EFAULT;
+    return 0;
 }
 
 /* The personality's place for an argument (pvkern/hypercall.c), or NULL. */
@@ -160,6 +175,49 @@ int guest_write(struct guest_ptr dst, const void *src, size_t size)
 {
     return copy(dst.va, (char *)(uintptr_t)src, size,
                 PTE_PRESENT | PTE_WRITE);
+}
+
+int guest_place_get(struct guest_place *p, struct guest_ptr dst, size_t size)
+{
+    struct vcpu *v = vcpu_current();
+
+    p->first = min(size, (size_t)(PAGE_SIZE - (dst.va & ~PAGE_MASK)));
+    p->frame[1] = NULL;
+    p->at[0] = hold(v, dst.va, PTE_PRESENT, &p->frame[0]);
+    if (p->at[0] == NULL) {
+        return -EFAULT;
+    }
+    if (p->first == size) {
+        return 0;
+    }
+    p->at[1] = hold(v, dst.va + p->first, PTE_PRESENT, &p->frame[1]);
+    if (p->at[1] == NULL) {
+        frame_put(p->frame[0]);
+        return -EFAULT;
+    }
+    return 0;
+}
+
+void guest_place_write(const struct guest_place *p, size_t offset,
+                       const void *src, size_t size)
+{
+    size_t before = offset < p->first ? min(size, p->first - offset) : 0;
+
+    if (before > 0) {
+        memcpy(p->at[0] + offset, src, before);
+    }
+    if (before < size) {
+        memcpy(p->at[1] + (offset + before - p->first),
+               (const char *)src + before, size - before);
+    }
+}
+
+void guest_place_put(struct guest_place *p)
+{
+    frame_put(p->frame[0]);
+    if (p->frame[1] != NULL) {
+        frame_put(p->frame[1]);
+    }
 }
 
 static uint64_t rights(void)

@@ -7,8 +7,9 @@
  *     cost no exit.
  *  2. The hypervisor restarts a long operation at our VMMCALL: to us it
  *     only takes its time, and other vcpus and domains go on meanwhile.
- *  3. What a small argument of a frequent call says we fetch into v->arg: the
- *     hypervisor knows that page and has no page tables to walk.
+ *  3. What a small argument of a frequent call says we fetch into v->arg, and
+ *     bring back the result: the hypervisor knows that page and has no page
+ *     tables to walk.
  */
 #include "lib/errno.h"
 #include "pvkern/guest.h"
@@ -31,8 +32,8 @@ struct poll_one {
 
 _Static_assert(sizeof(struct poll_one) <= PVK_ARG_WORDS * 8
                && sizeof(struct vcpu_set_singleshot_timer) <= PVK_ARG_WORDS * 8
-               && sizeof(struct evtchn_send) <= PVK_ARG_WORDS * 8
-               && sizeof(struct evtchn_unmask) <= PVK_ARG_WORDS * 8,
+               && sizeof(struct evtchn_status) <= PVK_ARG_WORDS * 8
+               && sizeof(xen_extraversion_t) <= PVK_ARG_WORDS * 8,
                "they fit into v->arg");
 
 /* ---- the CPU ---- */
@@ -262,18 +263,43 @@ static long forward(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6],
     return vmmcall(nr, b);
 }
 
+/* The same for what the hypervisor changes too, if it does what it is asked. */
+static long exchange(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6],
+                     unsigned int n, size_t size)
+{
+    long result = forward(v, nr, a, n, size);
+
+    if (result >= 0 && !guest_put(a[n], v->arg, size)) {
+        return -EFAULT;
+    }
+    return result;
+}
+
 static long event_channel_op(struct pvk_vcpu *v, const uint64_t a[6])
 {
-    switch (a[0]) {
-    case EVTCHNOP_send:
-        return forward(v, __HYPERVISOR_event_channel_op, a, 1,
-                       sizeof(struct evtchn_send));
-    case EVTCHNOP_unmask:
-        return forward(v, __HYPERVISOR_event_channel_op, a, 1,
-                       sizeof(struct evtchn_unmask));
-    default:
-        return vmmcall(__HYPERVISOR_event_channel_op, a);
+    static const struct {
+        uint8_t size;
+        bool has_result;
+    } args[] = {
+        [EVTCHNOP_bind_interdomain] =
+            { sizeof(struct evtchn_bind_interdomain), true },
+        [EVTCHNOP_bind_virq] = { sizeof(struct evtchn_bind_virq), true },
+        [EVTCHNOP_close] = { sizeof(struct evtchn_close), false },
+        [EVTCHNOP_send] = { sizeof(struct evtchn_send), false },
+        [EVTCHNOP_status] = { sizeof(struct evtchn_status), true },
+        [EVTCHNOP_alloc_unbound] =
+            { sizeof(struct evtchn_alloc_unbound), true },
+        [EVTCHNOP_bind_ipi] = { sizeof(struct evtchn_bind_ipi), true },
+        [EVTCHNOP_bind_vcpu] = { sizeof(struct evtchn_bind_vcpu), false },
+        [EVTCHNOP_unmask] = { sizeof(struct evtchn_unmask), false },
+    };
+    const uint64_t nr = __HYPERVISOR_event_channel_op;
+
+    if (a[0] >= sizeof(args) / sizeof(args[0]) || args[a[0]].size == 0) {
+        return vmmcall(nr, a);
     }
+    return args[a[0]].has_result ? exchange(v, nr, a, 1, args[a[0]].size)
+                                 : forward(v, nr, a, 1, args[a[0]].size);
 }
 
 static long sched_op(struct pvk_vcpu *v, const uint64_t a[6])
@@ -330,10 +356,14 @@ static long vcpu_op(struct pvk_vcpu *v, const uint64_t a[6])
  * Linux asks for the version to have its events looked at, often; what the
  * answer is does not change.
  */
-static long xen_version(const uint64_t a[6])
+static long xen_version(struct pvk_vcpu *v, const uint64_t a[6])
 {
     struct pvk_domain *d = pvk_domain();
 
+    if (a[0] == XENVER_extraversion) {
+        return exchange(v, __HYPERVISOR_xen_version, a, 1,
+                        sizeof(xen_extraversion_t));
+    }
     if (a[0] != XENVER_version) {
         return vmmcall(__HYPERVISOR_xen_version, a);
     }
@@ -434,7 +464,7 @@ static long dispatch(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6])
     case __HYPERVISOR_grant_table_op:
         return grant_table_op(v, a);
     case __HYPERVISOR_xen_version:
-        return xen_version(a);
+        return xen_version(v, a);
     case __HYPERVISOR_vcpu_op:
         return vcpu_op(v, a);
     case __HYPERVISOR_physdev_op:
