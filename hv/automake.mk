@@ -18,6 +18,7 @@ hv_core_sources = \
 	hv/core/console_op.c \
 	hv/core/cpu_policy.c \
 	hv/core/domain.c \
+	hv/core/domain_reset.c \
 	hv/core/domctl.c \
 	hv/core/domctl_policy.c \
 	hv/core/domctl_vcpu.c \

@@ -513,6 +513,17 @@ void domain_crash(struct domain *d, const char *why)
     domain_shutdown(d, SHUTDOWN_crash);
 }
 
+void domain_resume(struct domain *d)
+{
+    domain_pause(d);
+    spin_lock(&d->lock);
+    WRITE_ONCE(d->is_shut_down, false);
+    d->shutdown_code = DOMAIN_NO_SHUTDOWN_CODE;
+    d->reset_stage = 0;
+    spin_unlock(&d->lock);
+    domain_unpause(d);
+}
+
 /* The stages of domain_kill(), in order. */
 static int relinquish(struct domain *d, unsigned int stage)
 {
@@ -560,17 +571,9 @@ static int run_stages(struct domain *d)
 static void release_info(struct domain *d)
 {
     for (unsigned int i = 0; i < d->max_vcpus; i++) {
-        struct vcpu *v = d->vcpu[i];
-        struct frame *f;
-
-        if (v == NULL || v->info_frame == NULL) {
-            continue;
+        if (d->vcpu[i] != NULL) {
+            vcpu_release_info(d->vcpu[i]);
         }
-        f = v->info_frame;
-        v->info_frame = NULL;
-        v->info = v->info_private != NULL ? v->info_private :
-                  &d->shared_info->vcpu_info[v->id];
-        frame_put(f);
     }
 }
 

@@ -6,7 +6,8 @@
  *      |          |                     |                ^
  *      '- -E      '---------------------+--domain_kill()-'
  *   shutdown (by the guest) sets is_shut_down in RUNNING; the toolstack then
- *   kills it.  domain_kill() relinquishes in bounded steps (-ERESTART).
+ *   kills it, or lets it go on: domain_resume(), domain_soft_reset().
+ *   domain_kill() relinquishes in bounded steps (-ERESTART).
  *
  * Locks: see core/lock.h.  Member tags:
  *   [I] immutable after create  [d] d->lock  [a] atomic  [o] owner CPU only
@@ -39,6 +40,7 @@ struct domain {
     uint32_t state;                 /* [a] enum domain_state, writes by [d] */
     unsigned int kill_stage;        /* domain_kill(): how far it is [a] */
     bool is_killing;                /* one caller of domain_kill() [a] */
+    unsigned int reset_stage;       /* domain_soft_reset(): how far [d] */
     bool is_shut_down;              /* [d] the guest stopped itself */
     uint8_t shutdown_code;          /* [d] SHUTDOWN_*, or what follows */
     uint32_t pause_count;           /* [a] vcpus run only when 0 */
@@ -123,6 +125,16 @@ int domain_unpause_by_controller(struct domain *d);
 void domain_shutdown(struct domain *d, uint8_t code);
 /* A guest did what cannot be answered: log once, SHUTDOWN_crash. */
 void domain_crash(struct domain *d, const char *why);
+
+/* One that has shut down goes on where it was; not the current domain. */
+void domain_resume(struct domain *d);
+/*
+ * The same, but for its next kernel, which is in its memory: without events,
+ * areas and timers of the former (domain_reset.c).  -EINVAL unless it is a
+ * PVH guest that has shut down and that the toolstack holds paused; -ENOMEM
+ * (it stays shut down); -ERESTART to be called again.
+ */
+int domain_soft_reset(struct domain *d);
 
 /*
  * Takes the domain down.  0 when all is given back, -ERESTART to be called

@@ -206,18 +206,15 @@ static int resume_domain(struct domain *d, struct xen_domctl *op)
     if (d == vcpu_current()->domain) {
         return -EINVAL;
     }
-    domain_pause(d);
-    spin_lock(&d->lock);
-    d->is_shut_down = false;
-    d->shutdown_code = DOMAIN_NO_SHUTDOWN_CODE;
-    spin_unlock(&d->lock);
-    for (unsigned int i = 0; i < d->max_vcpus; i++) {
-        if (d->vcpu[i] != NULL) {
-            vcpu_wake(d->vcpu[i]);
-        }
-    }
-    domain_unpause(d);
+    domain_resume(d);
     return 0;
+}
+
+/* A domain that does it to itself would wait for its own vcpus. */
+static int soft_reset(struct domain *d, struct xen_domctl *op)
+{
+    (void)op;
+    return d == vcpu_current()->domain ? -EINVAL : domain_soft_reset(d);
 }
 
 /* ---- limits and identity ---- */
@@ -390,6 +387,7 @@ static const struct domctl_entry table[] = {
     { XEN_DOMCTL_unpausedomain, D, unpause_domain },
     { XEN_DOMCTL_getdomaininfo, COPY_BACK, get_info },
     { XEN_DOMCTL_resumedomain, D, resume_domain },
+    { XEN_DOMCTL_soft_reset, D, soft_reset },
     { XEN_DOMCTL_max_mem, D, set_max_mem },
     { XEN_DOMCTL_setdomainhandle, D, set_handle },
     { XEN_DOMCTL_settimeoffset, D, set_time_offset },

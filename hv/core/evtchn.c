@@ -26,6 +26,7 @@
 #include "lib/errno.h"
 #include "lib/minmax.h"
 #include "lib/nospec.h"
+#include "lib/string.h"
 
 #define LOOKS_PER_CALL 512u
 #define LOOKS_PER_CLOCK 16u         /* ports closed, or found free */
@@ -371,7 +372,25 @@ int evtchn_set_priority(struct domain *d, uint32_t port, uint32_t priority)
 
 /* ---- life ---- */
 
-static int close_all(struct domain *d)
+/*
+ * No port is open, so nobody tells the guest anything; the table lock is held
+ * and it does not run.  What stood in the 2-level maps when FIFO began is
+ * there still, and would hide the first event of the next kernel's port.
+ */
+static void forget_events(struct domain *d)
+{
+    shared_info_t *s = d->shared_info;
+
+    memset(s->evtchn_pending, 0, sizeof(s->evtchn_pending));
+    memset(s->evtchn_mask, 0, sizeof(s->evtchn_mask));
+    for (unsigned int i = 0; i < d->max_vcpus; i++) {
+        if (d->vcpu[i] != NULL) {
+            vcpu_reset_info(d->vcpu[i]);
+        }
+    }
+}
+
+static int close_all(struct domain *d, bool forget)
 {
     struct evtchn_table *t = d->evtchn;
     uint32_t valid = __atomic_load_n(&t->valid_ports, __ATOMIC_ACQUIRE);
@@ -396,6 +415,9 @@ static int close_all(struct domain *d)
     is_done = t->open_ports == 0;
     if (is_done) {
         evtchn_fifo_destroy(d);
+        if (forget) {
+            forget_events(d);
+        }
     }
     spin_unlock(&t->lock);
     return is_done ? 0 : -ERESTART;
@@ -403,7 +425,12 @@ static int close_all(struct domain *d)
 
 int evtchn_reset(struct domain *d)
 {
-    return close_all(d);
+    return close_all(d, false);
+}
+
+int evtchn_soft_reset(struct domain *d)
+{
+    return close_all(d, true);
 }
 
 int evtchn_relinquish(struct domain *d)
@@ -412,7 +439,7 @@ int evtchn_relinquish(struct domain *d)
         return 0;
     }
     evtchn_clear_virq_handlers(d);
-    return close_all(d);
+    return close_all(d, false);
 }
 
 int evtchn_create(struct domain *d)

@@ -10,6 +10,11 @@ int evtchn_create(struct domain *d);
 /* Closes every port; bounded: 0 or -ERESTART. */
 int evtchn_relinquish(struct domain *d);
 void evtchn_destroy(struct domain *d);
+/*
+ * Closes every port of a domain that does not run, 2-level again; while none
+ * can be opened, its vcpus' records are reset.  Bounded: 0 or -ERESTART.
+ */
+int evtchn_soft_reset(struct domain *d);
 int evtchn_vcpu_create(struct vcpu *v);
 void evtchn_vcpu_destroy(struct vcpu *v);
 

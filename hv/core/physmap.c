@@ -23,9 +23,11 @@
 #include "core/grant_table.h"
 #include "core/kmem.h"
 #include "core/p2m.h"
+#include "core/page_alloc.h"
 #include "core/vcpu.h"
 #include "core/window.h"
 #include "core/xsm.h"
+#include "lib/atomic.h"
 #include "lib/errno.h"
 #include "lib/minmax.h"
 #include "lib/nospec.h"
@@ -51,6 +53,28 @@ static int place_shared(struct domain *d, mfn_t m, gfn_t g)
         (void)p2m_remove_if(d, gfn(old), m);
     }
     return p2m_set(d, g, m, 0, P2M_SHARED);
+}
+
+int physmap_unplace_shared_info(struct domain *d)
+{
+    mfn_t m = arch_virt_to_mfn(d->shared_info);
+    gfn_t g = gfn(READ_ONCE(frame_of(m)->gfn));
+    enum p2m_type type;
+    struct frame *ram;
+    int rc;
+
+    if (g.v == INVALID_FRAME || !mfn_eq(p2m_lookup(d, g, &type), m)) {
+        return 0;
+    }
+    ram = page_alloc_domain(d, PAGE_ORDER_4K);
+    if (ram == NULL) {
+        return -ENOMEM;
+    }
+    rc = p2m_set(d, g, frame_mfn(ram), PAGE_ORDER_4K, P2M_RAM_RW);
+    if (rc != 0) {
+        (void)frame_release(ram);
+    }
+    return rc;
 }
 
 /* The builder of a PV guest fills this one, which is core's. */

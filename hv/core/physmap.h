@@ -15,6 +15,11 @@
 int physmap_set_e820(struct domain *d, const struct e820_entry_abi *entry,
                      unsigned int count);
 
+/*
+ * RAM stands where 'd' has shared_info, if it has it anywhere: as before it
+ * was mapped there.  0, -ENOMEM.
+ */
+int physmap_unplace_shared_info(struct domain *d);
 /* A PV guest's first grant frames get their gfns: 0 or -E. */
 int physmap_place_grants(struct domain *d, uint32_t count);
 /* XENMEM_add_to_physmap on a local copy: 0 or -E. */

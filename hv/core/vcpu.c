@@ -21,22 +21,47 @@
 #include "lib/atomic.h"
 #include "lib/bug.h"
 #include "lib/errno.h"
+#include "lib/string.h"
+
+/* The record until the guest registers one. */
+static vcpu_info_t *first_info(struct vcpu *v)
+{
+    return v->info_private != NULL ? v->info_private :
+           &v->domain->shared_info->vcpu_info[v->id];
+}
 
 static int init_info(struct vcpu *v)
 {
-    if (v->id < XEN_LEGACY_MAX_VCPUS) {
-        v->info = &v->domain->shared_info->vcpu_info[v->id];
-        return 0;
+    if (v->id >= XEN_LEGACY_MAX_VCPUS) {
+        /* One that only we see. */
+        v->info_private = kmem_alloc(sizeof(*v->info_private));
+        if (v->info_private == NULL) {
+            return -ENOMEM;
+        }
+        /* What becomes of it starts with events masked, as from Xen. */
+        v->info_private->evtchn_upcall_mask = 1;
     }
-    /* Until the guest registers one, a record that only we see. */
-    v->info_private = kmem_alloc(sizeof(*v->info_private));
-    if (v->info_private == NULL) {
-        return -ENOMEM;
-    }
-    /* What becomes of it starts with events masked, as from Xen. */
-    v->info_private->evtchn_upcall_mask = 1;
-    v->info = v->info_private;
+    v->info = first_info(v);
     return 0;
+}
+
+void vcpu_release_info(struct vcpu *v)
+{
+    struct frame *f = v->info_frame;
+
+    __atomic_store_n(&v->info, first_info(v), __ATOMIC_SEQ_CST);
+    v->info_frame = NULL;
+    if (f != NULL) {
+        frame_put(f);
+    }
+}
+
+void vcpu_reset_info(struct vcpu *v)
+{
+    vcpu_release_info(v);
+    memset(v->info, 0, sizeof(*v->info));
+    v->info->evtchn_upcall_mask = v->info_private != NULL;
+    wallclock_update_vcpu(v);
 }
 
 int vcpu_create(struct domain *d, unsigned int id)

@@ -65,6 +65,14 @@ int vcpu_create(struct domain *d, unsigned int id);
 /* Frees it; the domain is dying and nothing runs.  Accepts NULL. */
 void vcpu_destroy(struct vcpu *v);
 
+/*
+ * Back to the record that it was created with; the page that was registered
+ * goes.  The domain does not run and no port of it is open.
+ */
+void vcpu_release_info(struct vcpu *v);
+/* The same, and the record tells of no events: as after vcpu_create(). */
+void vcpu_reset_info(struct vcpu *v);
+
 bool vcpu_is_runnable(const struct vcpu *v);
 /* An event or a state change may have made 'v' runnable. */
 void vcpu_wake(struct vcpu *v);

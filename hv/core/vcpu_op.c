@@ -101,6 +101,14 @@ static void stop_periodic(struct vcpu *v)
     timer_stop(&v->periodic);
 }
 
+void vcpu_op_reset(struct vcpu *v)
+{
+    stop_periodic(v);
+    timer_stop(&v->singleshot);
+    v->runstate_guest = (struct guest_ptr){ 0 };
+    v->time_guest = (struct guest_ptr){ 0 };
+}
+
 static long set_periodic(struct vcpu *v, struct guest_ptr arg)
 {
     struct vcpu_set_periodic_timer op;

@@ -12,6 +12,11 @@ void vcpu_op_timers_continue(struct vcpu *v);
 /* Stops them for good: the vcpu does not run.  May be called again. */
 void vcpu_op_timers_stop(struct vcpu *v);
 /*
+ * What the guest registered and set for 'v', which does not run, ends: areas,
+ * and the timers that tell it something.  A poll still ends by its own.
+ */
+void vcpu_op_reset(struct vcpu *v);
+/*
  * Writes the runstate of the current vcpu where the guest registered it: to
  * be called before entry after a switch.  No lock is held.
  */

@@ -95,6 +95,24 @@ tests_unit_check_pv_op_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_unit_check_pv_op_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_pv_op_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_soft_reset
+tests_unit_check_soft_reset_SOURCES = tests/unit/check_soft_reset.c \
+	tests/unit/reset_env.h \
+	$(HV_CORE_ENV)
+tests_unit_check_soft_reset_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_soft_reset_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_soft_reset_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
+unit_tests += tests/unit/check_soft_reset_peers
+tests_unit_check_soft_reset_peers_SOURCES = \
+	tests/unit/check_soft_reset_peers.c \
+	tests/unit/reset_env.h tests/unit/step.h \
+	$(HV_CORE_ENV)
+tests_unit_check_soft_reset_peers_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_soft_reset_peers_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_soft_reset_peers_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD) \
+	-lpthread
+
 unit_tests += tests/unit/check_domctl_policy
 tests_unit_check_domctl_policy_SOURCES = tests/unit/check_domctl_policy.c \
 	tests/unit/step.h \
