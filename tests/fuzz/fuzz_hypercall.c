@@ -376,6 +376,65 @@ static void scribble(struct fuzz_input *in)
     domain_put(d);
 }
 
+/* dom0 does that to a guest until it is done, or a few of its turns only. */
+static long control(uint32_t cmd, const struct domain *d, unsigned int turns)
+{
+    struct xen_domctl *op = (void *)window;
+    struct vcpu *v = dom0->vcpu[0];
+    uint64_t result = -ERESTART;
+
+    memset(op, 0, sizeof(*op));
+    op->cmd = cmd;
+    op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    op->domain = d->id;
+    env_run(v);
+    for (unsigned int i = 0; i < turns; i++) {
+        v->arch->arg[0] = env_arg(window);
+        if (hypercall(v, __HYPERVISOR_domctl, &result)) {
+            return (long)result;
+        }
+    }
+    return -ERESTART;
+}
+
+/*
+ * A guest kexecs, and the toolstack may leave off anywhere; then others may
+ * make ports in it before it goes on.
+ */
+static void kexec(struct fuzz_input *in)
+{
+    struct domain *d = domain_get_by_id(1 + fuzz_byte(in) % 3);
+    uint8_t how = fuzz_byte(in);
+    bool is_begun;
+    long rc;
+
+    if (d == NULL) {
+        return;
+    }
+    is_begun = d->reset_stage != 0;
+    machine_tlb_load();
+    if (how & 1) {
+        domain_shutdown(d, SHUTDOWN_soft_reset);
+    }
+    if (how & 2) {
+        (void)control(XEN_DOMCTL_pausedomain, d, 1);
+    }
+    rc = control(XEN_DOMCTL_soft_reset, d, how & 4 ? how >> 5 : RESTARTS_MAX);
+    fuzz_require(rc != -ERESTART || how & 4, "a reset that ends");
+    fuzz_require(rc != 0 || (!d->is_pv && !d->is_shut_down),
+                 "a guest that goes on after a reset");
+    fuzz_require(rc != 0 || is_begun || (d->evtchn->fifo == NULL &&
+                                         d->evtchn->open_ports == 0),
+                 "a guest without ports after a reset");
+    fuzz_require(lock_track()->depth == 0, "no lock after a reset");
+    if (how & 8) {
+        (void)control(XEN_DOMCTL_unpausedomain, d, 1);
+    }
+    check_windows();
+    domain_put(d);
+    domain_reap();
+}
+
 /* The guest 'd' uses FIFO event channels, its pages being gfns 8 and on. */
 static void use_fifo(struct domain *d)
 {
@@ -410,8 +469,12 @@ static void run_steps(struct fuzz_input *in)
         domain_put(d);
     }
     for (step = 0; step < STEPS_MAX && in->size > 0; step++) {
-        if (fuzz_byte(in) % 4 == 0) {
+        uint8_t what = fuzz_byte(in);
+
+        if (what % 4 == 0) {
             scribble(in);
+        } else if (what % 64 == 63) {
+            kexec(in);
         } else {
             call(in);
         }
