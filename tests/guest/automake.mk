@@ -36,6 +36,8 @@ guest_kernels = \
 	tests/guest/pkru \
 	tests/guest/pv_host \
 	tests/guest/pvh_fuzz \
+	tests/guest/pvh_reset \
+	tests/guest/reset_host \
 	tests/guest/smp \
 	tests/guest/time
 
@@ -129,6 +131,20 @@ tests_guest_pvh_fuzz_LDFLAGS = $(guest_ldflags)
 tests_guest_pvh_fuzz_LDADD = $(guest_ldadd)
 EXTRA_tests_guest_pvh_fuzz_DEPENDENCIES = $(guest_depends)
 
+tests_guest_pvh_reset_SOURCES = tests/guest/pvh_reset.c
+tests_guest_pvh_reset_CPPFLAGS = $(guest_cppflags)
+tests_guest_pvh_reset_CFLAGS = $(guest_cflags)
+tests_guest_pvh_reset_LDFLAGS = $(guest_ldflags)
+tests_guest_pvh_reset_LDADD = $(guest_ldadd)
+EXTRA_tests_guest_pvh_reset_DEPENDENCIES = $(guest_depends)
+
+tests_guest_reset_host_SOURCES = tests/guest/reset_host.c $(child_sources)
+tests_guest_reset_host_CPPFLAGS = $(guest_cppflags)
+tests_guest_reset_host_CFLAGS = $(guest_cflags)
+tests_guest_reset_host_LDFLAGS = $(guest_ldflags)
+tests_guest_reset_host_LDADD = $(guest_ldadd)
+EXTRA_tests_guest_reset_host_DEPENDENCIES = $(guest_depends)
+
 tests_guest_pv_host_SOURCES = tests/guest/pv_host.c $(child_sources)
 tests_guest_pv_host_CPPFLAGS = $(guest_cppflags)
 tests_guest_pv_host_CFLAGS = $(guest_cflags)
@@ -217,4 +233,5 @@ $(tests_guest_pv_abi_OBJECTS) $(tests_guest_pv_cost_OBJECTS) \
 $(tests_guest_pv_die_OBJECTS) $(tests_guest_pv_entry_OBJECTS) \
 $(tests_guest_pv_fuzz_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
 $(tests_guest_pv_many_OBJECTS) $(tests_guest_pvh_fuzz_OBJECTS) \
+$(tests_guest_pvh_reset_OBJECTS) $(tests_guest_reset_host_OBJECTS) \
 $(tests_guest_smp_OBJECTS) $(tests_guest_time_OBJECTS): | hv/abi/xen

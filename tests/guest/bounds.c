@@ -12,6 +12,7 @@
 #define FREE_GFNS 0x80000ul         /* 2 GiB: nothing is there */
 #define GRANTS_AT 0x7ff00ul
 #define PORTS 900u
+#define VCPUS 128u
 
 static xen_pfn_t list[COUNT];
 
@@ -149,7 +150,7 @@ static void test_multicall(struct child *c)
     (void)c;
 }
 
-static void test_ports(struct child *c)
+static void open_ports(struct child *c)
 {
     unsigned int right = 0;
 
@@ -160,8 +161,38 @@ static void test_ports(struct child *c)
         right += evtchn_op(EVTCHNOP_alloc_unbound, &op) == 0;
     }
     guest_equal("ports", right, PORTS);
+}
+
+static void test_ports(struct child *c)
+{
+    open_ports(c);
     guest_equal("ports-reset", evtchn_op(EVTCHNOP_reset,
                 &(struct evtchn_reset){ .dom = c->id }), 0);
+}
+
+/* For the next kernel of a guest with as many vcpus as there may be. */
+static void test_soft_reset(void)
+{
+    struct child c = { .pages = COUNT, .vcpus = VCPUS };
+    struct sched_remote_shutdown stop = { .reason = SHUTDOWN_soft_reset };
+    struct xen_add_to_physmap shared = { .space = XENMAPSPACE_shared_info,
+                                         .gpfn = 1 };
+    struct xen_domctl op = { 0 };
+
+    child_create(&c, XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap);
+    child_look_away(&c);
+    open_ports(&c);
+    shared.domid = c.id;
+    guest_equal("soft-reset-shared",
+                memory_op(XENMEM_add_to_physmap, &shared), 0);
+    stop.domain_id = c.id;
+    guest_equal("soft-reset-stop", sched_op(SCHEDOP_remote_shutdown, &stop),
+                0);
+    guest_equal("soft-reset", child_domctl(&c, XEN_DOMCTL_soft_reset, &op),
+                0);
+    guest_equal("soft-reset-once",
+                child_domctl(&c, XEN_DOMCTL_soft_reset, &op), -EINVAL);
+    guest_equal("destroy-reset", child_destroy(&c), 0);
 }
 
 static void test_pins(struct child *c)
@@ -205,6 +236,7 @@ void guest_main(void)
     test_memory(&pvh);
     test_multicall(&pvh);
     test_ports(&pvh);
+    test_soft_reset();
     guest_equal("destroy-pvh", child_destroy(&pvh), 0);
     child_create(&pvh, XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap);
     destroy(&pvh, "destroy-mapped");

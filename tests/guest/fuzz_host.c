@@ -4,7 +4,8 @@
  * pvh_fuzz), one after another: a tame one that makes many and should come
  * through, then wild ones, which may end in any way or hang.  After each:
  *
- *  1. The hypervisor answers, and the guest can be destroyed.
+ *  1. The hypervisor answers, and the guest can be destroyed; a PVH guest
+ *     that has stopped can be reset before.
  *  2. Every frame is back: as many are free as before it.  (A first guest
  *     that does nothing pays for what the hypervisor keeps: our own page
  *     tables, its records of domains.)
@@ -97,6 +98,20 @@ static bool is_other_whole(void)
     return ok;
 }
 
+/*
+ * As if it had asked for its next kernel, whatever it did before; but that
+ * never runs.  It may have ballooned up to its limit.
+ */
+static void soft_reset(const struct child *c, const char *name)
+{
+    struct xen_domctl op = { 0 };
+    long rc;
+
+    child_must("pause", child_domctl(c, XEN_DOMCTL_pausedomain, &op));
+    rc = child_domctl(c, XEN_DOMCTL_soft_reset, &op);
+    guest_case(rc == 0 || rc == -ENOMEM, "fuzz-reset", "%s: %ld", name, rc);
+}
+
 enum kind { FIRST, TAME, WILD };
 
 static void run(const char *name, const char *line, enum kind kind)
@@ -120,6 +135,9 @@ static void run(const char *name, const char *line, enum kind kind)
     guest_case(kind == WILD || code == SHUTDOWN_poweroff
                || (code != CHILD_RUNS && !guest_has_arg("survives")),
                "fuzz-end", "%s: code %x (%s)", name, code, line);
+    if (is_pvh && code != CHILD_RUNS) {
+        soft_reset(&c, name);
+    }
     guest_equal("fuzz-destroy", child_destroy(&c), 0);
     after = kind == FIRST ? before : frames_back(before);
     guest_case(after == before, "fuzz-frames", "%s: %ld of %lu are missing",
