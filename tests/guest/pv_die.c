@@ -8,6 +8,7 @@
 
 #define SLOT_IMAGE 257u
 #define PTE_LARGE 0x80ul
+#define HOLE 0xffff808000000000ul
 
 static uint64_t *alias;             /* a page that we point at any frame */
 
@@ -77,19 +78,18 @@ static void die_trap(void)
     __asm__ volatile("ud2");
 }
 
+/* Each handler faults at once, the next one's frame below its own. */
 static void die_handler(void)
 {
     const struct trap_info t[] = {
-        { .vector = 6, .cs = FLAT_KERNEL_CS,
-          .address = 0x8000000000000000ul },
-        { .vector = 13, .cs = FLAT_KERNEL_CS,
-          .address = 0x8000000000000000ul },
+        { .vector = 6, .cs = FLAT_KERNEL_CS, .address = HOLE },
+        { .vector = 13, .cs = FLAT_KERNEL_CS, .address = HOLE },
+        { .vector = 14, .cs = FLAT_KERNEL_CS, .address = HOLE },
         { .vector = 0 },
     };
 
     (void)hypercall(__HYPERVISOR_set_trap_table, PTR(t), 0, 0);
-    (void)hypercall(__HYPERVISOR_set_callbacks, 0x8000000000000000ul,
-                    0x8000000000000000ul, 0x8000000000000000ul);
+    (void)hypercall(__HYPERVISOR_set_callbacks, HOLE, HOLE, HOLE);
     __asm__ volatile("ud2");
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The ways of a PV guest's user mode into its kernel that Linux's 64-bit
- * programs do not take: 32-bit system calls, SYSENTER; and what comes in the
- * instant between SYSCALL and the switch of stacks: NMIs and events that
- * another vcpu sends all the time, while the user's stack pointer is one that
- * nothing may be pushed at.
+ * programs do not take: 32-bit system calls, SYSENTER; NMIs, by all the ways to
+ * name their handler; and what comes in the instant between SYSCALL and the
+ * switch of stacks: NMIs and events that another vcpu sends all the time,
+ * while the user's stack pointer is one that nothing may be pushed at.
  */
 #include "pv/pv.h"
 
@@ -76,6 +76,78 @@ static void test_sysenter(void)
             handler_flags);
 }
 
+/* ---- NMIs ---- */
+
+static unsigned int nmi_depth, nmi_nested, nmi_again;
+static bool nmi_masked;
+
+static void send_nmi(void)
+{
+    (void)hypercall(__HYPERVISOR_vcpu_op, VCPUOP_send_nmi, 0, 0);
+}
+
+/* The next one comes only when this handler is done. */
+void pv_on_nmi(void)
+{
+    nmi_nested += nmi_depth++ > 0;
+    nmi_masked = shared_info->vcpu_info[0].evtchn_upcall_mask != 0;
+    if (nmi_again > 0) {
+        nmi_again--;
+        send_nmi();
+    }
+    nmi_depth--;
+}
+
+static void expect_nmis(const char *name, unsigned int again,
+                        unsigned int want)
+{
+    vcpu_info_t *info = &shared_info->vcpu_info[0];
+
+    nmis = nmi_nested = 0;
+    nmi_again = again;
+    nmi_masked = false;
+    info->evtchn_upcall_mask = 0;
+    send_nmi();
+    pv_case(nmis == want && nmi_nested == 0 && nmi_masked == (want > 0)
+            && info->evtchn_upcall_mask == 0, name,
+            "%u NMIs, %u nested, masked in it %u, after it %u", nmis,
+            nmi_nested, nmi_masked, info->evtchn_upcall_mask);
+    info->evtchn_upcall_mask = 1;
+}
+
+static void test_nmi(void)
+{
+    const struct trap_info gate[] = {
+        { .vector = 2, .flags = 1 << 2, .cs = FLAT_KERNEL_CS,
+          .address = PTR(stub_nmi) }, { 0 },
+    };
+    struct xennmi_callback cb = { .handler_address = PTR(stub_nmi) };
+    struct callback_unregister gone = { .type = CALLBACKTYPE_nmi };
+    const char *nowhere = (const char *)0x8000000000000000ul;
+
+    expect_nmis("nmi-without-gate", 0, 0);
+    pv_equal("nmi-gate", hypercall(__HYPERVISOR_set_trap_table, PTR(gate), 0,
+                                   0), 0);
+    expect_nmis("nmi-by-gate", 0, 1);
+    expect_nmis("nmi-in-nmi", 1, 2);
+    pv_equal("nmi-unregister", hypercall(__HYPERVISOR_callback_op,
+                                         CALLBACKOP_unregister, PTR(&gone),
+                                         0), 0);
+    expect_nmis("nmi-unregistered", 0, 0);
+    pv_equal("nmi-callback", set_callback(CALLBACKTYPE_nmi, stub_nmi), 0);
+    expect_nmis("nmi-by-callback", 1, 2);
+    pv_equal("nmi-op", hypercall(__HYPERVISOR_nmi_op,
+                                 XENNMI_register_callback, PTR(&cb), 0), 0);
+    expect_nmis("nmi-by-nmi-op", 0, 1);
+    pv_equal("callback-non-canonical", set_callback(CALLBACKTYPE_nmi,
+                                                    nowhere), -EINVAL);
+    pv_equal("callback-unknown", set_callback(99, stub_nmi), -ENOSYS);
+    gone.type = CALLBACKTYPE_event;
+    pv_equal("unregister-event", hypercall(__HYPERVISOR_callback_op,
+                                           CALLBACKOP_unregister, PTR(&gone),
+                                           0), -EINVAL);
+}
+
 /* ---- the window of a system call ---- */
 
 /* On the other vcpu. */
@@ -133,5 +205,6 @@ void pv_main(void)
 {
     test_32_bit();
     test_sysenter();
+    test_nmi();
     test_window();
 }

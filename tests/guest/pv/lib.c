@@ -104,6 +104,10 @@ bool pv_has_arg(const char *word)
     return strstr((const char *)start_info->cmd_line, word) != NULL;
 }
 
+void __attribute__((weak)) pv_on_nmi(void)
+{
+}
+
 void __attribute__((weak)) pv_other(void)
 {
     for (;;) {
@@ -185,6 +189,7 @@ void pv_trap(struct pv_frame *f)
     }
     if (f->vector == ON_NMI) {
         nmis++;
+        pv_on_nmi();
         return;
     }
     trap_last = *f;

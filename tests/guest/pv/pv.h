@@ -56,6 +56,8 @@ extern uint64_t iret_flags;
 extern const char image_start[], image_end[];
 
 void pv_main(void);
+/* In the NMI handler: a kernel that wants to look has its own. */
+void pv_on_nmi(void);
 /* Of vcpu 32, once it is up: a kernel that wants it has its own. */
 void pv_other(void) __attribute__((noreturn));
 

@@ -16,8 +16,7 @@
 static void load_callbacks(struct pvk_vcpu *v,
                            const struct vcpu_guest_context *c)
 {
-    struct trap_info *table =
-        (struct trap_info *)(pvk_area() + PVK_AREA_TRAPS);
+    struct trap_info *table = pvk_gate(pvk_area(), 0);
 
     hypercall_set_callback(v, PVK_ON_EVENT, c->event_callback_eip, true);
     hypercall_set_callback(v, PVK_ON_FAILSAFE, c->failsafe_callback_eip,

@@ -99,8 +99,7 @@ static void make_frame(struct pvk_vcpu *v, struct pvk_regs *r,
 void bounce_trap(struct pvk_vcpu *v, struct pvk_regs *r, unsigned int vector,
                  int error)
 {
-    const struct trap_info *t =
-        (const struct trap_info *)(pvk_area() + PVK_AREA_TRAPS) + vector;
+    const struct trap_info *t = pvk_gate(pvk_area(), vector);
     struct pvk_callback to = { .address = t->address,
                                .masks_events = TI_GET_IF(t) };
     struct extra extra = { .word = { (uint32_t)error } };
@@ -142,9 +141,10 @@ void bounce_event(struct pvk_vcpu *v, struct pvk_regs *r)
 
 void bounce_nmi(struct pvk_vcpu *v, struct pvk_regs *r)
 {
-    const struct extra none = { .count = 0 };
-
-    call_back(v, r, PVK_ON_NMI, &none);
+    if (pvk_gate(pvk_area(), VECTOR_NMI)->address != 0) {
+        v->in_nmi = 1;
+        bounce_trap(v, r, VECTOR_NMI, NO_ERROR_CODE);
+    }
 }
 
 void bounce_syscall(struct pvk_vcpu *v, struct pvk_regs *r,
@@ -210,6 +210,7 @@ void bounce_iret(struct pvk_vcpu *v, struct pvk_regs *r)
         pvk_crash(PVK_CRASH_IRET, r->rsp, r->rip);
     }
     set_mask(v, !(c.rflags & FLAG_IF));
+    v->in_nmi = 0;
     r->rax = c.rax;
     r->rip = c.rip;
     r->rsp = c.rsp;

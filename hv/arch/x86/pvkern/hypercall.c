@@ -40,8 +40,7 @@ _Static_assert(sizeof(struct poll_one) <= PVK_ARG_WORDS * 8
 
 void hypercall_set_traps(uint64_t list, long *error)
 {
-    struct trap_info *table =
-        (struct trap_info *)(pvk_area() + PVK_AREA_TRAPS);
+    struct trap_info *table = pvk_gate(pvk_area(), 0);
     struct trap_info one;
 
     *error = 0;
@@ -55,6 +54,10 @@ void hypercall_set_traps(uint64_t list, long *error)
             return;
         }
         if (one.address == 0) {
+            return;
+        }
+        if (!pvk_is_canonical(one.address)) {
+            *error = -EINVAL;
             return;
         }
         table[one.vector] = one;
@@ -78,11 +81,33 @@ void hypercall_set_callback(struct pvk_vcpu *v, enum pvk_callback_name name,
     };
 }
 
+/* Events are masked in it, as from Xen. */
+static void set_nmi_handler(uint64_t address)
+{
+    struct trap_info t = { .vector = VECTOR_NMI, .cs = PVK_GUEST_CS,
+                           .address = address };
+
+    TI_SET_IF(&t, 1);
+    *pvk_gate(pvk_area(), VECTOR_NMI) = t;
+}
+
+static void remove_nmi_handler(void)
+{
+    *pvk_gate(pvk_area(), VECTOR_NMI) = (struct trap_info){ .address = 0 };
+}
+
+/* An address that cannot be is left out, and nobody told: as from Xen. */
 static long set_callbacks(struct pvk_vcpu *v, const uint64_t a[6])
 {
-    hypercall_set_callback(v, PVK_ON_EVENT, a[0], true);
-    hypercall_set_callback(v, PVK_ON_FAILSAFE, a[1], false);
-    hypercall_set_callback(v, PVK_ON_SYSCALL, a[2], false);
+    static const enum pvk_callback_name names[] = {
+        PVK_ON_EVENT, PVK_ON_FAILSAFE, PVK_ON_SYSCALL,
+    };
+
+    for (unsigned int i = 0; i < 3; i++) {
+        if (pvk_is_canonical(a[i])) {
+            hypercall_set_callback(v, names[i], a[i], false);
+        }
+    }
     return 0;
 }
 
@@ -100,39 +125,55 @@ static int callback_of(uint16_t type)
         return PVK_ON_SYSCALL32;
     case CALLBACKTYPE_sysenter:
         return PVK_ON_SYSENTER;
-    case CALLBACKTYPE_nmi:
-        return PVK_ON_NMI;
     default:
         return -1;
     }
 }
 
-static long callback_op(struct pvk_vcpu *v, uint64_t cmd, uint64_t arg)
+static long register_callback(struct pvk_vcpu *v,
+                              const struct callback_register *op)
 {
-    struct callback_register op = { .flags = 0 };
-    size_t size = cmd == CALLBACKOP_unregister
-                  ? sizeof(struct callback_unregister) : sizeof(op);
-    int name;
+    int name = callback_of(op->type);
 
-    if (cmd != CALLBACKOP_register && cmd != CALLBACKOP_unregister) {
+    if (!pvk_is_canonical(op->address)) {
+        return -EINVAL;
+    }
+    if (op->type == CALLBACKTYPE_nmi) {
+        set_nmi_handler(op->address);
+        return 0;
+    }
+    if (name < 0) {
         return -ENOSYS;
     }
-    if (!guest_get(&op, arg, size)) {
-        return -EFAULT;
-    }
-    name = callback_of(op.type);
-    if (name < 0) {
-        return cmd == CALLBACKOP_unregister ? -EINVAL : -ENOSYS;
-    }
-    if (cmd == CALLBACKOP_unregister) {
-        if (name != PVK_ON_NMI) {
-            return -EINVAL;
-        }
-        op.address = 0;
-    }
-    hypercall_set_callback(v, (enum pvk_callback_name)name, op.address,
-                           (op.flags & CALLBACKF_mask_events) != 0);
+    hypercall_set_callback(v, (enum pvk_callback_name)name, op->address,
+                           (op->flags & CALLBACKF_mask_events) != 0);
     return 0;
+}
+
+static long unregister_callback(const struct callback_unregister *op)
+{
+    if (op->type == CALLBACKTYPE_nmi) {
+        remove_nmi_handler();
+        return 0;
+    }
+    return callback_of(op->type) < 0 ? -ENOSYS : -EINVAL;
+}
+
+static long callback_op(struct pvk_vcpu *v, uint64_t cmd, uint64_t arg)
+{
+    struct callback_register reg;
+    struct callback_unregister unreg;
+
+    switch (cmd) {
+    case CALLBACKOP_register:
+        return guest_get(&reg, arg, sizeof(reg)) ? register_callback(v, &reg)
+                                                 : -EFAULT;
+    case CALLBACKOP_unregister:
+        return guest_get(&unreg, arg, sizeof(unreg))
+               ? unregister_callback(&unreg) : -EFAULT;
+    default:
+        return -ENOSYS;
+    }
 }
 
 static long nmi_op(struct pvk_vcpu *v, uint64_t cmd, uint64_t arg)
@@ -144,13 +185,13 @@ static long nmi_op(struct pvk_vcpu *v, uint64_t cmd, uint64_t arg)
         if (!guest_get(&op, arg, sizeof(op))) {
             return -EFAULT;
         }
-        if (v->id != 0) {
+        if (v->id != 0 || !pvk_is_canonical(op.handler_address)) {
             return -EINVAL;
         }
-        hypercall_set_callback(v, PVK_ON_NMI, op.handler_address, false);
+        set_nmi_handler(op.handler_address);
         return 0;
     case XENNMI_unregister_callback:
-        hypercall_set_callback(v, PVK_ON_NMI, 0, false);
+        remove_nmi_handler();
         return 0;
     default:
         return -ENOSYS;
@@ -177,8 +218,7 @@ static long stack_switch(struct pvk_vcpu *v, uint64_t sp)
 
 static long set_breakpoint(unsigned int reg, uint64_t value)
 {
-    if (!pvk_is_guest_range(value, 8)
-        || (uint64_t)((int64_t)(value << 16) >> 16) != value) {
+    if (!pvk_is_guest_range(value, 8) || !pvk_is_canonical(value)) {
         return -EPERM;
     }
     switch (reg) {

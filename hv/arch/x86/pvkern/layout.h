@@ -153,7 +153,7 @@ struct pvk_callback {
 };
 
 enum pvk_callback_name { PVK_ON_EVENT, PVK_ON_FAILSAFE, PVK_ON_SYSCALL,
-                         PVK_ON_SYSCALL32, PVK_ON_SYSENTER, PVK_ON_NMI,
+                         PVK_ON_SYSCALL32, PVK_ON_SYSENTER,
                          PVK_CALLBACK_COUNT };
 
 struct pvk_vcpu {
@@ -176,6 +176,8 @@ struct pvk_vcpu {
     uint64_t arg[PVK_ARG_WORDS]; /* a forwarded hypercall's argument */
     uint32_t iopl;              /* 0..3, as by PHYSDEVOP_set_iopl */
     uint32_t nmi_pending;       /* set by the hypervisor */
+    uint32_t in_nmi;            /* its handler runs: until the next iret */
+    uint32_t reserved;
     struct pvk_tss tss;
 };
 

@@ -32,6 +32,7 @@
 #define PAGE_BYTES 4096ul
 
 #define VECTOR_DB 1
+#define VECTOR_NMI 2
 #define VECTOR_BP 3
 #define VECTOR_OF 4
 #define VECTOR_UD 6
@@ -82,6 +83,17 @@ static inline vcpu_info_t *pvk_info(const struct pvk_vcpu *v)
 static inline struct pvk_regs *pvk_top_regs(uint64_t area)
 {
     return (struct pvk_regs *)(area + PVK_AREA_STACK_TOP) - 1;
+}
+
+/* The guest's own gate of 'vector'. */
+static inline struct trap_info *pvk_gate(uint64_t area, unsigned int vector)
+{
+    return (struct trap_info *)(area + PVK_AREA_TRAPS) + vector;
+}
+
+static inline bool pvk_is_canonical(uint64_t va)
+{
+    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
 }
 
 /* Is [va, va + size) outside what is ours?  It may be unmapped. */
@@ -149,6 +161,7 @@ void bounce_trap(struct pvk_vcpu *v, struct pvk_regs *r, unsigned int vector,
 void bounce_page_fault(struct pvk_vcpu *v, struct pvk_regs *r, uint64_t cr2,
                        unsigned int error);
 void bounce_event(struct pvk_vcpu *v, struct pvk_regs *r);
+/* By the gate of vector 2, wherever that came from; without one it is lost. */
 void bounce_nmi(struct pvk_vcpu *v, struct pvk_regs *r);
 void bounce_syscall(struct pvk_vcpu *v, struct pvk_regs *r,
                     enum pvk_callback_name name);

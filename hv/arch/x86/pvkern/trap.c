@@ -112,8 +112,7 @@ static void page_fault(struct pvk_vcpu *v, struct pvk_regs *r, uint64_t cr2)
 static void software_interrupt(struct pvk_vcpu *v, struct pvk_regs *r,
                                unsigned int vector, unsigned int length)
 {
-    const struct trap_info *t =
-        (const struct trap_info *)((uint64_t)v + PVK_AREA_TRAPS) + vector;
+    const struct trap_info *t = pvk_gate((uint64_t)v, vector);
 
     if (t->address == 0 || (!v->in_kernel && TI_GET_DPL(t) < 3)) {
         /* As if the instruction had not been executed. */
@@ -188,7 +187,7 @@ static void guest_trap(struct pvk_vcpu *v, struct pvk_regs *r, uint64_t cr2)
 static bool can_sysret(const struct pvk_regs *r)
 {
     return r->cs == PVK_GUEST_CS && r->ss == PVK_GUEST_SS
-           && (uint64_t)((int64_t)(r->rip << 16) >> 16) == r->rip
+           && pvk_is_canonical(r->rip)
            && !(r->rflags & (FLAG_RF | FLAG_VM));
 }
 
@@ -196,7 +195,7 @@ struct pvk_regs *trap_finish(struct pvk_vcpu *v, struct pvk_regs *r)
 {
     const vcpu_info_t *info = pvk_info(v);
 
-    if (v->nmi_pending && v->callback[PVK_ON_NMI].address != 0
+    if (v->nmi_pending && !v->in_nmi
         && __atomic_exchange_n(&v->nmi_pending, 0, __ATOMIC_ACQUIRE)) {
         bounce_nmi(v, r);
     }
