@@ -8,7 +8,8 @@
  *  1. A frame goes to kernel_sp if the guest was in user mode, else below
  *     its stack pointer, and starts 16-byte aligned.
  *  2. The guest's interrupt flag is shown as rflags.IF and kept in
- *     evtchn_upcall_mask; RPL 0 in a frame's cs means kernel mode.
+ *     evtchn_upcall_mask; RPL 0 in a frame's cs means kernel mode.  Its IOPL
+ *     is shown to those with the assist for that, which we have not.
  *  3. What goes back into the registers is forced to CPL 3, IF set, IOPL 0.
  */
 #include "pvkern/guest.h"
@@ -75,7 +76,7 @@ static void make_frame(struct pvk_vcpu *v, struct pvk_regs *r,
     frame[n++] = (r->cs & (was_kernel ? 0xfffc : 0xffff))
                  | (uint64_t)masked << 32;
     frame[n++] = (r->rflags & ~(FLAG_IF | FLAG_IOPL))
-                 | (masked ? 0 : FLAG_IF) | (uint64_t)v->iopl << 12;
+                 | (masked ? 0 : FLAG_IF);
     frame[n++] = r->rsp;
     frame[n++] = r->ss;
     if (!was_kernel) {
