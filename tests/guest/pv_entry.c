@@ -40,11 +40,23 @@ static void user32(const char *name, const char *code, size_t size,
 
 static void test_32_bit(void)
 {
+    const struct pv_start sysret = {
+        .rip = USER_CODE, .rsp = USER_STACK + PAGE_SIZE, .rflags = 0x202,
+        .cs = FLAT_USER_CS32, .ss = FLAT_USER_SS, .flags = VGCF_in_syscall,
+    };
+
     user32("int80-32", "\xcd\x80", 2, 0x80, USER_CODE + 2);
     user32("syscall32-without-callback", "\x0f\x05", 2, 6, USER_CODE);
     pv_equal("set-syscall32", set_callback(CALLBACKTYPE_syscall32,
                                            stub_syscall32), 0);
     user32("syscall32", "\x90\x0f\x05", 3, ON_SYSCALL32, USER_CODE + 3);
+    /* And back to it as by SYSRETL: the code is there still. */
+    pv_user(&sysret);
+    pv_case(trap_last.vector == ON_SYSCALL32
+            && trap_last.rip == USER_CODE + 3
+            && (trap_last.cs & 0xffff) == FLAT_USER_CS32, "sysret-to-32",
+            "vector %lx rip %lx cs %lx", trap_last.vector, trap_last.rip,
+            trap_last.cs);
     /* And the one for 64 bits is as it was. */
     pv_user_code("\x0f\x05", 2, 0);
     pv_equal("syscall-64", (long)trap_last.vector, ON_SYSCALL);

@@ -219,8 +219,12 @@ void bounce_iret(struct pvk_vcpu *v, struct pvk_regs *r)
     r->ss = (c.ss & 0xffff) | 3;
     r->rflags = (c.rflags & IRET_FLAGS & ~FLAG_IOPL) | FLAG_IF | 2;
     if (c.flags & VGCF_in_syscall) {
-        r->cs = PVK_GUEST_CS;
+        /* As by SYSRET, with either size of operand. */
+        r->cs = (c.cs & 0xffff) == PVK_GUEST_CS32 ? PVK_GUEST_CS32
+                                                  : PVK_GUEST_CS;
         r->ss = PVK_GUEST_SS;
+        r->rcx = r->rip;
+        r->r11 = r->rflags;
         r->vector = PVK_FROM_SYSCALL;
     } else {
         r->rcx = c.rcx;
