@@ -7,7 +7,7 @@
  * types of frames for those who save a domain.
  *
  *  1. A PV domain's machine frames are its own frame numbers, and the M2P
- *     is the identity: nobody updates it.
+ *     that toolstacks see is the identity: nobody updates it.
  *  2. Lists are done in parts of BATCH elements.
  */
 #include "core/pv_op.h"

@@ -274,10 +274,6 @@ static void test_tables(void)
     pv_equal("our-slot", mmu_write(slot, 0), -EINVAL);
     pv_case(root[257] != 0, "our-slot-stays", "%lx", root[257]);
     pv_equal("write-beyond", mmu_write(1ul << 45, 0), -EINVAL);
-    pv_equal("machphys-same", mmu_write(5ul << 12 | MMU_MACHPHYS_UPDATE, 5),
-             0);
-    pv_equal("machphys-other", mmu_write(5ul << 12 | MMU_MACHPHYS_UPDATE, 6),
-             -EINVAL);
     /* The boot tables' leaves had no USER: they work, and now they do. */
     pv_case(was & PTE_USER, "user-set", "%lx", was);
     /* A store straight into a pinned table that is mapped read-only. */
@@ -295,6 +291,34 @@ static void test_tables(void)
            14, 3);
     *leaf = was;
     (void)mmuext(MMUEXT_TLB_FLUSH_LOCAL, 0);
+}
+
+static uint64_t m2p(uint64_t frame)
+{
+    return ((const volatile uint64_t *)HYPERVISOR_VIRT_START)[frame];
+}
+
+/* As pvgrub does for the next kernel: two frames change their numbers. */
+static void test_m2p(void)
+{
+    const uint64_t last = start_info->nr_pages - 1;
+
+    pv_equal("machphys-same", mmu_write(5ul << 12 | MMU_MACHPHYS_UPDATE, 5),
+             0);
+    pv_equal("machphys-swap", mmu_write(5ul << 12 | MMU_MACHPHYS_UPDATE,
+                                        last), 0);
+    pv_equal("machphys-swap-other", mmu_write(last << 12
+                                              | MMU_MACHPHYS_UPDATE, 5), 0);
+    pv_case(m2p(5) == last && m2p(last) == 5 && m2p(4) == 4 && m2p(6) == 6
+            && m2p(last - 1) == last - 1, "machphys-swapped", "%lx %lx",
+            m2p(5), m2p(last));
+    expect("m2p-still-read-only", do_write, HYPERVISOR_VIRT_START + 5 * 8,
+           14, 3);
+    pv_equal("machphys-back", mmu_write(5ul << 12 | MMU_MACHPHYS_UPDATE, 5),
+             0);
+    pv_case(m2p(5) == 5, "machphys-is-back", "%lx", m2p(5));
+    pv_equal("machphys-beyond", mmu_write(1ul << 45 | MMU_MACHPHYS_UPDATE,
+                                          5), -EINVAL);
 }
 
 /* Frames come and go; one that went and came back may be a table. */
@@ -568,6 +592,7 @@ void pv_main(void)
     test_debug();
     test_iret();
     test_tables();
+    test_m2p();
     test_balloon();
     test_descriptors();
     test_events();

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * PV guests: their vcpus start in the personality, which asks for little:
- * to end the domain, and to flush other vcpus' translations.  All else that
- * it forwards are the guest's hypercalls (hvm_exit_hypercall()).
+ * to end the domain, to flush other vcpus' translations, and to write into
+ * the M2P.  All else that it forwards are the guest's hypercalls
+ * (hvm_exit_hypercall()).
  *
  *   setvcpucontext, VCPUOP_initialise -> context page, registers at
  *   pvk_start -> VCPUOP_up or unpause -> boot_vcpu() in ring 0 -> the guest
@@ -294,6 +295,7 @@ bool pv_take_flush(struct vcpu *v)
 bool pv_exit_call(struct vcpu *v)
 {
     uint64_t *gpr = v->arch->regs.gpr;
+    int rc = 0;
 
     switch (gpr[HVM_RDI]) {
     case PVK_CALL_CRASH:
@@ -302,11 +304,14 @@ bool pv_exit_call(struct vcpu *v)
     case PVK_CALL_FLUSH:
         flush(v->domain, gpr[HVM_RSI], gpr[HVM_RDX]);
         break;
+    case PVK_CALL_M2P:
+        rc = pv_memory_set_m2p(v->domain, gpr[HVM_RSI], gpr[HVM_RDX]);
+        break;
     default:
-        gpr[HVM_RAX] = (uint64_t)-ENOSYS;
-        return true;
+        rc = -ENOSYS;
+        break;
     }
-    gpr[HVM_RAX] = 0;
+    gpr[HVM_RAX] = (uint64_t)rc;
     return true;
 }
 

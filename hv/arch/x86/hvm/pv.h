@@ -13,18 +13,20 @@
 
 /*
  * Container gfns above every guest frame: first the grant table's frames,
- * shared_info, mapped grants by handle, then our own pages as they are made.
+ * shared_info, mapped grants by handle, then our own pages as they are made,
+ * and the M2P.
  */
-#define PV_GFNS (1ull << 22)
+#define PV_GFNS (1ull << 23)
 #define PV_GFN_GRANTS 0ull
 #define PV_GFN_SHARED_INFO 0x10000ull
 #define PV_GFN_MAPPED 0x100000ull
 #define PV_GFN_PAGES 0x200000ull
+#define PV_GFN_M2P 0x600000ull
 
 struct pv_domain {
     uint64_t base;              /* [I] first container gfn of ours */
     uint64_t next;              /* next free gfn: while it is built */
-    struct list_node pages;     /* frames that we own, by link */
+    struct list_node pages;     /* ours, by link; d->lock while it runs */
     uint64_t root;              /* [I] gfn of the level 4 table */
     struct pvk_domain *shared;  /* [I] PVK_DOMAIN: the guest can write it */
     bool is_completing;         /* [a] one caller of pv_memory_complete() */
@@ -77,6 +79,8 @@ int pv_memory_add_vcpu(struct vcpu *v);
 int pv_memory_complete(struct domain *d);
 /* Frees a bounded number of pages: 0 when all are gone, or -ERESTART. */
 int pv_memory_release(struct domain *d);
+/* What the guest's M2P says of one of its frames: 0, -EINVAL, -ENOMEM. */
+int pv_memory_set_m2p(struct domain *d, uint64_t frame, uint64_t pfn);
 /* The record of a guest frame, or NULL. */
 uint32_t *pv_memory_record(struct domain *d, uint64_t frame);
 /* Entry points of the image. */

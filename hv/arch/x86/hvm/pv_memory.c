@@ -9,7 +9,8 @@
  *     no ring can write them.
  *  2. Everything else belongs to the domain: its guest may write it, and
  *     then hurts itself.
- *  3. The M2P is the identity, made as far as the largest guest needs.
+ *  3. The shared M2P is the identity, made as far as the largest guest needs.
+ *     A page of it where a guest changes something becomes the domain's own.
  */
 #include "core/console.h"
 #include "core/budget.h"
@@ -94,7 +95,7 @@ static void *make_page(struct domain *d, uint64_t *g)
     struct pv_domain *pv = d->arch->pv;
     struct frame *f;
 
-    if (pv->next >= pv->base + PV_GFNS) {
+    if (pv->next >= pv->base + PV_GFN_M2P) {
         return NULL;
     }
     f = page_alloc_shared(d);
@@ -110,23 +111,20 @@ static void *make_page(struct domain *d, uint64_t *g)
     return arch_frame_map(frame_mfn(f));
 }
 
-/* A page of everybody's, read-only, at the next gfn. */
-static int show_shared(struct domain *d, mfn_t m, uint64_t *g)
+/* A page of everybody's, read-only, at 'g'. */
+static int show_shared(struct domain *d, mfn_t m, uint64_t g)
 {
-    struct pv_domain *pv = d->arch->pv;
     struct frame *f = frame_of(m);
     int rc;
 
-    if (pv->next >= pv->base + PV_GFNS || !frame_get_any(f)) {
+    if (!frame_get_any(f)) {
         return -ENOMEM;
     }
-    rc = p2m_set(d, gfn(pv->next), m, 0, P2M_FOREIGN_RO);
+    rc = p2m_set(d, gfn(g), m, 0, P2M_FOREIGN_RO);
     if (rc != 0) {
         frame_put(f);
-        return rc;
     }
-    *g = pv->next++;
-    return 0;
+    return rc;
 }
 
 static void *page_at(struct domain *d, uint64_t g)
@@ -183,12 +181,22 @@ static void *map_page(struct domain *d, uint64_t va, uint64_t *g)
     return page != NULL && map(d, va, *g, DATA) == 0 ? page : NULL;
 }
 
-static int map_shared(struct domain *d, uint64_t va, mfn_t m, uint64_t flags)
+/* A page of the image's text. */
+static int map_text(struct domain *d, uint64_t va, mfn_t m)
 {
-    uint64_t g = 0;
-    int rc = show_shared(d, m, &g);
+    struct pv_domain *pv = d->arch->pv;
+    uint64_t g = pv->next;
+    int rc;
 
-    return rc != 0 ? rc : map(d, va, g, flags);
+    if (g >= pv->base + PV_GFN_M2P) {
+        return -ENOMEM;
+    }
+    rc = show_shared(d, m, g);
+    if (rc != 0) {
+        return rc;
+    }
+    pv->next++;
+    return map(d, va, g, TEXT);
 }
 
 /* ---- a domain ---- */
@@ -206,7 +214,7 @@ static int map_image(struct domain *d)
         void *page;
 
         if (i < image->text_pages) {
-            rc = map_shared(d, va, text[i], TEXT);
+            rc = map_text(d, va, text[i]);
             continue;
         }
         page = map_page(d, va, &g);
@@ -332,7 +340,7 @@ static int map_area(struct vcpu *v, uint64_t area)
         if (at == PVK_AREA_STUBS) {
             uint64_t i = (pv_image()->stubs - PVK_IMAGE) / PAGE_SIZE;
 
-            if (map_shared(d, area + at, text[i], TEXT) != 0) {
+            if (map_text(d, area + at, text[i]) != 0) {
                 return -ENOMEM;
             }
             continue;
@@ -428,11 +436,15 @@ mfn_t arch_pv_m2p_page(uint64_t index)
 
 static int map_m2p(struct domain *d, uint64_t i)
 {
+    uint64_t g = d->arch->pv->base + PV_GFN_M2P + i;
     uint64_t *page = m2p_page(i);
+    int rc;
 
-    return page == NULL ? -ENOMEM
-           : map_shared(d, PVK_M2P + i * PAGE_SIZE, arch_virt_to_mfn(page),
-                        PUBLIC);
+    if (page == NULL || i >= PV_GFNS - PV_GFN_M2P) {
+        return -ENOMEM;
+    }
+    rc = show_shared(d, arch_virt_to_mfn(page), g);
+    return rc != 0 ? rc : map(d, PVK_M2P + i * PAGE_SIZE, g, PUBLIC);
 }
 
 static int map_records(struct domain *d, uint64_t i)
@@ -547,6 +559,52 @@ int pv_memory_complete(struct domain *d)
     rc = complete(d);
     __atomic_store_n(&pv->is_completing, false, __ATOMIC_RELEASE);
     return rc;
+}
+
+/*
+ * Page 'i' of the M2P as the domain's own, instead of the shared one; d->lock
+ * is held.  NULL: no memory, or the guest put something else there.
+ */
+static uint64_t *own_m2p_page(struct domain *d, uint64_t i)
+{
+    struct pv_domain *pv = d->arch->pv;
+    gfn_t g = gfn(pv->base + PV_GFN_M2P + i);
+    enum p2m_type type;
+    mfn_t m = p2m_lookup(d, g, &type);
+    struct frame *f;
+    uint64_t *page;
+
+    if (type != P2M_FOREIGN_RO) {
+        return type == P2M_SHARED ? arch_frame_map(m) : NULL;
+    }
+    f = page_alloc_shared(d);
+    if (f == NULL) {
+        return NULL;
+    }
+    page = arch_frame_map(frame_mfn(f));
+    memcpy(page, arch_frame_map(m), PAGE_SIZE);
+    if (p2m_set(d, g, frame_mfn(f), 0, P2M_SHARED) != 0) {
+        frame_disown(f);
+        return NULL;
+    }
+    list_add(&f->link, &pv->pages);
+    return page;
+}
+
+int pv_memory_set_m2p(struct domain *d, uint64_t frame, uint64_t pfn)
+{
+    uint64_t *page;
+
+    if (frame >= __atomic_load_n(&d->arch->pv->frames, __ATOMIC_ACQUIRE)) {
+        return -EINVAL;
+    }
+    spin_lock(&d->lock);
+    page = own_m2p_page(d, frame / WORDS);
+    if (page != NULL) {
+        WRITE_ONCE(page[frame % WORDS], pfn);
+    }
+    spin_unlock(&d->lock);
+    return page == NULL ? -ENOMEM : 0;
 }
 
 uint32_t *pv_memory_record(struct domain *d, uint64_t frame)

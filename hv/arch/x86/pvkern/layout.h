@@ -5,7 +5,7 @@
  * The ABI leaves level 4 slots 256..271 to us.  Every level 4 table that a
  * guest loads gets these entries, all without USER but the first:
  *
- *   256  M2P, the identity: read-only, visible to the guest
+ *   256  M2P: read-only, visible to the guest
  *   257  the image; one page about the domain; the areas of the vcpus
  *   258  one record per guest frame: its level as a page table, its pins
  *   260  all guest frames, up to 4 TiB (260..267)
@@ -87,6 +87,7 @@
 #define PVK_CALL 55             /* __HYPERVISOR_arch_7 */
 #define PVK_CALL_CRASH 1        /* rsi: enum pvk_crash; rdx, r10: facts */
 #define PVK_CALL_FLUSH 2        /* rsi: word of the vcpu mask; rdx: mask */
+#define PVK_CALL_M2P 3          /* rsi: frame; rdx: what the M2P says of it */
 
 /* A record: level in bits 0-2, pinned, and how often it is used. */
 #define PVK_RECORD_LEVEL 7u

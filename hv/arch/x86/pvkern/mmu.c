@@ -3,10 +3,11 @@
  * The guest's page tables as it changes and loads them: mmu_update,
  * mmuext_op, update_va_mapping, and the page faults that are ours to mend.
  * Everything is done on the tables where they stand; only a flush of other
- * vcpus' TLBs needs the hypervisor.
+ * vcpus' TLBs and a change of the M2P need the hypervisor.
  *
- *  1. "Machine" frames are guest frames: nothing is translated, and
- *     MMU_MACHPHYS_UPDATE may only say what is so already.
+ *  1. "Machine" frames are the container's: nothing is translated here.  A
+ *     guest may number its own in another order (pvgrub does, for the next
+ *     kernel): MMU_MACHPHYS_UPDATE keeps its M2P.
  *  2. A store by the guest's kernel to a page table through a read-only
  *     mapping, which the ABI promises to work (writable_pagetables), makes
  *     the mapping writable instead of being emulated: the next ones cost no
@@ -227,6 +228,17 @@ long mmu_update_va(struct pvk_vcpu *v, uint64_t va, uint64_t value,
 
 /* ---- mmu_update ---- */
 
+static long update_m2p(uint64_t frame, uint64_t pfn)
+{
+    uint64_t now;
+
+    if (!table_has_frame(frame)
+        || !word_read((const uint64_t *)PVK_M2P + frame, &now)) {
+        return -EINVAL;
+    }
+    return now == pfn ? 0 : pvk_call(PVK_CALL_M2P, frame, pfn, 0);
+}
+
 static long update_one(const mmu_update_t *u)
 {
     uint64_t frame = u->ptr >> 12;
@@ -238,8 +250,10 @@ static long update_one(const mmu_update_t *u)
         return table_write(frame, index, u->val, 0);
     case MMU_PT_UPDATE_PRESERVE_AD:
         return table_write(frame, index, u->val, PTE_ACCESSED | PTE_DIRTY);
+    case MMU_MACHPHYS_UPDATE:
+        return update_m2p(frame, u->val);
     default:
-        return u->val == frame ? 0 : -EINVAL;
+        return -ENOSYS;
     }
 }
 
