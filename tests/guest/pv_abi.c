@@ -351,6 +351,14 @@ static void test_balloon(void)
     pv_case(page[7] == 0, "balloon-zeroed", "%lx", page[7]);
     pv_equal("balloon-pin", mmuext(MMUEXT_PIN_L1_TABLE, pfn_of(page)), 0);
     pv_equal("balloon-unpin", mmuext(MMUEXT_UNPIN_TABLE, pfn_of(page)), 0);
+    /* The highest that the toolstack said there is: as of a restored guest. */
+    frame = shared_info->arch.max_pfn - 1;
+    pv_equal("balloon-highest", hypercall(__HYPERVISOR_memory_op,
+                                          XENMEM_populate_physmap, PTR(&r),
+                                          0), 1);
+    pv_equal("highest-pin", mmuext(MMUEXT_PIN_L1_TABLE, frame), 0);
+    pv_equal("highest-unpin", mmuext(MMUEXT_UNPIN_TABLE, frame), 0);
+    pv_case(m2p(frame) == frame, "highest-m2p", "%lx", m2p(frame));
 }
 
 /* ---- descriptors ---- */

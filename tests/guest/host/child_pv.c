@@ -91,6 +91,8 @@ static void clear_shared_info(const struct child *c, uint64_t frame)
     for (unsigned int i = 0; i < XEN_LEGACY_MAX_VCPUS; i++) {
         s->vcpu_info[i].evtchn_upcall_mask = 1;
     }
+    /* As of one that has had more. */
+    s->arch.max_pfn = c->pages * 4;
 }
 
 static void fill_start_info(const struct child *c, const struct layout *l)

@@ -486,7 +486,8 @@ static int map_some(struct domain *d, int (*one)(struct domain *d,
 
 /*
  * How many frames the guest may ever have, settled at the first call: its
- * limit then, or the end of its memory map, up to which it may balloon.
+ * limit then, or the end of its memory map, up to which it may balloon; or
+ * those that a restored guest has had, of which it may have fewer now.
  */
 static int choose_frames(struct domain *d)
 {
@@ -495,6 +496,7 @@ static int choose_frames(struct domain *d)
                           physmap_memory_end(d) >> PAGE_SHIFT);
     uint64_t pages;
 
+    frames = max(frames, READ_ONCE(d->shared_info->arch.max_pfn));
     frames = min(frames, arch_max_mfn()) + FRAMES_SLACK;
     frames = (frames + FRAMES_2M - 1) / FRAMES_2M * FRAMES_2M;
     if (frames > PVK_DIRECT_LIMIT || frames > pv->base) {
