@@ -13,9 +13,11 @@
 #include "core/arch.h"
 #include "core/budget.h"
 #include "core/domain.h"
+#include "core/hypercall.h"
 #include "core/kmem.h"
 #include "core/sched.h"
 #include "core/vcpu.h"
+#include "lib/atomic.h"
 #include "lib/errno.h"
 #include "lib/nospec.h"
 #include "lib/string.h"
@@ -99,6 +101,23 @@ int domctl_max_vcpus(struct domain *d, struct xen_domctl *op)
     return 0;
 }
 
+/* With vcpu 0 comes what the domain's kernel has asked for, once if PV. */
+static int set_context(struct vcpu *v, const struct vcpu_guest_context *c)
+{
+    struct domain *d = v->domain;
+    bool is_first = v->id == 0 && !(d->is_pv && v->is_initialised);
+    int rc;
+
+    if (v->id == 0 && (c->vm_assist & ~vm_assist_valid(d)) != 0) {
+        return -EINVAL;
+    }
+    rc = arch_vcpu_set_context(v, c);
+    if (rc == 0 && is_first) {
+        __atomic_store_n(&d->vm_assist, c->vm_assist, __ATOMIC_RELAXED);
+    }
+    return rc;
+}
+
 int domctl_set_context(struct domain *d, struct xen_domctl *op)
 {
     struct vcpu *v = domctl_vcpu(d, op->u.vcpucontext.vcpu);
@@ -119,7 +138,7 @@ int domctl_set_context(struct domain *d, struct xen_domctl *op)
     rc = guest_read(c, from, sizeof(*c));
     if (rc == 0) {
         domain_pause(d);
-        rc = arch_vcpu_set_context(v, c);
+        rc = set_context(v, c);
         domain_unpause(d);
     }
     kmem_free(c);
@@ -145,6 +164,7 @@ int domctl_get_context(struct domain *d, struct xen_domctl *op)
     }
     domain_pause(d);
     arch_vcpu_get_context(v, c);
+    c->vm_assist = READ_ONCE(d->vm_assist);
     domain_unpause(d);
     rc = guest_write(to, c, sizeof(*c));
     kmem_free(c);

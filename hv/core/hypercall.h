@@ -33,6 +33,8 @@ long sysctl(struct guest_ptr arg);
 long platform_op(struct guest_ptr arg);
 long physdev_op(unsigned int cmd, struct guest_ptr arg);
 long vm_assist(unsigned int cmd, unsigned int type);
+/* The types that 'd' may enable, as bits. */
+uint64_t vm_assist_valid(const struct domain *d);
 long xsm_op(struct guest_ptr arg);
 /* Of another domain, by who builds it: pv_op.c */
 long mmu_update(struct guest_ptr list, unsigned int count,

@@ -13,13 +13,16 @@
 #define VALID_PV_TYPES (VALID_TYPES | 1ul << VMASST_TYPE_writable_pagetables \
                         | 1ul << VMASST_TYPE_m2p_strict)
 
+uint64_t vm_assist_valid(const struct domain *d)
+{
+    return d->is_pv ? VALID_PV_TYPES : VALID_TYPES;
+}
+
 long vm_assist(unsigned int cmd, unsigned int type)
 {
     struct domain *d = vcpu_current()->domain;
 
-    uint64_t valid = d->is_pv ? VALID_PV_TYPES : VALID_TYPES;
-
-    if (type >= 64 || !(valid >> type & 1)) {
+    if (type >= 64 || !(vm_assist_valid(d) >> type & 1)) {
         return -EINVAL;
     }
     switch (cmd) {

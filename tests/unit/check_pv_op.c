@@ -407,6 +407,33 @@ START_TEST(the_rest_of_a_vcpus_context_comes_back)
 }
 END_TEST
 
+/* Linux asks once, at its start: who restores it gives it back. */
+START_TEST(the_assists_come_back_with_vcpu_0)
+{
+    static struct vcpu_guest_context c;
+    struct xen_domctl op = { .domain = pv->id };
+    const uint64_t assist = 1ull << VMASST_TYPE_runstate_update_flag;
+
+    op.u.vcpucontext.ctxt.p = &c;
+    c.vm_assist = assist;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpucontext, &op), 0);
+    ck_assert_uint_eq(pv->vm_assist, assist);
+    c.vm_assist = assist | 1ull << 63;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpucontext, &op), -EINVAL);
+    pv->vcpu[0]->is_initialised = true;
+    memset(&c, 0, sizeof(c));
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpucontext, &op), 0);
+    ck_assert_uint_eq(c.vm_assist, assist);
+    /* Of one that runs they are its own. */
+    c.vm_assist = 0;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpucontext, &op), 0);
+    ck_assert_uint_eq(pv->vm_assist, assist);
+    op.u.vcpucontext.vcpu = 1;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpucontext, &op), 0);
+    ck_assert_uint_eq(pv->vm_assist, assist);
+}
+END_TEST
+
 /*
  * libxc asks before it restores, and took -1 for -EPERM.  A guest's word could
  * be -ERESTART: then who asked never had an answer.
@@ -470,6 +497,7 @@ static Suite *suite(void)
     tcase_add_test(t, the_m2p_is_shown_read_only);
     tcase_add_test(t, a_guest_is_not_shown_the_m2p_of_xen);
     tcase_add_test(t, the_rest_of_a_vcpus_context_comes_back);
+    tcase_add_test(t, the_assists_come_back_with_vcpu_0);
     tcase_add_test(t, a_domain_without_a_map_has_frame_0);
     tcase_add_test(t, a_vcpu_has_no_other_state);
     return s;
