@@ -145,7 +145,8 @@ tests_guest_reset_host_LDFLAGS = $(guest_ldflags)
 tests_guest_reset_host_LDADD = $(guest_ldadd)
 EXTRA_tests_guest_reset_host_DEPENDENCIES = $(guest_depends)
 
-tests_guest_pv_host_SOURCES = tests/guest/pv_host.c $(child_sources)
+tests_guest_pv_host_SOURCES = tests/guest/pv_host.c \
+	tests/guest/host/child_restore.c $(child_sources)
 tests_guest_pv_host_CPPFLAGS = $(guest_cppflags)
 tests_guest_pv_host_CFLAGS = $(guest_cflags)
 tests_guest_pv_host_LDFLAGS = $(guest_ldflags)
@@ -174,7 +175,8 @@ pv_kernels = \
 	tests/guest/pv_die \
 	tests/guest/pv_entry \
 	tests/guest/pv_fuzz \
-	tests/guest/pv_many
+	tests/guest/pv_many \
+	tests/guest/pv_restore
 noinst_PROGRAMS += $(pv_kernels)
 pv_ldflags = -nostdlib -static -Wl,-T,$(top_srcdir)/tests/guest/pv/pv.lds \
 	-Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--build-id=none \
@@ -224,6 +226,13 @@ tests_guest_pv_many_LDFLAGS = $(pv_ldflags)
 tests_guest_pv_many_LDADD = libpv.a
 EXTRA_tests_guest_pv_many_DEPENDENCIES = $(pv_depends)
 
+tests_guest_pv_restore_SOURCES = tests/guest/pv_restore.c
+tests_guest_pv_restore_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_restore_CFLAGS = $(pv_cflags)
+tests_guest_pv_restore_LDFLAGS = $(pv_ldflags)
+tests_guest_pv_restore_LDADD = libpv.a
+EXTRA_tests_guest_pv_restore_DEPENDENCIES = $(pv_depends)
+
 # See hv/automake.mk: for who makes one kernel alone.
 $(libguest_a_OBJECTS) $(libpv_a_OBJECTS) $(tests_guest_boot_OBJECTS) \
 $(tests_guest_bounds_OBJECTS) $(tests_guest_evtchn_OBJECTS) \
@@ -232,6 +241,7 @@ $(tests_guest_hostile_cpu_OBJECTS) $(tests_guest_pkru_OBJECTS) \
 $(tests_guest_pv_abi_OBJECTS) $(tests_guest_pv_cost_OBJECTS) \
 $(tests_guest_pv_die_OBJECTS) $(tests_guest_pv_entry_OBJECTS) \
 $(tests_guest_pv_fuzz_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
-$(tests_guest_pv_many_OBJECTS) $(tests_guest_pvh_fuzz_OBJECTS) \
-$(tests_guest_pvh_reset_OBJECTS) $(tests_guest_reset_host_OBJECTS) \
-$(tests_guest_smp_OBJECTS) $(tests_guest_time_OBJECTS): | hv/abi/xen
+$(tests_guest_pv_many_OBJECTS) $(tests_guest_pv_restore_OBJECTS) \
+$(tests_guest_pvh_fuzz_OBJECTS) $(tests_guest_pvh_reset_OBJECTS) \
+$(tests_guest_reset_host_OBJECTS) $(tests_guest_smp_OBJECTS) \
+$(tests_guest_time_OBJECTS): | hv/abi/xen

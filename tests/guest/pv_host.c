@@ -3,9 +3,19 @@
  * As a PVH dom0 it builds one PV guest from its initrd (host/child.h), runs
  * it, and shows what the guest writes to its console.  The result lines of a
  * guest that is a test kernel are the run's results, so this one adds how the
- * guest ended, which is by a crash if its argument says "crash".
+ * guest ended, which is by a crash if its argument says "crash".  If it says
+ * "restore", the guest suspends itself twice before: it is restored in a
+ * new domain, and then let go on.
  */
 #include "host/child.h"
+
+static void suspend_twice(struct child *c)
+{
+    guest_equal("suspended", child_watch(c, 0), SHUTDOWN_suspend);
+    child_restore_pv(c);
+    guest_equal("suspended-again", child_watch(c, 0), SHUTDOWN_suspend);
+    child_resume_pv(c);
+}
 
 void guest_main(void)
 {
@@ -19,6 +29,9 @@ void guest_main(void)
 
     child_create(&c, 0);
     child_build_pv(&c);
+    if (guest_has_arg("restore")) {
+        suspend_twice(&c);
+    }
     code = child_watch(&c, 0);
     guest_case(code == (guest_has_arg("crash") ? SHUTDOWN_crash
                                                : SHUTDOWN_poweroff),

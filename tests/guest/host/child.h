@@ -67,6 +67,10 @@ uint64_t child_shared_info(const struct child *c);
 void child_build_pv(struct child *c);
 void child_build_pvh(struct child *c);
 
+/* One that suspended itself goes on: in a new domain, or as if cancelled. */
+void child_restore_pv(struct child *c);
+void child_resume_pv(struct child *c);
+
 /*
  * Shows its console until it ends: the shutdown code; or CHILD_RUNS if it
  * has not ended after 'ms' (0: wait for ever).

@@ -22,6 +22,7 @@ static unsigned int passed, failed;
 static struct xencons_interface *ring;
 static bool is_trying;
 static uint8_t *user_code, *user_stack;
+static uint64_t user_root;
 
 extern uint64_t try_rsp;
 extern const char pv_try_failed[], pv_return[], trap_stack_top[];
@@ -149,6 +150,16 @@ static void protect(const void *page)
     (void)update_va(page, pfn_of(page) << PAGE_SHIFT | PTE_RO);
 }
 
+long pv_load_user(void)
+{
+    return mmuext(MMUEXT_NEW_USER_BASEPTR, user_root);
+}
+
+void *pv_user_stack(void)
+{
+    return user_stack;
+}
+
 /* A user level 4 table with code and stack, pinned and loaded. */
 static void make_user(void)
 {
@@ -168,7 +179,8 @@ static void make_user(void)
     protect(l2);
     protect(l1[0]);
     pv_equal("pin-user-table", mmuext(MMUEXT_PIN_L4_TABLE, pfn_of(l4)), 0);
-    pv_equal("user-base", mmuext(MMUEXT_NEW_USER_BASEPTR, pfn_of(l4)), 0);
+    user_root = pfn_of(l4);
+    pv_equal("user-base", pv_load_user(), 0);
 }
 
 /* ---- traps ---- */

@@ -83,6 +83,10 @@ long pv_initialise_vcpu(unsigned int vcpu, void (*fn)(void));
 /* The same, one of the first 32; its upcalls are masked, and it is up. */
 void pv_start_vcpu(unsigned int vcpu, void (*fn)(void));
 
+/* The user space, for another vcpu; its stack's page, which is executable. */
+long pv_load_user(void);
+void *pv_user_stack(void);
+
 bool pv_try(void (*fn)(void *), void *arg);
 /* Runs user code to its first trap or system call: trap_last. */
 void pv_user(const struct pv_start *s);

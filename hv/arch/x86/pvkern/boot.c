@@ -114,5 +114,8 @@ struct pvk_regs *boot_vcpu(void)
         pvk_crash(PVK_CRASH_CR3, 0, r->rip);
     }
     load_breakpoints(v, c);
+    if (c->ctrlreg[0] & CR0_TS) {
+        write_cr0(read_cr0() | CR0_TS);
+    }
     return trap_finish(v, r);
 }
