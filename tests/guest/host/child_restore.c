@@ -96,6 +96,24 @@ static void restore_shared_info(const struct child *c)
     memset(s->evtchn_mask, 0xff, sizeof(s->evtchn_mask));
 }
 
+/* Before it runs, a vcpu is as it was set. */
+static void check_vcpu(const struct child *c, uint32_t id,
+                       const struct saved_vcpu *v)
+{
+    static struct vcpu_guest_context now;
+    struct xen_domctl op = { 0 };
+
+    if (!v->is_online) {
+        return;
+    }
+    op.u.vcpucontext.vcpu = id;
+    set_xen_guest_handle(op.u.vcpucontext.ctxt, &now);
+    child_must("look-at-context",
+               child_domctl(c, XEN_DOMCTL_getvcpucontext, &op));
+    guest_case(memcmp(&now, &v->context, sizeof(now)) == 0, "context-as-set",
+               "rip %lx flags %lx", now.user_regs.rip, now.flags);
+}
+
 /* The guest told where it is when it suspended itself: in rdx. */
 static void restore_start_info(struct child *c)
 {
@@ -171,6 +189,7 @@ void child_restore_pv(struct child *c)
     restore_start_info(c);
     for (uint32_t i = 0; i < c->vcpus; i++) {
         restore_vcpu(c, i, &vcpus[i]);
+        check_vcpu(c, i, &vcpus[i]);
     }
     restore_pins(c);
     child_must("unpause", child_domctl(c, XEN_DOMCTL_unpausedomain, &op));

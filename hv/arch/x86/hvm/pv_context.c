@@ -3,6 +3,7 @@
  * A PV vcpu's state as the ABI's vcpu_guest_context: for who looks at a
  * guest, dumps it or takes it elsewhere.
  *
+ *   not started yet             all is as it was set
  *   in the guest (CPL 3)        registers are the machine's
  *   in the personality (CPL 0)  they are the frame at its stack's top; rax is
  *                               the result of the hypercall that is under way
@@ -102,11 +103,25 @@ static void segments(const struct pvk_vcpu *p, const struct hvm_state *s,
     c->ldt_ents = p->ldt_count;
 }
 
+/* The context that the personality starts from; see set_context(). */
+static void as_set(struct vcpu *v, struct vcpu_guest_context *c)
+{
+    memcpy(c, v->arch->pv->context[0], PAGE_SIZE);
+    memcpy((char *)c + PAGE_SIZE, v->arch->pv->context[1],
+           sizeof(*c) - PAGE_SIZE);
+    c->flags = (c->flags & ~(uint64_t)VGCF_online)
+               | (READ_ONCE(v->is_down) ? 0 : VGCF_online);
+}
+
 void pv_get_context(struct vcpu *v, struct vcpu_guest_context *c)
 {
     const struct pvk_vcpu *p = v->arch->pv->shared;
     struct hvm_state s;
 
+    if (READ_ONCE(p->kernel_cr3) == 0) {
+        as_set(v, c);
+        return;
+    }
     hvm_ops->get_state(v, &s);
     hvm_ops->get_fpu(v, &c->fpu_ctxt);
     registers(v, &s, &c->user_regs);
