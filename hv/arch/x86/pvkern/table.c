@@ -27,16 +27,23 @@
 
 static uint32_t *const records = (uint32_t *)PVK_RECORDS;
 
-static void lock(void)
+/* One look of many at what another vcpu is to do, which may not be running. */
+static void spin(unsigned int *spins)
 {
     const uint64_t yield[6] = { SCHEDOP_yield };
+
+    if (++*spins % SPINS == 0) {
+        (void)vmmcall(__HYPERVISOR_sched_op, yield);
+    }
+    __asm__ volatile("pause");
+}
+
+static void lock(void)
+{
     unsigned int spins = 0;
 
     while (__atomic_exchange_n(&pvk_domain()->lock, 1, __ATOMIC_ACQUIRE)) {
-        if (++spins % SPINS == 0) {
-            (void)vmmcall(__HYPERVISOR_sched_op, yield);
-        }
-        __asm__ volatile("pause");
+        spin(&spins);
     }
 }
 
@@ -285,10 +292,11 @@ long table_write(uint64_t frame, unsigned int index, uint64_t value,
 void table_replay(void)
 {
     struct pvk_domain *d = pvk_domain();
+    unsigned int spins = 0;
 
     if (__atomic_exchange_n(&d->replaying, 1, __ATOMIC_ACQUIRE)) {
         while (!__atomic_load_n(&d->is_ready, __ATOMIC_ACQUIRE)) {
-            __asm__ volatile("pause");
+            spin(&spins);
         }
         return;
     }
