@@ -106,7 +106,8 @@ child_sources = \
 	tests/guest/host/child.c \
 	tests/guest/host/child.h \
 	tests/guest/host/child_pv.c \
-	tests/guest/host/child_pvh.c
+	tests/guest/host/child_pvh.c \
+	tests/guest/host/child_store.c
 fuzz_sources = tests/guest/fuzz/fuzz.c tests/guest/fuzz/fuzz.h
 
 tests_guest_fuzz_host_SOURCES = tests/guest/fuzz_host.c $(child_sources) \
@@ -175,6 +176,7 @@ pv_kernels = \
 	tests/guest/pv_die \
 	tests/guest/pv_entry \
 	tests/guest/pv_fuzz \
+	tests/guest/pv_loaded \
 	tests/guest/pv_many \
 	tests/guest/pv_restore
 noinst_PROGRAMS += $(pv_kernels)
@@ -219,6 +221,13 @@ tests_guest_pv_entry_LDFLAGS = $(pv_ldflags)
 tests_guest_pv_entry_LDADD = libpv.a
 EXTRA_tests_guest_pv_entry_DEPENDENCIES = $(pv_depends)
 
+tests_guest_pv_loaded_SOURCES = tests/guest/pv_loaded.c
+tests_guest_pv_loaded_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_loaded_CFLAGS = $(pv_cflags)
+tests_guest_pv_loaded_LDFLAGS = $(pv_ldflags)
+tests_guest_pv_loaded_LDADD = libpv.a
+EXTRA_tests_guest_pv_loaded_DEPENDENCIES = $(pv_depends)
+
 tests_guest_pv_many_SOURCES = tests/guest/pv_many.c
 tests_guest_pv_many_CPPFLAGS = $(guest_cppflags)
 tests_guest_pv_many_CFLAGS = $(pv_cflags)
@@ -241,7 +250,7 @@ $(tests_guest_hostile_cpu_OBJECTS) $(tests_guest_pkru_OBJECTS) \
 $(tests_guest_pv_abi_OBJECTS) $(tests_guest_pv_cost_OBJECTS) \
 $(tests_guest_pv_die_OBJECTS) $(tests_guest_pv_entry_OBJECTS) \
 $(tests_guest_pv_fuzz_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
-$(tests_guest_pv_many_OBJECTS) $(tests_guest_pv_restore_OBJECTS) \
-$(tests_guest_pvh_fuzz_OBJECTS) $(tests_guest_pvh_reset_OBJECTS) \
-$(tests_guest_reset_host_OBJECTS) $(tests_guest_smp_OBJECTS) \
-$(tests_guest_time_OBJECTS): | hv/abi/xen
+$(tests_guest_pv_loaded_OBJECTS) $(tests_guest_pv_many_OBJECTS) \
+$(tests_guest_pv_restore_OBJECTS) $(tests_guest_pvh_fuzz_OBJECTS) \
+$(tests_guest_pvh_reset_OBJECTS) $(tests_guest_reset_host_OBJECTS) \
+$(tests_guest_smp_OBJECTS) $(tests_guest_time_OBJECTS): | hv/abi/xen

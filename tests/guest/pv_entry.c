@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The ways of a PV guest's user mode into its kernel that Linux's 64-bit
- * programs do not take: 32-bit system calls, SYSENTER; NMIs, by all the ways to
- * name their handler; and what comes in the instant between SYSCALL and the
+ * programs do not take: 32-bit system calls, SYSENTER; NMIs, by all the ways
+ * to name their handler; and what comes in the instant between SYSCALL and the
  * switch of stacks: NMIs and events that another vcpu sends all the time,
  * while the user's stack pointer is one that nothing may be pushed at.
  */

@@ -313,6 +313,9 @@ uint32_t child_watch(struct child *c, unsigned int ms)
         if (c->console != NULL) {
             show_console(c->console);
         }
+        if (c->store != NULL) {
+            child_answer_store(c->store);
+        }
         child_must("watch", child_domctl(c, XEN_DOMCTL_getdomaininfo, &op));
         if (op.domain != c->id) {
             child_stop("watch-domain", op.domain);
@@ -339,5 +342,6 @@ long child_destroy(struct child *c)
         rc = child_domctl(c, XEN_DOMCTL_destroydomain, &op);
     } while (rc == -ERESTART);
     c->console = NULL;
+    c->store = NULL;
     return rc;
 }

@@ -30,6 +30,7 @@ struct child {
     const char *kernel, *ramdisk;
     uint64_t ramdisk_size;
     struct xencons_interface *console;  /* or NULL: no ring is read */
+    struct xenstore_domain_interface *store;    /* the same */
 };
 
 /* What the notes of an ELF kernel say; 0: nothing. */
@@ -70,6 +71,9 @@ void child_build_pvh(struct child *c);
 /* One that suspended itself goes on: in a new domain, or as if cancelled. */
 void child_restore_pv(struct child *c);
 void child_resume_pv(struct child *c);
+
+/* Answers what is in its store's ring: there is nothing in the store. */
+void child_answer_store(struct xenstore_domain_interface *s);
 
 /*
  * Shows its console until it ends: the shutdown code; or CHILD_RUNS if it

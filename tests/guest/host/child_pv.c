@@ -169,6 +169,7 @@ void child_build_pv(struct child *c)
     place_parts(c, &l);
     map_parts(c, &l);
     c->console = child_view(l.info + 2);
+    c->store = child_view(l.info + 1);
     fill_start_info(c, &l);
     pin_tables(c);
     if (l.image.hypercall_va != 0) {

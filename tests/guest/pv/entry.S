@@ -28,7 +28,7 @@
         NOTE NOTE_PAE_MODE, .asciz, "yes"
         NOTE NOTE_FEATURES, .asciz, "!writable_page_tables|pae_pgdir_above_4gb"
         NOTE NOTE_VIRT_BASE, .quad, virt_base
-        NOTE NOTE_PADDR_OFFSET, .quad, virt_base
+        NOTE NOTE_PADDR_OFFSET, .quad, 0
         NOTE NOTE_ENTRY, .quad, pv_entry
         NOTE NOTE_HYPERCALL_PAGE, .quad, hypercall_page
 

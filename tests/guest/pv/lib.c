@@ -319,8 +319,9 @@ void pv_start(struct start_info *info)
     static uint8_t shared_page[PAGE_SIZE] __attribute__((aligned(4096)));
 
     start_info = info;
+    /* A loader may have numbered the frames anew. */
     ring = (void *)(VIRT_BASE
-                    + (info->console.domU.mfn << PAGE_SHIFT));
+                    + (pv_m2p(info->console.domU.mfn) << PAGE_SHIFT));
     pv_log("GUEST-TEST-BEGIN \"%s\"", (const char *)info->cmd_line);
     pv_equal("map-shared-info", update_va(shared_page, info->shared_info
                                                        | PTE_RW), 0);

@@ -122,6 +122,11 @@ static inline uint64_t pfn_of(const void *p)
     return (PTR(p) - VIRT_BASE) >> PAGE_SHIFT;
 }
 
+static inline uint64_t pv_m2p(uint64_t frame)
+{
+    return ((const volatile uint64_t *)HYPERVISOR_VIRT_START)[frame];
+}
+
 static inline void *page_of(uint64_t entry)
 {
     return (void *)(VIRT_BASE + (entry & PTE_ADDRESS));
