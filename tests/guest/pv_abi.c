@@ -533,6 +533,33 @@ static void do_cr3(void *arg)
     __asm__ volatile("mov %%cr3, %0" : "=r" (*(uint64_t *)arg));
 }
 
+static void do_step(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("pushf; orl $0x100, (%%rsp); popf; mov %%cr3, %%rax; "
+                     "nop" ::: "rax", "cc");
+}
+
+/* An instruction that is emulated is a step as any. */
+static void test_step(void)
+{
+    static const char cpuid[] = "\x0f\x0bxen\x0f\xa2\x90" SYSCALL;
+    const uint8_t *at;
+
+    (void)hypercall(__HYPERVISOR_set_debugreg, 6, 0, 0);
+    pv_case(!pv_try(do_step, NULL) && trap_last.vector == 1, "step-of-kernel",
+            "vector %lx rip %lx", trap_last.vector, trap_last.rip);
+    at = (const uint8_t *)trap_last.rip;
+    pv_case(at[-3] == 0x0f && at[-2] == 0x20 && at[0] == 0x90,
+            "step-is-behind-it", "%x %x %x", at[-3], at[-2], at[0]);
+    pv_case(hypercall(__HYPERVISOR_get_debugreg, 6, 0, 0) & 0x4000,
+            "step-in-dr6", "ok");
+    pv_user_code(cpuid, sizeof(cpuid), 0x100);
+    pv_case(trap_last.vector == 1 && trap_last.rip == USER_CODE + 7,
+            "step-of-user", "vector %lx rip %lx", trap_last.vector,
+            trap_last.rip);
+}
+
 static void do_rdmsr(void *arg)
 {
     __asm__ volatile("rdmsr" :: "c" ((uint32_t)PTR(arg)) : "eax", "edx");
@@ -602,4 +629,5 @@ void pv_main(void)
     test_grants();
     test_multicall();
     test_emulation();
+    test_step();
 }

@@ -46,6 +46,8 @@ static void test_32_bit(void)
     };
 
     user32("int80-32", "\xcd\x80", 2, 0x80, USER_CODE + 2);
+    /* mov $0x7f, %al; add $1, %al; into */
+    user32("into-32", "\xb0\x7f\x04\x01\xce", 5, 4, USER_CODE + 5);
     user32("syscall32-without-callback", "\x0f\x05", 2, 6, USER_CODE);
     pv_equal("set-syscall32", set_callback(CALLBACKTYPE_syscall32,
                                            stub_syscall32), 0);

@@ -212,6 +212,7 @@ void pv_trap(struct pv_frame *f)
         is_trying = false;
         f->rip = PTR(pv_try_failed);
         f->rsp = try_rsp;
+        f->rflags &= ~0x100ul;      /* no more steps */
         return;
     }
     if (f->vector == 3) {
