@@ -204,6 +204,11 @@ unsigned int arch_pv_level(struct domain *d, gfn_t g, bool *pinned);
 enum pv_place { PV_SHARED_INFO, PV_GRANT_FRAME, PV_MAPPED_GRANT };
 gfn_t arch_pv_gfn(const struct domain *d, enum pv_place place,
                   uint64_t index);
+/*
+ * The frame that 'd' knows by number 'pfn', by its M2P.  False: it changed so
+ * much of that that we do not look for it.
+ */
+bool arch_pv_frame(struct domain *d, uint64_t pfn, gfn_t *g);
 /* Where 'd' sees the M2P. */
 void arch_pv_m2p(const struct domain *d, struct xen_machphys_mapping *m);
 /* Pages of the M2P: of all that RAM can need, whole 2 MiB. */

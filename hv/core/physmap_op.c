@@ -136,6 +136,13 @@ static bool extent_is_valid(const struct xen_memory_reservation *r,
            size <= P2M_GFN_LIMIT - g;
 }
 
+static struct guest_ptr extent_at(const struct xen_memory_reservation *r,
+                                  uint64_t i)
+{
+    return guest_ptr_add(guest_ptr_of(r->extent_start.p),
+                         i * sizeof(xen_pfn_t));
+}
+
 /*
  * Up to 'count' extents from 'done' on, as far as they are readable and
  * valid: how many.
@@ -144,8 +151,7 @@ static unsigned int read_extents(const struct xen_memory_reservation *r,
                                  uint64_t done, unsigned int count,
                                  xen_pfn_t *list)
 {
-    struct guest_ptr at = guest_ptr_add(guest_ptr_of(r->extent_start.p),
-                                        done * sizeof(*list));
+    struct guest_ptr at = extent_at(r, done);
     unsigned int valid = 0;
 
     if (guest_read(list, at, count * sizeof(*list)) != 0) {
@@ -157,12 +163,37 @@ static unsigned int read_extents(const struct xen_memory_reservation *r,
     return valid;
 }
 
-/* Gives the extents frames: how many.  '*is_late': others get their turn. */
+/*
+ * A PV guest names what it wants by its own numbers, and is told which frames
+ * that became.  What it has there stays: to others it would be a loss.
+ */
+static int populate_own(struct domain *d, xen_pfn_t pfn, unsigned int order,
+                        struct guest_ptr at)
+{
+    gfn_t g = gfn(pfn);
+    int rc;
+
+    if ((order == 0 && !arch_pv_frame(d, pfn, &g)) ||
+        !is_free_extent(d, g, 1UL << order)) {
+        return -EBUSY;
+    }
+    rc = populate(d, g, order);
+    if (rc == 0 && g.v != pfn) {
+        (void)guest_write(at, &g.v, sizeof(g.v));
+    }
+    return rc;
+}
+
+/*
+ * Gives the extents, which stand at 'at', frames: how many.  '*is_late':
+ * others get their turn.
+ */
 static unsigned int populate_list(struct domain *d, const xen_pfn_t *list,
-                                  unsigned int count,
+                                  unsigned int count, struct guest_ptr at,
                                   const struct xen_memory_reservation *r,
                                   bool *is_late)
 {
+    bool is_own = d->is_pv && d == vcpu_current()->domain;
     struct budget b = budget_start();
     bool on_demand = vcpu_current()->domain->is_privileged &&
                      (r->mem_flags & XENMEMF_populate_on_demand) != 0;
@@ -173,7 +204,9 @@ static unsigned int populate_list(struct domain *d, const xen_pfn_t *list,
         if (on_demand) {
             raise_limit(d, r->extent_order);
         }
-        rc = populate(d, gfn(list[done]), r->extent_order);
+        rc = is_own ? populate_own(d, list[done], r->extent_order,
+                                   guest_ptr_add(at, done * sizeof(*list)))
+                    : populate(d, gfn(list[done]), r->extent_order);
         if (rc != 0 && rc != -ERESTART) {
             break;
         }
@@ -204,7 +237,8 @@ static long run_extents(struct domain *d, unsigned long cmd, uint64_t done,
         }
         count = read_extents(r, done, count, list);
         /* Gives up RAM only: what else stands there is no reservation. */
-        got = gives ? populate_list(d, list, count, r, &is_late) :
+        got = gives ? populate_list(d, list, count, extent_at(r, done), r,
+                                    &is_late) :
                       p2m_remove_ram(d, list, count, r->extent_order);
         done += got;
         budget -= got;

@@ -80,6 +80,8 @@ unsigned int machine_domains(void);
 
 /* The frame behind every page of the M2P; it has an owner. */
 void machine_give_m2p(mfn_t m);
+/* A PV guest's own numbers are its frames', but for these bits. */
+extern uint64_t machine_pv_moved;
 
 /* What was written to the UART since the last call. */
 const char *machine_console(void);

@@ -76,6 +76,15 @@ gfn_t arch_pv_gfn(const struct domain *d, enum pv_place place,
     }
 }
 
+uint64_t machine_pv_moved;
+
+bool arch_pv_frame(struct domain *d, uint64_t pfn, gfn_t *g)
+{
+    (void)d;
+    *g = gfn(pfn ^ machine_pv_moved);
+    return true;
+}
+
 void arch_pv_m2p(const struct domain *d, struct xen_machphys_mapping *m)
 {
     (void)d;

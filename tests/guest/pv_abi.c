@@ -316,6 +316,39 @@ static void test_m2p(void)
                                           5), -EINVAL);
 }
 
+static long reserve(unsigned int op, xen_pfn_t *frame)
+{
+    struct xen_memory_reservation r = { .nr_extents = 1,
+                                        .domid = DOMID_SELF };
+
+    set_xen_guest_handle(r.extent_start, frame);
+    return hypercall(__HYPERVISOR_memory_op, op, PTR(&r), 0);
+}
+
+/* A balloon of a guest whose frames have changed places. */
+static void test_moved_balloon(void)
+{
+    uint64_t *kept = pv_pages(1), *page = pv_pages(1);
+    const uint64_t a = pfn_of(kept), b = pfn_of(page);
+    xen_pfn_t frame = b;
+
+    kept[0] = 4711;
+    (void)mmu_write(a << 12 | MMU_MACHPHYS_UPDATE, b);
+    (void)mmu_write(b << 12 | MMU_MACHPHYS_UPDATE, a);
+    (void)update_va(page, 0);
+    pv_equal("moved-out", reserve(XENMEM_decrease_reservation, &frame), 1);
+    frame = b;                          /* the number of 'kept' */
+    pv_equal("moved-occupied", reserve(XENMEM_populate_physmap, &frame), 0);
+    frame = a;
+    pv_equal("moved-in", reserve(XENMEM_populate_physmap, &frame), 1);
+    pv_case(frame == b && kept[0] == 4711, "moved-frame", "%lx is %lx",
+            frame, a);
+    (void)mmu_write(a << 12 | MMU_MACHPHYS_UPDATE, a);
+    (void)mmu_write(b << 12 | MMU_MACHPHYS_UPDATE, b);
+    (void)update_va(page, b << PAGE_SHIFT | PTE_RW);
+    pv_case(page[0] == 0, "moved-zeroed", "%lx", page[0]);
+}
+
 /* Frames come and go; one that went and came back may be a table. */
 static void test_balloon(void)
 {
@@ -623,6 +656,7 @@ void pv_main(void)
     test_iret();
     test_tables();
     test_m2p();
+    test_moved_balloon();
     test_balloon();
     test_descriptors();
     test_events();

@@ -143,6 +143,38 @@ START_TEST(a_builder_updates_tables_and_the_m2p)
 }
 END_TEST
 
+static long populate(xen_pfn_t *list, unsigned int count)
+{
+    struct xen_memory_reservation r = { .nr_extents = count,
+                                        .domid = DOMID_SELF };
+
+    r.extent_start.p = list;
+    return env_call(__HYPERVISOR_memory_op, XENMEM_populate_physmap,
+                    env_arg(&r), 0);
+}
+
+/* As a balloon, by the guest's own numbers of frames. */
+START_TEST(a_pv_guest_gets_the_frames_of_its_numbers)
+{
+    xen_pfn_t list[] = { PAGES + 1, PAGES + 6, 5, PAGES + 7 };
+    enum p2m_type type;
+
+    env_run(pv->vcpu[0]);
+    *(uint64_t *)env_page(pv, 5) = 4711;
+    ck_assert_int_eq(populate(list, 4), 2);     /* not where RAM is */
+    ck_assert_uint_eq(list[0], PAGES + 1);
+    ck_assert_uint_eq(pv->tot_pages, PAGES + 2);
+    ck_assert_uint_eq(*(uint64_t *)env_page(pv, 5), 4711);
+    machine_pv_moved = 2;
+    list[0] = PAGES + 1;
+    ck_assert_int_eq(populate(list, 1), 1);
+    machine_pv_moved = 0;
+    ck_assert_uint_eq(list[0], PAGES + 3);
+    (void)p2m_lookup(pv, gfn(PAGES + 3), &type);
+    ck_assert_int_eq(type, P2M_RAM_RW);
+}
+END_TEST
+
 /* A PV guest has the checks of a translated one, and then no frame. */
 START_TEST(no_frame_is_exchanged)
 {
@@ -482,6 +514,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_pv_domain_is_told_apart);
     tcase_add_test(t, pins_before_the_first_entry_are_kept);
     tcase_add_test(t, a_builder_updates_tables_and_the_m2p);
+    tcase_add_test(t, a_pv_guest_gets_the_frames_of_its_numbers);
     tcase_add_test(t, no_frame_is_exchanged);
     tcase_add_test(t, pins_are_for_pv_builders_only);
     tcase_add_test(t, a_long_list_is_done_in_parts);

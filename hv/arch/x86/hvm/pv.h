@@ -23,6 +23,9 @@
 #define PV_GFN_PAGES 0x200000ull
 #define PV_GFN_M2P 0x600000ull
 
+/* Pages of the M2P that a domain may change and still balloon by. */
+#define PV_OWN_M2P_MAX 16u
+
 struct pv_domain {
     uint64_t base;              /* [I] first container gfn of ours */
     uint64_t next;              /* next free gfn: while it is built */
@@ -32,6 +35,8 @@ struct pv_domain {
     bool is_completing;         /* [a] one caller of pv_memory_complete() */
     uint64_t wanted;            /* by that caller: frames to come, 0: ask */
     uint64_t m2p_done, records_done, direct_done; /* by that caller: pages */
+    uint64_t own_m2p[PV_OWN_M2P_MAX]; /* d->lock: pages that are its own */
+    uint32_t own_m2p_count;     /* d->lock: all of them, so it may be more */
     uint64_t frames;            /* [a] frames with records; 0: none yet */
     uint32_t **records;         /* [I] once frames is set: page by page */
 };

@@ -590,7 +590,48 @@ static uint64_t *own_m2p_page(struct domain *d, uint64_t i)
         return NULL;
     }
     list_add(&f->link, &pv->pages);
+    if (pv->own_m2p_count < PV_OWN_M2P_MAX) {
+        pv->own_m2p[pv->own_m2p_count] = i;
+    }
+    pv->own_m2p_count++;
     return page;
+}
+
+/* Where the M2P of 'd' says 'pfn', if not there; d->lock is held. */
+static bool find_in_m2p(struct domain *d, uint64_t pfn, gfn_t *g)
+{
+    struct pv_domain *pv = d->arch->pv;
+    uint64_t *page = page_at(d, pv->base + PV_GFN_M2P + pfn / WORDS);
+
+    *g = gfn(pfn);
+    if (page == NULL || page[pfn % WORDS] == pfn) {
+        return true;
+    }
+    for (uint32_t i = 0; i < min(pv->own_m2p_count, PV_OWN_M2P_MAX); i++) {
+        page = page_at(d, pv->base + PV_GFN_M2P + pv->own_m2p[i]);
+        for (uint64_t j = 0; page != NULL && j < WORDS; j++) {
+            if (page[j] == pfn) {
+                *g = gfn(pv->own_m2p[i] * WORDS + j);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool arch_pv_frame(struct domain *d, uint64_t pfn, gfn_t *g)
+{
+    bool found;
+
+    *g = gfn(pfn);
+    if (pfn >= __atomic_load_n(&d->arch->pv->frames, __ATOMIC_ACQUIRE)
+        || READ_ONCE(d->arch->pv->own_m2p_count) == 0) {
+        return true;
+    }
+    spin_lock(&d->lock);
+    found = find_in_m2p(d, pfn, g);
+    spin_unlock(&d->lock);
+    return found;
 }
 
 int pv_memory_set_m2p(struct domain *d, uint64_t frame, uint64_t pfn)
