@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -21,9 +20,9 @@
 #include "netback/local.h"
 #include "netback/local_front.h"
 #include "netback/vif.h"
-#include "netback/vif_ctrl.h"
 #include "netback/vif_log.h"
 #include "tests/fake/log.h"
+#include "tests/fake/vif_control.h"
 #include "unit.h"
 
 #define TURNS 50u
@@ -34,110 +33,8 @@ int vif_logtype;
 static struct vif vif;
 static char path[64];
 static int listener = -1;       /* of a frontend that a test plays */
-static int events = -1;         /* epoll, the control thread's */
-static unsigned int watched, told;
+static unsigned int told;
 static bool told_link;
-
-/* What vif_local.c calls. */
-int vif_control_watch(struct vif *v, int fd)
-{
-    struct epoll_event event = {
-        .events = EPOLLIN | EPOLLONESHOT, .data.ptr = v,
-    };
-
-    watched++;
-    return epoll_ctl(events, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
-}
-
-void vif_control_rearm(struct vif *v, int fd)
-{
-    struct epoll_event event = {
-        .events = EPOLLIN | EPOLLONESHOT, .data.ptr = v,
-    };
-
-    ck_assert_int_eq(epoll_ctl(events, EPOLL_CTL_MOD, fd, &event), 0);
-}
-
-void vif_control_unwatch(int fd)
-{
-    ck_assert_int_eq(epoll_ctl(events, EPOLL_CTL_DEL, fd, NULL), 0);
-}
-
-int vif_ctrl_open(struct vif *v, const struct vif_ctrl_transport *transport,
-                  uint16_t queue_count, const char **why)
-{
-    (void)v;
-    (void)queue_count;
-    (void)why;
-    transport->destroy(transport->self);
-    return 0;
-}
-
-void vif_ctrl_close(struct vif *v)
-{
-    (void)v;
-}
-
-void vif_wake_open(struct vif *v, unsigned int queue)
-{
-    (void)v;
-    (void)queue;
-}
-
-void vif_wake_close(struct vif *v, unsigned int queue)
-{
-    (void)v;
-    (void)queue;
-}
-
-int vif_journal_open(struct vif *v, const char *identity,
-                     unsigned int queues, const char **why)
-{
-    (void)v;
-    (void)identity;
-    (void)queues;
-    (void)why;
-    return 0;
-}
-
-struct journal_half *vif_journal_half(struct vif *v, unsigned int queue,
-                                      bool to_guest, uint32_t ring)
-{
-    (void)v;
-    (void)queue;
-    (void)to_guest;
-    (void)ring;
-    return NULL;
-}
-
-struct journal_half *journal_file_half(struct journal_file *file,
-                                       unsigned int index)
-{
-    (void)file;
-    (void)index;
-    return NULL;
-}
-
-void vif_journal_finish(struct vif_queue *q, void *tx_ring,
-                        struct journal_half *from, void *rx_ring,
-                        struct journal_half *to)
-{
-    (void)q;
-    (void)tx_ring;
-    (void)from;
-    (void)rx_ring;
-    (void)to;
-}
-
-void vif_journal_close(struct vif *v)
-{
-    (void)v;
-}
-
-void vif_journal_clean(struct xs_handle *xs)
-{
-    (void)xs;
-}
 
 static void changed(uint16_t owner, bool link, bool queues_changed)
 {
@@ -156,9 +53,8 @@ static void setup(void)
     vif.config.queues = 4;
     vif.config.changed = changed;
     vif.life = VIF_WAITING;
-    events = epoll_create1(EPOLL_CLOEXEC);
-    ck_assert_int_ge(events, 0);
-    watched = told = fake_log_lines = 0;
+    fake_vif_control_reset();
+    told = fake_log_lines = 0;
     told_link = false;
 }
 
@@ -170,7 +66,6 @@ static void teardown(void)
         listener = -1;
     }
     unlink(path);
-    close(events);
 }
 
 /* A socket at the path; another one each time. */
@@ -220,9 +115,7 @@ static bool has_closed(int fd)
 /* As the control thread does: sleep until there is something. */
 static void wait_event(int timeout_ms)
 {
-    struct epoll_event event;
-
-    (void)epoll_wait(events, &event, 1, timeout_ms);
+    fake_vif_control_wait(timeout_ms);
     vif_local_update(&vif);
 }
 
@@ -234,7 +127,8 @@ START_TEST(silent)
 
     listen_at_path();
     take_turns();
-    ck_assert_uint_eq(watched, 1);      /* one connection, not fifty */
+    /* One connection, not fifty. */
+    ck_assert_uint_eq(fake_vif_control_watched, 1);
     fd = accept_backend();
     ck_assert_int_eq(recv(fd, &offer, sizeof(offer), MSG_DONTWAIT),
                      sizeof(offer));
@@ -249,7 +143,7 @@ START_TEST(silent)
     ck_assert_uint_ge(clock_ms() - start, 1900);
     ck_assert_ptr_null(vif.link_local);
     vif_local_update(&vif);
-    ck_assert_uint_eq(watched, 2);
+    ck_assert_uint_eq(fake_vif_control_watched, 2);
     ck_assert_uint_eq(fake_log_lines, 0);
     close(fd);
 }
@@ -260,13 +154,13 @@ START_TEST(deaf)
 {
     listen_at_path();
     take_turns();
-    ck_assert_uint_eq(watched, 1);
+    ck_assert_uint_eq(fake_vif_control_watched, 1);
     close(listener);            /* it has died */
     listener = -1;
     wait_event(5000);
     ck_assert_ptr_null(vif.link_local);
     take_turns();
-    ck_assert_uint_eq(watched, 1);
+    ck_assert_uint_eq(fake_vif_control_watched, 1);
     ck_assert_uint_eq(fake_log_lines, 0);
 }
 END_TEST
@@ -286,11 +180,11 @@ START_TEST(no_frontend)
     ck_assert(has_closed(fd));
     close(fd);
     take_turns();
-    ck_assert_uint_eq(watched, 1);
+    ck_assert_uint_eq(fake_vif_control_watched, 1);
     /* Whoever comes next is another. */
     listen_at_path();
     vif_local_update(&vif);
-    ck_assert_uint_eq(watched, 2);
+    ck_assert_uint_eq(fake_vif_control_watched, 2);
 }
 END_TEST
 
@@ -379,7 +273,7 @@ START_TEST(slow)
     ck_assert_ptr_eq(accepted, front);
     ck_assert_int_eq(vif.life, VIF_CONNECTED);
     ck_assert_uint_eq(vif.queue_count, 2);
-    ck_assert_uint_eq(watched, 1);
+    ck_assert_uint_eq(fake_vif_control_watched, 1);
     ck_assert(told_link);
     take_turns();
     ck_assert_uint_eq(told, 1);

@@ -3,6 +3,11 @@
 FAKE_XENSTORE = tests/fake/xenstore.c tests/fake/xenstore.h
 FAKE_LOG = tests/fake/log.c tests/fake/log.h
 FAKE_CONTROL = tests/fake/control.c tests/fake/control.h netback/control.h
+FAKE_XEN = tests/fake/xen.c tests/fake/xen.h \
+	tests/fake/gcopy.c tests/fake/gcopy.h netback/gcopy.h
+FAKE_VIF_CONTROL = tests/fake/vif_control.c tests/fake/vif_control.h
+FAKE_VIF_CTRL = tests/fake/vif_ctrl.c tests/fake/vif_ctrl.h
+FAKE_VIF_JOURNAL = tests/fake/vif_journal.c tests/fake/vif_journal.h
 
 unit_tests += tests/unit/check_xenbus
 tests_unit_check_xenbus_SOURCES = tests/unit/check_xenbus.c \
@@ -44,7 +49,9 @@ tests_unit_check_vif_control_LDADD = $(UNIT_LDADD)
 
 unit_tests += tests/unit/check_vif_local
 tests_unit_check_vif_local_SOURCES = tests/unit/check_vif_local.c \
-	tests/unit/unit.h $(FAKE_LOG) netback/vif_local.c netback/vif.h \
+	tests/unit/unit.h $(FAKE_LOG) $(FAKE_VIF_CONTROL) $(FAKE_VIF_CTRL) \
+	$(FAKE_VIF_JOURNAL) tests/fake/vif_wake.c \
+	netback/vif_local.c netback/vif.h \
 	netback/vif_ctrl.h netback/vif_log.h netback/clock.h \
 	netback/local.c netback/local.h netback/local_link.c \
 	netback/local_front.c netback/local_front.h \
@@ -69,7 +76,8 @@ tests_unit_check_vif_ctrl_LDADD = $(UNIT_LDADD)
 
 fuzz_tests += tests/fuzz/fuzz_xenbus
 tests_fuzz_fuzz_xenbus_SOURCES = tests/fuzz/fuzz_xenbus.c $(FUZZ_RUNNER) \
-	$(FAKE_XENSTORE) $(FAKE_LOG) $(FAKE_CONTROL) \
+	$(FAKE_XENSTORE) $(FAKE_LOG) $(FAKE_CONTROL) $(FAKE_XEN) \
+	$(FAKE_VIF_CONTROL) $(FAKE_VIF_JOURNAL) tests/fake/vif_wake.c \
 	netback/vif.c netback/vif.h netback/vif_queue.c \
 	netback/vif_ctrl.c netback/vif_ctrl.h netback/vif_ctrl_xen.c \
 	netback/ctrl_ring.c netback/ctrl_ring.h netback/gref.c netback/gref.h \
@@ -83,9 +91,9 @@ tests_fuzz_fuzz_xenbus_CFLAGS = $(UNIT_CFLAGS) -pthread
 
 unit_tests += tests/unit/check_vif_ctrl_xen
 tests_unit_check_vif_ctrl_xen_SOURCES = tests/unit/check_vif_ctrl_xen.c \
-	tests/unit/unit.h $(FAKE_XENSTORE) $(FAKE_LOG) \
-	netback/vif_ctrl_xen.c netback/vif_ctrl.h netback/vif.h \
-	netback/gcopy.h netback/vif_log.h \
+	tests/unit/unit.h $(FAKE_XENSTORE) $(FAKE_LOG) $(FAKE_XEN) \
+	$(FAKE_VIF_CTRL) netback/vif_ctrl_xen.c netback/vif_ctrl.h \
+	netback/vif.h netback/vif_log.h \
 	tools/libdom0/xenbus.c tools/libdom0/xenbus.h
 tests_unit_check_vif_ctrl_xen_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 	-DALLOW_EXPERIMENTAL_API
