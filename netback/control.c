@@ -171,19 +171,31 @@ static void tell_removed(unsigned int count)
     control_unlock();
 }
 
+/*
+ * Under the lock: whoever takes a member away finds it in the queue of those
+ * that were added, or in none.
+ */
+static void list_added(void)
+{
+    struct control_member *member;
+
+    while ((member = STAILQ_FIRST(&control.added)) != NULL) {
+        STAILQ_REMOVE_HEAD(&control.added, link_command);
+        member->queued = false;
+        LIST_INSERT_HEAD(&control_members, member, link_all);
+        member->listed = true;
+    }
+}
+
 void control_serve_commands(void)
 {
-    struct control_commands added = STAILQ_HEAD_INITIALIZER(added);
     struct control_commands removed = STAILQ_HEAD_INITIALIZER(removed);
     struct control_member *member;
     unsigned int count = 0;
 
     control_lock();
     STAILQ_CONCAT(&removed, &control.removed);
-    STAILQ_CONCAT(&added, &control.added);
-    STAILQ_FOREACH(member, &added, link_command) {
-        member->queued = false;
-    }
+    list_added();
     control_unlock();
 
     while ((member = STAILQ_FIRST(&removed)) != NULL) {
@@ -196,11 +208,6 @@ void control_serve_commands(void)
     }
     if (count != 0) {
         tell_removed(count);
-    }
-    while ((member = STAILQ_FIRST(&added)) != NULL) {
-        STAILQ_REMOVE_HEAD(&added, link_command);
-        LIST_INSERT_HEAD(&control_members, member, link_all);
-        member->listed = true;
     }
 }
 

@@ -25,6 +25,8 @@ static int prepare_error;
 static unsigned int pending, opens, closes;
 static char warning[128];
 static int store;
+static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct control_member *remove_meanwhile;     /* turn_lock */
 
 /* DPDK's, on a plain thread. */
 int rte_ctrl_thread_create(pthread_t *made, const char *name,
@@ -93,7 +95,9 @@ void control_turn(void)
 
     (void)poll(&wait, 1, wait_long ? 60000 : 1);
     (void)control_woken();
+    pthread_mutex_lock(&turn_lock);
     control_serve_commands();
+    pthread_mutex_unlock(&turn_lock);
     if (__atomic_load_n(&want_store, __ATOMIC_SEQ_CST) &&
         control_open_store()) {
         control_serve_watches();
@@ -103,8 +107,14 @@ void control_turn(void)
 
 void control_release(struct control_member *member, struct xs_handle *xs)
 {
+    struct control_member *other = remove_meanwhile;
+
     (void)xs;
     ck_assert_uint_ge(member->id, 1);
+    remove_meanwhile = NULL;
+    if (other != NULL) {
+        control_remove(other);      /* as another thread may */
+    }
     count(&released);
 }
 
@@ -175,6 +185,38 @@ START_TEST(members_come_and_go)
 }
 END_TEST
 
+/*
+ * One that is taken away just after the thread was given it, and before it
+ * was listed: its link was in two queues at once, and those that were given
+ * after it got lost.
+ */
+START_TEST(taken_away_while_it_is_given)
+{
+    ck_assert_int_eq(control_add(&members[0]), 0);
+    wait_for_turns(2);
+    pthread_mutex_lock(&turn_lock);
+    remove_meanwhile = &members[1];
+    control_remove(&members[0]);
+    for (unsigned int i = 1; i < MEMBERS; i++) {
+        ck_assert_int_eq(control_add(&members[i]), 0);
+    }
+    pthread_mutex_unlock(&turn_lock);
+    wait_for(&released, 2);
+    wait_for_turns(2);
+    pthread_mutex_lock(&turn_lock);
+    for (unsigned int i = 2; i < MEMBERS; i++) {
+        ck_assert(members[i].listed);
+    }
+    pthread_mutex_unlock(&turn_lock);
+    for (unsigned int i = 2; i < MEMBERS; i++) {
+        control_remove(&members[i]);
+    }
+    control_wait_removed(60000);
+    ck_assert_uint_eq(read_count(&released), MEMBERS);
+    ck_assert(LIST_EMPTY(&control_members));
+}
+END_TEST
+
 START_TEST(what_cannot_start_can_later)
 {
     control_kick();             /* there is nobody: harmless */
@@ -232,6 +274,7 @@ int main(void)
     TCase *tcase = unit_case(suite, "control");
 
     tcase_add_test(tcase, members_come_and_go);
+    tcase_add_test(tcase, taken_away_while_it_is_given);
     tcase_add_test(tcase, what_cannot_start_can_later);
     tcase_add_test(tcase, the_store_goes_and_comes);
     tcase_add_test(tcase, a_store_of_no_use);
