@@ -18,7 +18,9 @@
  *            v or backend told to close         v
  *          CLOSED <-------- shut() -------------+
  *
- *   any --- backend directory or domain gone: lose() ---> GONE
+ *   ABSENT --- the kernel's driver has it: offer() ---> HELD
+ *   any --- backend directory or domain gone, or the directory made again:
+ *           lose() ---> ABSENT
  *
  * Invariants:
  *  1. XenStore writes follow the data path: Connected is written after the
@@ -26,6 +28,9 @@
  *  2. A frontend that is Connected while we are Connected (the switch was
  *     restarted) is joined where its rings stand, with no change of state.
  *  3. One line is logged for each change, none for a repetition.
+ *  4. A port is for two numbers, so it outlives device and guest: what comes
+ *     by the same numbers later (a soft reset keeps them) is served as new.
+ *  5. Into a directory that the kernel's driver has, nothing is written.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -265,7 +270,7 @@ static void offer(struct vif *vif, struct xs_handle *xs)
                             sizeof(driver))) {
         VIF_LOG(WARNING, vif->name, "the kernel's driver %s holds it: "
                 "unload that driver, then create the port again", driver);
-        vif->life = VIF_CLOSED;
+        vif->life = VIF_HELD;
         return;
     }
     __atomic_store_n(&vif->broken, NULL, __ATOMIC_RELEASE);
@@ -362,16 +367,19 @@ static void shut(struct vif *vif, struct xs_handle *xs,
     tell(vif, false, false);
 }
 
-/* -> GONE */
-static void lose(struct vif *vif, struct xs_handle *xs, const char *what)
+/* -> ABSENT; state is what it leaves, or Unknown: nothing. */
+static void lose(struct vif *vif, struct xs_handle *xs,
+                 enum xenbus_state state, const char *what)
 {
     vif->busy = false;
     vif_queues_disconnect(vif);
-    switch_state(vif, xs, XenbusStateClosed);
-    vif->life = VIF_GONE;
-    VIF_LOG(NOTICE, vif->name, "%s gone", what);
+    if (state != XenbusStateUnknown) {
+        switch_state(vif, xs, state);
+    }
+    vif->life = VIF_ABSENT;
+    vif->told = XenbusStateUnknown;
+    VIF_LOG(NOTICE, vif->name, "%s", what);
     tell(vif, false, false);
-    unwatch(vif, xs);
 }
 
 /* The frontend's part in a vif's life. */
@@ -417,14 +425,27 @@ static bool is_closing(enum xenbus_state state)
     return state == XenbusStateClosing || state == XenbusStateClosed;
 }
 
+/*
+ * Has a driver before us offered it, and the frontend taken that?  Killed
+ * before it wrote Connected, it may have opened the rings all the same.
+ */
+static bool may_join(const struct vif *vif, struct xs_handle *xs,
+                     const struct vif_view *view)
+{
+    if (view->frontend != XenbusStateConnected &&
+        view->frontend != XenbusStateInitialised) {
+        return false;
+    }
+    return view->backend == XenbusStateConnected ||
+           (view->backend == XenbusStateInitWait &&
+            xenbus_read_flag(xs, vif->backend, "feature-rx-copy", false));
+}
+
 /* ABSENT: the first look at a directory that is there. */
 static void start(struct vif *vif, struct xs_handle *xs,
                   const struct vif_view *view)
 {
-    bool frontend_up = view->frontend == XenbusStateConnected ||
-                       view->frontend == XenbusStateInitialised;
-
-    if (frontend_up && view->backend == XenbusStateConnected) {
+    if (may_join(vif, xs, view)) {
         VIF_LOG(INFO, vif->name, "joining a frontend that is connected");
         vif->joined = true;
         vif->life = VIF_WAITING;
@@ -439,26 +460,41 @@ static void start(struct vif *vif, struct xs_handle *xs,
     offer(vif, xs);
 }
 
+/* Take leave of what is not there any more. */
+static void notice_loss(struct vif *vif, struct xs_handle *xs,
+                        const struct vif_view *view)
+{
+    if (vif->life == VIF_ABSENT) {
+        return;
+    }
+    if (!view->domain || !view->directory) {
+        lose(vif, xs, vif->life != VIF_HELD ? XenbusStateClosed
+                                            : XenbusStateUnknown,
+             view->domain ? "device gone" : "domain gone");
+    } else if (view->backend == XenbusStateInitialising &&
+               vif->life != VIF_HELD) {
+        /* We had written another state, into a directory that is no more. */
+        lose(vif, xs, XenbusStateUnknown, "device made again");
+    }
+}
+
 void vif_update(struct vif *vif, struct xs_handle *xs)
 {
     const char *broken = __atomic_load_n(&vif->broken, __ATOMIC_ACQUIRE);
     struct vif_view view;
 
-    if (vif->life == VIF_GONE) {
-        return;
-    }
     watch(vif, xs);
     if (!look(vif, xs, &view)) {
         return;
     }
+    notice_loss(vif, xs, &view);
     if (vif->life == VIF_ABSENT) {
         if (!view.domain || !view.directory || !vif->frontend_watched) {
             return;
         }
         start(vif, xs, &view);
     }
-    if (!view.domain || !view.directory) {
-        lose(vif, xs, view.domain ? "device" : "domain");
+    if (vif->life == VIF_HELD) {
         return;
     }
     if (vif->life == VIF_CONNECTED && broken != NULL) {

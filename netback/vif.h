@@ -80,7 +80,7 @@ enum vif_life {
     VIF_CONNECTED,
     VIF_BROKEN,                 /* fatal error; waits for a new frontend */
     VIF_CLOSED,
-    VIF_GONE,                   /* domain or device removed, for good */
+    VIF_HELD,                   /* the kernel's driver has it */
 };
 
 struct vif {

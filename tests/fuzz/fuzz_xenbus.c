@@ -177,6 +177,31 @@ static void write_page(struct fuzz_input *in)
                                                          : fuzz_word(in);
 }
 
+/* What a toolstack writes, all at once. */
+static void make_device(void)
+{
+    fake_store_remove(BACKEND);
+    fake_store_remove(FRONTEND);
+    fake_store_set(BACKEND "/frontend", FRONTEND);
+    fake_store_set(BACKEND "/frontend-id", "1");
+    fake_store_set(BACKEND "/state", "1");
+    fake_store_set(FRONTEND "/state", "1");
+}
+
+static void make_or_remove(struct fuzz_input *in)
+{
+    switch (fuzz_byte(in) % 4) {
+    case 1:
+        fake_store_remove(BACKEND);
+        break;
+    case 2:
+        make_device();
+        break;
+    default:
+        fake_store_remove(FRONTEND);
+    }
+}
+
 static void step(struct fuzz_input *in)
 {
     switch (fuzz_byte(in) % 16) {
@@ -187,7 +212,7 @@ static void step(struct fuzz_input *in)
         write_good(in);
         break;
     case 2:
-        fake_store_remove(fuzz_byte(in) == 1 ? BACKEND : FRONTEND);
+        make_or_remove(in);
         break;
     case 3:
         fake_store_break_after(fuzz_byte(in) % 40);
@@ -250,10 +275,7 @@ static void begin(void)
     fake_xen_reset();
     fake_vif_control_reset();
     fake_vif_journal_busy = false;
-    fake_store_set(BACKEND "/frontend", FRONTEND);
-    fake_store_set(BACKEND "/frontend-id", "1");
-    fake_store_set(BACKEND "/state", "1");
-    fake_store_set(FRONTEND "/state", "1");
+    make_device();
     vif = vif_create(&config);
     fuzz_require(vif != NULL && vif_start(vif, true, VIF_FRAME_ANY) == 0,
                  "a vif");
@@ -274,10 +296,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         step(&in);
         vif_update(vif, fake_store_handle());
         check();
-        if (vif->life == VIF_GONE) {
-            end();
-            begin();
-        }
     }
     end();
     return 0;

@@ -306,6 +306,38 @@ START_TEST(test_joins_a_connected_frontend)
 END_TEST
 
 /*
+ * A process was killed between opening the rings and saying so: packets may
+ * have gone through them, and the guest goes by what that process offered.
+ */
+START_TEST(test_joins_what_was_being_connected)
+{
+    toolstack_creates();
+    fake_store_set(BACKEND "/feature-rx-copy", "1");
+    fake_store_set(BACKEND "/feature-gso-tcpv4", "1");
+    fake_store_set(BACKEND "/state", "2");
+    fake_store_set(FRONTEND "/state", "4");
+    update();
+    expect("4", VIF_CONNECTED);
+    ck_assert(vif->joined);
+    ck_assert_uint_eq(undone, 0);
+    ck_assert_str_eq(fake_store_get(BACKEND "/feature-gso-tcpv4"), "1");
+}
+END_TEST
+
+/* gantry-bridge writes InitWait, with no features, for one that failed. */
+START_TEST(test_offers_what_only_waits)
+{
+    toolstack_creates();
+    fake_store_set(BACKEND "/state", "2");
+    fake_store_set(FRONTEND "/state", "4");
+    update();
+    expect("4", VIF_CONNECTED);
+    ck_assert(!vif->joined);
+    ck_assert_str_eq(fake_store_get(BACKEND "/feature-rx-copy"), "1");
+}
+END_TEST
+
+/*
  * A frontend that has left a killed process's rings: the flags that are set
  * in its grants keep it from using them again, or are another's by the time
  * that it connects.
@@ -336,10 +368,12 @@ START_TEST(test_toolstack_removes)
     expect("6", VIF_CLOSED);
     fake_store_remove(BACKEND);
     update();
-    ck_assert_int_eq(vif->life, VIF_GONE);
-    ck_assert_uint_eq(fake_store_watches(), 0);
+    ck_assert_int_eq(vif->life, VIF_ABSENT);
+    ck_assert(fake_log_says("vif1.0: device gone"));
     /* Nothing was written into the directory that went. */
     ck_assert_str_eq(fake_store_get(BACKEND "/state"), "");
+    connected();                /* it is attached again */
+    ck_assert_uint_eq(fake_store_watches(), 2);
 }
 END_TEST
 
@@ -348,9 +382,68 @@ START_TEST(test_domain_goes)
     connected();
     fake_store_set_domain(false);
     update();
-    expect("6", VIF_GONE);
+    expect("6", VIF_ABSENT);
     ck_assert(fake_log_says("vif1.0: domain gone"));
-    ck_assert_uint_eq(fake_store_watches(), 0);
+}
+END_TEST
+
+/*
+ * A guest that starts another kernel by kexec: xl's soft reset takes the
+ * domain out of XenStore, removes its devices, and makes both again under
+ * the same numbers.  The port never came back to life.
+ */
+START_TEST(test_soft_reset)
+{
+    connected();
+    fake_store_set_domain(false);
+    update();
+    expect("6", VIF_ABSENT);
+    fake_store_remove(BACKEND);
+    fake_store_remove(FRONTEND);
+    update();
+    fake_store_set_domain(true);
+    toolstack_creates();
+    update();
+    expect("2", VIF_WAITING);
+    frontend("4");
+    expect("4", VIF_CONNECTED);
+    ck_assert_uint_eq(fake_store_watches(), 2);
+}
+END_TEST
+
+/*
+ * All that the toolstack does between two looks is one change.  Whatever we
+ * had written into the directory that was, this one is without it.
+ */
+START_TEST(test_made_again_unseen)
+{
+    toolstack_creates();
+    update();
+    switch (_i) {
+    case 0:                     /* waiting, the frontend Initialising */
+        break;
+    case 1:
+        frontend("4");
+        break;
+    case 2:                     /* closed before it had a frontend */
+        fake_store_set(BACKEND "/online", "0");
+        fake_store_set(BACKEND "/state", "5");
+        update();
+        expect("6", VIF_CLOSED);
+        break;
+    default:
+        frontend("4");
+        vif->queues[0].from.broken(vif, "the ring is a lie");
+        update();
+    }
+    fake_store_remove(BACKEND);
+    fake_store_remove(FRONTEND);
+    toolstack_creates();
+    update();
+    expect("2", VIF_WAITING);
+    ck_assert_str_eq(fake_store_get(BACKEND "/feature-rx-copy"), "1");
+    frontend("4");
+    expect("4", VIF_CONNECTED);
 }
 END_TEST
 
@@ -361,8 +454,8 @@ START_TEST(test_driver_domain)
     connected();
     fake_store_remove(BACKEND);
     update();
-    ck_assert_int_eq(vif->life, VIF_GONE);
-    ck_assert_uint_eq(fake_store_watches(), 0);
+    ck_assert_int_eq(vif->life, VIF_ABSENT);
+    connected();
 }
 END_TEST
 
@@ -441,12 +534,26 @@ END_TEST
 
 START_TEST(test_kernel_driver_keeps_its_vif)
 {
+    static const char *const states[] = { "4", "5", "6" };
+
     kernel_driver = true;
     toolstack_creates();
     update();
-    expect("1", VIF_CLOSED);
+    expect("1", VIF_HELD);
     ck_assert(fake_log_says("the kernel's driver vif"));
+    /* It closes what it has by itself. */
+    for (unsigned int i = 0; i < 3; i++) {
+        frontend(states[i]);
+    }
+    fake_store_set(BACKEND "/online", "0");
+    fake_store_set(BACKEND "/state", "5");
+    update();
     ck_assert_uint_eq(fake_store_writes(), 0);
+    ck_assert_uint_eq(fake_log_lines, 1);
+    fake_store_remove(BACKEND);
+    update();
+    kernel_driver = false;
+    connected();
 }
 END_TEST
 
@@ -505,9 +612,13 @@ int main(void)
     tcase_add_test(tcase, test_closes_and_connects_again);
     tcase_add_test(tcase, test_frontend_starts_anew_without_closing);
     tcase_add_test(tcase, test_joins_a_connected_frontend);
+    tcase_add_test(tcase, test_joins_what_was_being_connected);
+    tcase_add_test(tcase, test_offers_what_only_waits);
     tcase_add_loop_test(tcase, test_undoes_at_the_first_look, 0, 4);
     tcase_add_test(tcase, test_toolstack_removes);
     tcase_add_test(tcase, test_domain_goes);
+    tcase_add_test(tcase, test_soft_reset);
+    tcase_add_loop_test(tcase, test_made_again_unseen, 0, 4);
     tcase_add_test(tcase, test_driver_domain);
     tcase_add_test(tcase, test_waits_for_a_domain_to_come);
     tcase_add_test(tcase, test_xenstored_away_means_nothing);
