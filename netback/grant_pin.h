@@ -7,9 +7,13 @@
  *
  *   free --grant_pin: GTF_reading, _writing--> ours --grant_unpin--> free
  *
- * An entry that has either flag already is used by somebody else (the
- * hypervisor for a mapping or a copy, another thread): it is left alone, so
- * what is cleared here is exactly what was set here.
+ * With the flags a mark is set and cleared, a bit that the ABI leaves alone: a
+ * guest that grants the entry anew writes all its flags, so flags without it
+ * are another use's.
+ *
+ * An entry that has either flag or the mark already is used by somebody else
+ * (the hypervisor for a mapping or a copy, another thread): it is left alone,
+ * so what is cleared here is exactly what was set here.
  *
  * A pin is written into a record before it is made and taken out after it is
  * undone.  Where the record outlives the process (journal.h), its successor
@@ -29,6 +33,7 @@
 
 #define GRANT_PIN_TRIES 8u      /* swaps, against a guest that writes on */
 #define GRANT_PIN_FOREIGN 1     /* status: somebody else uses the entry */
+#define GRANT_PIN_MARK 0x8000u  /* in flags: this use is a driver's */
 
 /* An entry as it is pinned: flags and domid at once, then the frame. */
 union grant_v1 {
@@ -50,7 +55,7 @@ static inline uint32_t grant_head(uint32_t flags, domid_t domid)
 /* The flags that a use sets. */
 static inline uint32_t grant_use(bool writes)
 {
-    return writes ? GTF_reading | GTF_writing : GTF_reading;
+    return GRANT_PIN_MARK | GTF_reading | (writes ? GTF_writing : 0);
 }
 
 /* A record of a pin: the flags and the reference; 0: none. */
@@ -92,7 +97,7 @@ int16_t grant_pin_closer(union grant_v1 *entry, uint32_t head, domid_t user,
         if (writes && (head & GTF_readonly) != 0) {
             return GNTST_general_error;
         }
-        if ((head & (GTF_reading | GTF_writing)) != 0) {
+        if ((head & grant_use(true)) != 0) {
             return GRANT_PIN_FOREIGN;
         }
         if (__atomic_compare_exchange_n(&entry->word.head, &head,
@@ -116,8 +121,8 @@ int16_t grant_pin(union grant_v1 *entry, grant_ref_t ref, domid_t user,
 {
     const uint32_t use = grant_use(writes);
     const uint32_t looked_at = grant_head(
-        GTF_type_mask | GTF_reading | GTF_writing |
-        (writes ? GTF_readonly : 0), 0xffff);
+        GTF_type_mask | grant_use(true) | (writes ? GTF_readonly : 0),
+        0xffff);
     uint32_t head = __atomic_load_n(&entry->word.head, __ATOMIC_RELAXED);
     int16_t status;
 
@@ -160,25 +165,27 @@ static inline void grant_unpin(union grant_v1 *entry, bool writes,
  * Clear what a record of a dead process names, in a table of count entries
  * whose backend is user.  A record may come from anywhere, and name a pin that
  * was not made or was undone already: no bits but a use's are cleared, and
- * only where the entry still grants to user.  What it grants to another by
- * now has the flags of that one's use: without them the guest would take back
- * a page that is mapped.
+ * only where the entry still grants to user and has the record's mark.  What
+ * the guest has granted since has the flags of that use: without them it would
+ * take back a page that is mapped.
  */
 static inline void grant_record_clear(union grant_v1 *entries, uint32_t count,
                                       domid_t user, uint64_t *record)
 {
     uint64_t value = __atomic_load_n(record, __ATOMIC_RELAXED);
-    uint32_t use = (uint32_t)(value >> 32) & (GTF_reading | GTF_writing);
+    uint32_t use = (uint32_t)(value >> 32) & grant_use(true);
     uint32_t ref = (uint32_t)value;
 
     if (use != 0 && ref < count) {
+        const uint32_t looked_at = grant_head(GTF_type_mask | GRANT_PIN_MARK,
+                                              0xffff);
+        const uint32_t ours = grant_head(GTF_permit_access |
+                                         (use & GRANT_PIN_MARK), user);
         uint32_t *at = &entries[grant_index(ref, count)].word.head;
         uint32_t head = __atomic_load_n(at, __ATOMIC_RELAXED);
         unsigned int tries = 0;
 
-        while (tries++ < GRANT_PIN_TRIES &&
-               (head & grant_head(GTF_type_mask, 0xffff)) ==
-               grant_head(GTF_permit_access, user) &&
+        while (tries++ < GRANT_PIN_TRIES && (head & looked_at) == ours &&
                !__atomic_compare_exchange_n(at, &head, head & ~use, false,
                                             __ATOMIC_SEQ_CST,
                                             __ATOMIC_RELAXED)) {

@@ -217,17 +217,21 @@ START_TEST(foreign_flags_go_by_the_hypervisor)
     grant(8, 1, GTF_permit_access | GTF_reading);
     grant(9, 2, GTF_permit_access | GTF_reading | GTF_writing);
     grant(10, 3, GTF_permit_access);
-    burst(ACCESS_FROM_GUEST, 3);
+    grant(11, 4, GTF_permit_access | GRANT_PIN_MARK);   /* the guest's */
+    burst(ACCESS_FROM_GUEST, 4);
     expect_page(0, 1);
     expect_page(1, 2);
     expect_page(2, 3);
-    ck_assert_uint_eq(counts.foreign, 2);
+    expect_page(3, 4);
+    ck_assert_uint_eq(counts.foreign, 3);
     ck_assert_uint_eq(counts.hits, 1);
     ck_assert_uint_eq(hypervisor.batches, 1);
     ck_assert_uint_eq(grants[8].entry.flags,
                       GTF_permit_access | GTF_reading);
     ck_assert_uint_eq(grants[9].entry.flags,
                       GTF_permit_access | GTF_reading | GTF_writing);
+    ck_assert_uint_eq(grants[11].entry.flags,
+                      GTF_permit_access | GRANT_PIN_MARK);
 }
 END_TEST
 
@@ -493,17 +497,19 @@ END_TEST
 
 START_TEST(records_of_the_dead)
 {
+    const uint16_t reads = (uint16_t)grant_use(false);
+    const uint16_t writes = (uint16_t)grant_use(true);
     uint64_t records[4] = {
-        grant_record(8, GTF_reading),
-        grant_record(9, GTF_reading | GTF_writing),
-        grant_record(GRANTS, GTF_reading | GTF_writing),
+        grant_record(8, reads),
+        grant_record(9, writes),
+        grant_record(GRANTS, writes),
         grant_record(10, 0xffff),
     };
 
-    grant(8, 1, GTF_permit_access | GTF_reading | GTF_readonly);
-    grant(9, 1, GTF_permit_access | GTF_reading | GTF_writing);
-    grant(10, 1, GTF_permit_access | GTF_reading);
-    grant(11, 1, GTF_permit_access | GTF_reading);
+    grant(8, 1, GTF_permit_access | reads | GTF_readonly);
+    grant(9, 1, GTF_permit_access | writes);
+    grant(10, 1, GTF_permit_access | reads | GTF_PWT);
+    grant(11, 1, GTF_permit_access | reads);
     for (unsigned int i = 0; i < 4; i++) {
         grant_record_clear(grants, GRANTS, US, &records[i]);
         ck_assert_uint_eq(records[i], 0);
@@ -511,35 +517,59 @@ START_TEST(records_of_the_dead)
     ck_assert_uint_eq(grants[8].entry.flags,
                       GTF_permit_access | GTF_readonly);
     ck_assert_uint_eq(grants[9].entry.flags, GTF_permit_access);
-    ck_assert_uint_eq(grants[10].entry.flags, GTF_permit_access);
-    ck_assert_uint_eq(grants[11].entry.flags,
-                      GTF_permit_access | GTF_reading);
+    ck_assert_uint_eq(grants[10].entry.flags, GTF_permit_access | GTF_PWT);
+    ck_assert_uint_eq(grants[11].entry.flags, GTF_permit_access | reads);
 }
 END_TEST
 
 /*
  * The record of a pin that was not made, or was undone: the guest has granted
- * the page to another since, who has it mapped.  Clearing that one's flags
- * told the guest that its page is free.
+ * the page again since, to another or to us, and it is mapped.  Clearing that
+ * use's flags told the guest that its page is free.
  */
 START_TEST(records_of_the_dead_leave_others_uses)
 {
     const uint16_t used = GTF_permit_access | GTF_reading | GTF_writing;
-    uint64_t records[2] = {
-        grant_record(8, GTF_reading | GTF_writing),
-        grant_record(9, GTF_reading | GTF_writing),
-    };
+    uint64_t records[4];
 
+    for (unsigned int i = 0; i < 4; i++) {
+        records[i] = grant_record(8 + i, grant_use(i != 3));
+    }
     grant(8, 1, used);
     grants[8].entry.domid = US + 1;
     grant(9, 1, GTF_transitive | GTF_reading | GTF_writing);
-    for (unsigned int i = 0; i < 2; i++) {
+    grant(10, 1, used);
+    grant(11, 1, GTF_permit_access | GTF_reading);
+    for (unsigned int i = 0; i < 4; i++) {
         grant_record_clear(grants, GRANTS, US, &records[i]);
         ck_assert_uint_eq(records[i], 0);
     }
     ck_assert_uint_eq(grants[8].entry.flags, used);
     ck_assert_uint_eq(grants[9].entry.flags,
                       GTF_transitive | GTF_reading | GTF_writing);
+    ck_assert_uint_eq(grants[10].entry.flags, used);
+    ck_assert_uint_eq(grants[11].entry.flags,
+                      GTF_permit_access | GTF_reading);
+}
+END_TEST
+
+/* A driver that makes no mark was killed; and one that does, is alive. */
+START_TEST(records_without_a_mark)
+{
+    uint64_t records[2] = {
+        grant_record(8, GTF_reading),
+        grant_record(9, GTF_reading),
+    };
+
+    grant(8, 1, GTF_permit_access | GTF_reading);
+    grant(9, 1, (uint16_t)(GTF_permit_access | grant_use(false)));
+    for (unsigned int i = 0; i < 2; i++) {
+        grant_record_clear(grants, GRANTS, US, &records[i]);
+        ck_assert_uint_eq(records[i], 0);
+    }
+    ck_assert_uint_eq(grants[8].entry.flags, GTF_permit_access);
+    ck_assert_uint_eq(grants[9].entry.flags,
+                      GTF_permit_access | grant_use(false));
 }
 END_TEST
 
@@ -563,5 +593,6 @@ int main(void)
     tcase_add_test(tcase, two_threads_and_a_hostile_guest);
     tcase_add_test(tcase, records_of_the_dead);
     tcase_add_test(tcase, records_of_the_dead_leave_others_uses);
+    tcase_add_test(tcase, records_without_a_mark);
     return unit_run(suite);
 }

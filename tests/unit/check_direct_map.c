@@ -407,23 +407,22 @@ END_TEST
 START_TEST(undoes_what_a_dead_process_left)
 {
     union grant_v1 *grants = direct_window_view(window)->window.grants;
+    const uint16_t used = (uint16_t)(GTF_permit_access | grant_use(false));
     struct journal_half half = { .ring = 3 };
 
-    grants[2000].entry.flags = GTF_permit_access | GTF_reading;
-    grants[2001].entry.flags = GTF_permit_access | GTF_reading;
-    half.pins[0] = grant_record(2000, GTF_reading);
+    grants[2000].entry.flags = used;
+    grants[2001].entry.flags = used;
+    half.pins[0] = grant_record(2000, grant_use(false));
     ck_assert_int_eq(direct_undo(5, 0, &half), 0);
     ck_assert_uint_eq(grants[2000].entry.flags, GTF_permit_access);
-    ck_assert_uint_eq(grants[2001].entry.flags,
-                      GTF_permit_access | GTF_reading);
+    ck_assert_uint_eq(grants[2001].entry.flags, used);
     ck_assert_uint_eq(half.pins[0], 0);
     ck_assert_int_eq(direct_undo(5, 0, &half), 0);
     ck_assert_uint_eq(mapped(), 2);
     /* Granted to another by now. */
-    half.pins[0] = grant_record(2001, GTF_reading);
+    half.pins[0] = grant_record(2001, grant_use(false));
     ck_assert_int_eq(direct_undo(5, 7, &half), 0);
-    ck_assert_uint_eq(grants[2001].entry.flags,
-                      GTF_permit_access | GTF_reading);
+    ck_assert_uint_eq(grants[2001].entry.flags, used);
     ck_assert_uint_eq(half.pins[0], 0);
 }
 END_TEST

@@ -257,8 +257,8 @@ START_TEST(rings_stay_pinned)
 {
     union grant_v1 *grant = local_front_grant(front, link_.tx_ref[0]);
 
-    ck_assert_uint_eq(grant->entry.flags, GTF_permit_access | GTF_reading |
-                      GTF_writing);
+    ck_assert_uint_eq(grant->entry.flags,
+                      GTF_permit_access | grant_use(true));
     access_->ops->unmap(access_, local_front_tx(front, 0));
     access_->ops->unmap(access_, from.ring);
     ck_assert_uint_eq(grant->entry.flags, GTF_permit_access);
