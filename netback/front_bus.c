@@ -27,6 +27,7 @@
  *  3. While the kernel's driver has the device, nothing is written.
  *  4. A backend that broke a ring is left alone until it starts anew, or
  *     the port does.
+ *  5. What xenstored does not answer means nothing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -40,21 +41,27 @@
 
 #define AGAIN_MS 1000u
 
-/* False: there is no such device. */
-static bool look(struct front *front, struct xs_handle *xs)
+/* 0; -ENOENT: there is no such device; others: xenstored did not answer. */
+static int look(struct front *front, struct xs_handle *xs)
 {
     unsigned long domid;
     char token[16], path[XENBUS_TEXT_MAX];
+    int error;
 
     snprintf(token, sizeof(token), "%u", front->member.id);
     if (!front->watched) {
         front->watched = xs_watch(xs, front->device, token);
     }
-    if (xenbus_read(xs, front->device, "backend", path, sizeof(path)) != 0 ||
-        path[0] == '\0' || strlen(path) >= sizeof(front->backend) ||
-        xenbus_read_number(xs, front->device, "backend-id",
-                           DOMID_FIRST_RESERVED - 1, &domid) != 0) {
-        return false;
+    error = xenbus_read(xs, front->device, "backend", path, sizeof(path));
+    if (error == 0) {
+        error = xenbus_read_number(xs, front->device, "backend-id",
+                                   DOMID_FIRST_RESERVED - 1, &domid);
+    }
+    if (error != 0) {
+        return xenbus_was_answered(error) ? -ENOENT : error;
+    }
+    if (path[0] == '\0' || strlen(path) >= sizeof(front->backend)) {
+        return -ENOENT;
     }
     if (strcmp(path, front->backend) != 0) {
         if (front->backend[0] != '\0') {
@@ -64,7 +71,19 @@ static bool look(struct front *front, struct xs_handle *xs)
         xs_watch(xs, front->backend, token);
     }
     front->backend_domid = (unsigned int)domid;
-    return true;
+    return 0;
+}
+
+/* False: xenstored did not answer. */
+static bool read_backend(const struct front *front, struct xs_handle *xs,
+                         enum xenbus_state *state)
+{
+    unsigned long value = XenbusStateUnknown;
+    int error = xenbus_read_number(xs, front->backend, "state",
+                                   XenbusStateReconfigured, &value);
+
+    *state = (enum xenbus_state)value;
+    return xenbus_was_answered(error);
 }
 
 static void switch_state(struct front *front, struct xs_handle *xs,
@@ -307,9 +326,12 @@ void front_bus_update(struct front *front, struct xs_handle *xs)
 {
     const char *broken = __atomic_load_n(&front->broken, __ATOMIC_ACQUIRE);
     enum xenbus_state backend;
+    int error = look(front, xs);
 
-    if (!look(front, xs)) {
+    if (error == -ENOENT) {
         lose(front);
+    }
+    if (error != 0) {
         return;
     }
     if (front->life == FRONT_CONNECTED && broken != NULL) {
@@ -321,7 +343,9 @@ void front_bus_update(struct front *front, struct xs_handle *xs)
         }
         return;
     }
-    backend = xenbus_read_state(xs, front->backend);
+    if (!read_backend(front, xs, &backend)) {
+        return;
+    }
     if (front->life != FRONT_CLOSED) {
         follow_backend(front, xs, backend);
     } else if (may_begin_again(front, xs, backend)) {

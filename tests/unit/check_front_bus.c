@@ -267,6 +267,27 @@ START_TEST(a_control_ring)
 }
 END_TEST
 
+/*
+ * It goes away between two answers: what it did not answer looked like a
+ * device that is gone, or a backend that has closed.
+ */
+START_TEST(xenstored_goes_during_a_look)
+{
+    start(1, false);
+    connect_front();
+    for (unsigned int calls = 0; calls < 8; calls++) {
+        fake_store_break_after(calls);
+        front_update(front, fake_store_handle());
+        ck_assert_int_eq(front->life, FRONT_CONNECTED);
+        fake_store_set_broken(false);
+        update();
+        ck_assert_int_eq(front->life, FRONT_CONNECTED);
+        ck_assert_uint_eq(front->queue_count, 1);
+        ck_assert_uint_eq(told.calls, 1);
+    }
+}
+END_TEST
+
 START_TEST(queues_up_to_the_backends)
 {
     start(16, true);
@@ -522,6 +543,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, an_ordinary_life);
     tcase_add_loop_test(tcase, a_control_ring, 0, 2);
+    tcase_add_test(tcase, xenstored_goes_during_a_look);
     tcase_add_test(tcase, queues_up_to_the_backends);
     tcase_add_loop_test(tcase, a_backend_writes_nonsense, 0, 5);
     tcase_add_test(tcase, xsa465_any_states);

@@ -10,6 +10,7 @@
 #ifndef LIBDOM0_XENBUS_H
 #define LIBDOM0_XENBUS_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -28,7 +29,10 @@ bool xenbus_is_possible(void);
  */
 int xenbus_domain_is_there(struct xs_handle *xs, unsigned int domid);
 
-/* -ENOENT: no such node; -EINVAL: a NUL inside; -E2BIG: too long. */
+/*
+ * -ENOENT: no such node; -EINVAL: a NUL inside; -E2BIG: too long.  Other
+ * errors: xenstored did not answer, or not that.
+ */
 int xenbus_read(struct xs_handle *xs, const char *dir, const char *node,
                 char *text, size_t size);
 
@@ -36,6 +40,13 @@ int xenbus_read(struct xs_handle *xs, const char *dir, const char *node,
 int xenbus_read_number(struct xs_handle *xs, const char *dir,
                        const char *node, unsigned long max,
                        unsigned long *value);
+
+/* Did xenstored say what there is, or that there is nothing of use? */
+static inline bool xenbus_was_answered(int error)
+{
+    return error == 0 || error == -ENOENT || error == -EINVAL ||
+           error == -E2BIG;
+}
 
 /* A flag, 0 or 1; absent or malformed counts as otherwise. */
 bool xenbus_read_flag(struct xs_handle *xs, const char *dir,
