@@ -24,6 +24,13 @@ static void rx_broken(struct front_rx *rx)
     rx->broken(rx->front, from_backend_fault_text(rx->ring.fault));
 }
 
+/* Packets stay in the ring, and no event will tell of them again. */
+static void starve(struct front_rx *rx)
+{
+    rx->starved = true;
+    rx->stats.no_mbuf++;
+}
+
 /* Copy one fragment to the end of a chain; -ENOMEM. */
 static int append(struct rte_mempool *pool, struct rte_mbuf *head,
                   struct rte_mbuf **last, const uint8_t *data, uint32_t size)
@@ -157,7 +164,7 @@ static unsigned int receive_all(struct front_rx *rx, struct rte_mempool *pool,
         prefetch(rx, i + 4);
         result = receive(rx, pool, i, mbufs[i]);
         if (result < 0) {
-            rx->stats.no_mbuf++;
+            starve(rx);
             break;
         }
         if (result == 0) {
@@ -182,6 +189,7 @@ static unsigned int rx_burst(struct front_rx *rx, struct rte_mempool *pool,
     unsigned int good, done;
     int packets = from_backend_take(&rx->ring, rx->burst, count);
 
+    rx->starved = false;
     if (packets == 0) {
         return 0;
     }
@@ -190,7 +198,7 @@ static unsigned int rx_burst(struct front_rx *rx, struct rte_mempool *pool,
         return 0;
     }
     if (rte_pktmbuf_alloc_bulk(pool, mbufs, (unsigned int)packets) != 0) {
-        rx->stats.no_mbuf++;
+        starve(rx);
         return 0;
     }
     good = receive_all(rx, pool, mbufs, &done);
@@ -223,7 +231,7 @@ bool front_rx_arm(struct front_rx *rx)
         return false;           /* who opens the gate wakes the sleeper */
     }
     rx->link->ops->drain(rx->link, rx->queue);
-    ready = from_backend_arm(&rx->ring);
+    ready = from_backend_arm(&rx->ring) || rx->starved;
     burst_gate_leave(&rx->gate);
     return ready;
 }

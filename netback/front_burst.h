@@ -50,6 +50,7 @@ struct front_rx {
     struct from_backend_burst *burst;
     struct front_link *link;
     uint16_t queue;
+    bool starved;               /* packets wait in the ring for mbufs */
     bool scatter;               /* the application takes chained mbufs */
     bool lro;
     void (*broken)(void *front, const char *why);   /* any thread */
@@ -82,7 +83,7 @@ unsigned int front_tx_burst(struct front_tx *tx, struct rte_mbuf **mbufs,
 
 /*
  * Take the events that have come and ask for one at the next packet.  True:
- * there are packets already.
+ * there are packets already, or some that found no mbufs.
  */
 bool front_rx_arm(struct front_rx *rx);
 

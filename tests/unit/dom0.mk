@@ -115,6 +115,22 @@ tests_unit_check_burst_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_burst_LDADD = $(UNIT_LDADD) -lrte_mbuf -lrte_mempool \
 	-lrte_eal
 
+unit_tests += tests/unit/check_front_burst
+tests_unit_check_front_burst_SOURCES = tests/unit/check_front_burst.c \
+	tests/unit/unit.h tests/fake/guest.c tests/fake/guest.h \
+	netback/front_burst.c netback/front_burst.h netback/front_link.h \
+	netback/burst_offload.c netback/burst_offload.h \
+	netback/offload.c netback/offload.h \
+	netback/from_backend.c netback/from_backend.h \
+	netback/to_backend.c netback/to_backend.h \
+	netback/to_guest.c netback/to_guest.h netback/from_guest.h \
+	netback/journal.c netback/journal.h
+tests_unit_check_front_burst_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-D_GNU_SOURCE -DALLOW_EXPERIMENTAL_API
+tests_unit_check_front_burst_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_front_burst_LDADD = $(UNIT_LDADD) -lrte_mbuf \
+	-lrte_mempool -lrte_eal
+
 unit_tests += tests/unit/check_burst_offload
 tests_unit_check_burst_offload_SOURCES = tests/unit/check_burst_offload.c \
 	tests/unit/unit.h tests/fake/guest.c tests/fake/guest.h \
