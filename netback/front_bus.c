@@ -13,11 +13,12 @@
  *     | 1 s later, if the toolstack      backend Connected:   v
  *     | wants the device                 front_open()      CONNECTED
  *     |                                                       |
- *   CLOSED <------- backend Closing or Closed: shut() --------+
- *     ^                                                       |
+ *   CLOSED <------- backend Closing or Closed, or starting ---+
+ *     ^             anew: shut()                              |
  *     '------------- it broke a ring: fail() -----------------'
  *
  *   any --- the device's directory is gone: lose() ---> GONE
+ *   any --- it names another backend: leave_backend() ---> WAITING
  *
  * Invariants:
  *  1. Nodes are written before the state that publishes them, and those of
@@ -40,6 +41,17 @@
 #include "tools/libdom0/xenbus.h"
 
 #define AGAIN_MS 1000u
+
+/* The toolstack has another one for us, which knows nothing of our link. */
+static void leave_backend(struct front *front)
+{
+    if (front->link != NULL) {
+        FRONT_LOG(NOTICE, front->name, "another backend has the device");
+        front_close(front);
+    }
+    front->announced = false;
+    front->life = FRONT_WAITING;
+}
 
 /* 0; -ENOENT: there is no such device; others: xenstored did not answer. */
 static int look(struct front *front, struct xs_handle *xs)
@@ -66,6 +78,7 @@ static int look(struct front *front, struct xs_handle *xs)
     if (strcmp(path, front->backend) != 0) {
         if (front->backend[0] != '\0') {
             xs_unwatch(xs, front->backend, token);
+            leave_backend(front);
         }
         strcpy(front->backend, path);
         xs_watch(xs, front->backend, token);
@@ -258,14 +271,28 @@ static void connect(struct front *front, struct xs_handle *xs)
     switch_state(front, xs, XenbusStateConnected);
 }
 
+/* The backend has forgotten us: a new one, or the same that began again. */
+static void start_anew(struct front *front, struct xs_handle *xs)
+{
+    if (front->link != NULL) {
+        FRONT_LOG(NOTICE, front->name, "the backend starts anew");
+        shut(front, xs);
+    }
+}
+
 /* The backend's part in a front's life. */
 static void follow_backend(struct front *front, struct xs_handle *xs,
                            enum xenbus_state backend)
 {
     switch (backend) {
+    case XenbusStateInitialising:
+        start_anew(front, xs);
+        break;
     case XenbusStateInitWait:
         if (front->life == FRONT_WAITING) {
             connect(front, xs);
+        } else if (front->life == FRONT_CONNECTED) {
+            start_anew(front, xs);
         }
         break;
     case XenbusStateConnected:

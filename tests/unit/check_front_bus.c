@@ -165,6 +165,14 @@ static void backend(const char *state)
     update();
 }
 
+static const char *path_of(const char *dir, const char *node)
+{
+    static char path[128];
+
+    snprintf(path, sizeof(path), "%s/%s", dir, node);
+    return path;
+}
+
 static void assert_state(const char *state)
 {
     ck_assert_str_eq(fake_store_get(DEVICE "/state"), state);
@@ -453,6 +461,67 @@ START_TEST(a_backend_that_comes_back)
 }
 END_TEST
 
+/*
+ * A guest that is restored or migrated finds a backend that knows nothing of
+ * it, at another path; so may one whose backend's domain was restarted.  Its
+ * link stayed, and nobody was at the other end.
+ */
+START_TEST(another_backend)
+{
+    static const char *const states[] = { "1", "2", "1", "2" };
+    static const char path[] = "/local/domain/0/backend/vif/4/0";
+
+    start(1, false);
+    update();
+    backend("2");
+    if (_i < 2) {
+        backend("4");
+    }
+    fake_store_set(path_of(path, "state"), states[_i]);
+    fake_store_set(path_of(path, "feature-rx-copy"), "1");
+    fake_store_set(DEVICE "/backend", path);
+    fake_store_set(DEVICE "/state", "1");
+    kernel_driver = true;       /* it was quicker, and lets go again */
+    update();
+    ck_assert_int_eq(front->life, FRONT_WAITING);
+    kernel_driver = false;
+    update();
+    ck_assert(!told.up);
+    assert_state(_i % 2 == 0 ? "1" : "4");
+    fake_store_set(path_of(path, "state"), "2");
+    update();
+    assert_state("4");
+    fake_store_set(path_of(path, "state"), "4");
+    update();
+    ck_assert(told.up);
+    ck_assert_uint_eq(links, 1);
+}
+END_TEST
+
+/* At the same path. */
+START_TEST(a_backend_that_starts_anew)
+{
+    static const char *const states[] = { "1", "2", "1" };
+
+    start(1, false);
+    update();
+    backend("2");
+    if (_i < 2) {
+        backend("4");
+    }
+    backend(states[_i]);
+    ck_assert_uint_eq(links, 0);
+    ck_assert(!told.up);
+    ck_assert(fake_log_says("the backend starts anew"));
+    backend("2");
+    front->closed_ms = 0;
+    update();
+    assert_state("4");
+    backend("4");
+    ck_assert(told.up);
+}
+END_TEST
+
 START_TEST(not_wanted_any_more)
 {
     start(1, false);
@@ -553,6 +622,8 @@ int main(void)
     tcase_add_test(tcase, no_grants);
     tcase_add_test(tcase, a_backend_that_broke_a_ring);
     tcase_add_test(tcase, a_backend_that_comes_back);
+    tcase_add_loop_test(tcase, another_backend, 0, 4);
+    tcase_add_loop_test(tcase, a_backend_that_starts_anew, 0, 3);
     tcase_add_test(tcase, not_wanted_any_more);
     tcase_add_test(tcase, another_wish);
     tcase_add_test(tcase, carrier);
