@@ -100,7 +100,7 @@ static void wait_for_work(void)
           .events = POLLIN },
     };
     nfds_t count = 2;
-    int timeout = -1;
+    int timeout = control_xs == NULL && needs_store() ? RETRY_MS : -1;
 
     for (struct front *front = next_front(NULL); front != NULL;
          front = next_front(front)) {

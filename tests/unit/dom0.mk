@@ -182,6 +182,15 @@ tests_unit_check_control_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_control_CFLAGS = $(UNIT_CFLAGS) -pthread
 tests_unit_check_control_LDADD = $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_front_control
+tests_unit_check_front_control_SOURCES = tests/unit/check_front_control.c \
+	tests/unit/unit.h netback/front_control.c netback/front.h \
+	netback/front_log.h netback/control.h netback/clock.h
+tests_unit_check_front_control_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_EXPERIMENTAL_API -D_GNU_SOURCE
+tests_unit_check_front_control_CFLAGS = $(UNIT_CFLAGS) -pthread
+tests_unit_check_front_control_LDADD = $(UNIT_LDADD)
+
 unit_tests += tests/unit/check_front_bus tests/unit/check_front_args
 tests_unit_check_front_bus_SOURCES = tests/unit/check_front_bus.c \
 	tests/unit/unit.h $(FAKE_XENSTORE) $(FAKE_LOG) $(FAKE_CONTROL) \
