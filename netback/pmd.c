@@ -362,6 +362,7 @@ static int create_port(struct rte_vdev_device *vdev,
     dev->rx_pkt_burst = rx_burst;
     dev->tx_pkt_burst = tx_burst;
     config.owner = dev->data->port_id;
+    pmd_link_begin(config.owner);
     pmd->vif = vif_create(&config);
     if (pmd->vif == NULL) {
         return pmd_port_release(dev, -errno);

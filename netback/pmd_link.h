@@ -8,11 +8,15 @@
 
 struct rte_eth_dev;
 
+/* A port of that number is new. */
+void pmd_link_begin(uint16_t port);
+
 void pmd_link_set(struct rte_eth_dev *dev, bool up);
 
 /*
  * From a control thread: tell the application of a change, and to reset the
- * port if its queues changed.  False: it could not be told.
+ * port if its queues changed; the latter later, if it was told so just before.
+ * False: it could not be told.
  */
 bool pmd_link_tell(uint16_t port, bool up, bool queues_changed);
 

@@ -174,6 +174,16 @@ tests_unit_check_pmd_counters_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
 tests_unit_check_pmd_counters_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_pmd_counters_LDADD = $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_pmd_link
+tests_unit_check_pmd_link_SOURCES = tests/unit/check_pmd_link.c \
+	tests/unit/unit.h netback/pmd_link.c netback/pmd_link.h \
+	netback/clock.h
+tests_unit_check_pmd_link_CPPFLAGS = $(UNIT_CPPFLAGS) $(DPDK_CFLAGS) \
+	-DALLOW_INTERNAL_API -DALLOW_EXPERIMENTAL_API \
+	-idirafter $(DPDK_DRIVER_DIR)
+tests_unit_check_pmd_link_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_pmd_link_LDADD = $(UNIT_LDADD)
+
 unit_tests += tests/unit/check_control
 tests_unit_check_control_SOURCES = tests/unit/check_control.c \
 	tests/unit/unit.h netback/control.c netback/control.h
