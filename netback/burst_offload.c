@@ -40,6 +40,8 @@ struct large_head {
 
 _Static_assert(sizeof(struct large_head) <= LARGE_HEAD, "a buffer's head");
 _Static_assert(LARGE_SIZE == 65536, "a power of two, to be aligned to");
+_Static_assert(LARGE_LEAST * RTE_MAX_ETHPORTS < LARGE_ALL,
+               "some are left to share when all ports have their least");
 
 /*
  * Headers of a packet that is marked.  The lengths have few bits in an mbuf;

@@ -340,6 +340,9 @@ static int create_port(struct rte_vdev_device *vdev,
     struct pmd *pmd;
 
     if (dev == NULL) {
+        VIF_LOG(ERR, rte_vdev_device_name(vdev), "there is no room for "
+                "another port: this DPDK has %d in a process",
+                RTE_MAX_ETHPORTS);
         return -ENOMEM;
     }
     memcpy(config.local, args->local, sizeof(config.local));
