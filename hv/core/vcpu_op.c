@@ -157,7 +157,7 @@ long vcpu_op_set_timer(uint64_t deadline)
 
 /* ---- areas in guest memory ---- */
 
-/* With the assist the guest sees XEN_RUNSTATE_UPDATE while the rest changes. */
+/* With the assist: the guest sees XEN_RUNSTATE_UPDATE while it changes. */
 static void show_marked(const struct guest_place *p,
                         struct vcpu_runstate_info *r)
 {

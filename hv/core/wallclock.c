@@ -70,7 +70,8 @@ void wallclock_set(uint64_t sec, uint32_t nsec, uint64_t system_time)
 }
 
 /* Does 'shared' say what 'now' does, all but the version? */
-static bool is_same(const vcpu_time_info_t *shared, const vcpu_time_info_t *now)
+static bool is_same(const vcpu_time_info_t *shared,
+                    const vcpu_time_info_t *now)
 {
     return READ_ONCE(shared->tsc_timestamp) == now->tsc_timestamp
            && READ_ONCE(shared->system_time) == now->system_time

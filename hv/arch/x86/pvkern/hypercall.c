@@ -303,7 +303,7 @@ static long forward(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6],
     return vmmcall(nr, b);
 }
 
-/* The same for what the hypervisor changes too, if it does what it is asked. */
+/* The same for what the hypervisor changes too when it succeeds. */
 static long exchange(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6],
                      unsigned int n, size_t size)
 {
