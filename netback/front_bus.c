@@ -29,8 +29,12 @@
  *  4. A backend that broke a ring is left alone until it starts anew, or
  *     the port does.
  *  5. What xenstored does not answer means nothing.
+ *  6. Who leaves the device waits for the backend to leave it too, for a
+ *     while: the next driver would take an end that is still to come for its
+ *     own, as Linux's does.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,6 +45,8 @@
 #include "tools/libdom0/xenbus.h"
 
 #define AGAIN_MS 1000u
+#define LEAVE_MS 5000u              /* for a backend to let go, as Linux's */
+#define LEAVE_LOOK_MS 10
 
 /* The toolstack has another one for us, which knows nothing of our link. */
 static void leave_backend(struct front *front)
@@ -380,6 +386,18 @@ void front_bus_update(struct front *front, struct xs_handle *xs)
     }
 }
 
+static void await_backend(const struct front *front, struct xs_handle *xs)
+{
+    uint64_t end = clock_ms() + LEAVE_MS;
+    enum xenbus_state backend;
+
+    while (read_backend(front, xs, &backend) &&
+           (backend == XenbusStateConnected ||
+            backend == XenbusStateClosing) && clock_ms() < end) {
+        (void)poll(NULL, 0, LEAVE_LOOK_MS);
+    }
+}
+
 void front_bus_release(struct front *front, struct xs_handle *xs)
 {
     char token[16];
@@ -398,5 +416,6 @@ void front_bus_release(struct front *front, struct xs_handle *xs)
         front_static_end(front);
         remove_stale(front, xs);
         switch_state(front, xs, XenbusStateClosed);
+        await_backend(front, xs);
     }
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "netback/clock.h"
 #include "netback/front.h"
 #include "netback/front_xen.h"
 #include "tests/fake/control.h"
@@ -220,6 +221,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+    fake_store_set(BACKEND "/state", "6");      /* it follows at once */
     front_destroy(front);
     ck_assert_uint_eq(links, 0);
 }
@@ -495,6 +497,7 @@ START_TEST(another_backend)
     update();
     ck_assert(told.up);
     ck_assert_uint_eq(links, 1);
+    fake_store_set(path_of(path, "state"), "6");
 }
 END_TEST
 
@@ -595,11 +598,32 @@ START_TEST(released_while_connected)
     fake_store_set(BACKEND "/feature-ctrl-ring", "1");
     start(1, false);
     connect_front();
+    fake_store_set(BACKEND "/state", "6");
     front_destroy(front);
     assert_state("6");
     ck_assert_str_eq(fake_store_get(DEVICE "/event-channel-ctrl"), "");
     ck_assert_uint_eq(links, 0);
     ck_assert_uint_eq(fake_store_watches(), 0);
+    setup();
+}
+END_TEST
+
+/*
+ * Linux's netfront, bound while the backend was still connected or closing,
+ * took the end of our connection for its own's, and stayed closed.
+ */
+START_TEST(a_backend_leaves_before_the_device_is_left)
+{
+    uint64_t begin;
+
+    start(1, false);
+    connect_front();
+    fake_store_set(BACKEND "/state", "5");
+    begin = clock_ms();
+    front_destroy(front);
+    assert_state("6");
+    /* This one never does: who waits for ever cannot end. */
+    ck_assert_uint_ge(clock_ms() - begin, 4900);
     setup();
 }
 END_TEST
@@ -612,6 +636,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, an_ordinary_life);
     tcase_add_loop_test(tcase, a_control_ring, 0, 2);
+    tcase_add_test(tcase, a_backend_leaves_before_the_device_is_left);
     tcase_add_test(tcase, xenstored_goes_during_a_look);
     tcase_add_test(tcase, queues_up_to_the_backends);
     tcase_add_loop_test(tcase, a_backend_writes_nonsense, 0, 5);
