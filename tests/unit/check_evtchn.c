@@ -20,36 +20,6 @@ static void setup(void)
     c = env_domain(2, 1);
 }
 
-static evtchn_port_t alloc_unbound(struct domain *d, domid_t remote)
-{
-    evtchn_alloc_unbound_t op = { .dom = DOMID_SELF, .remote_dom = remote };
-
-    env_run(d->vcpu[0]);
-    ck_assert_int_eq(env_evtchn(EVTCHNOP_alloc_unbound, &op), 0);
-    return op.port;
-}
-
-static long bind(struct domain *d, domid_t remote, evtchn_port_t port,
-                 evtchn_port_t *local)
-{
-    evtchn_bind_interdomain_t op = { .remote_dom = remote,
-                                     .remote_port = port };
-    long error;
-
-    env_run(d->vcpu[0]);
-    error = env_evtchn(EVTCHNOP_bind_interdomain, &op);
-    *local = op.local_port;
-    return error;
-}
-
-static long send(struct domain *d, evtchn_port_t port)
-{
-    evtchn_send_t op = { .port = port };
-
-    env_run(d->vcpu[0]);
-    return env_evtchn(EVTCHNOP_send, &op);
-}
-
 static long close_port(struct domain *d, evtchn_port_t port)
 {
     evtchn_close_t op = { .port = port };
@@ -88,35 +58,35 @@ static void acknowledge(struct domain *d)
 
 START_TEST(a_send_reaches_the_peer)
 {
-    evtchn_port_t at_b, at_a = alloc_unbound(a, 1);
+    evtchn_port_t at_b, at_a = env_alloc_unbound(a, 1);
 
-    ck_assert_int_eq(bind(b, 0, at_a, &at_b), 0);
+    ck_assert_int_eq(env_bind(b, 0, at_a, &at_b), 0);
     /* The binder looks once: something may have been sent before. */
     ck_assert(pending(b, at_b));
     acknowledge(b);
-    ck_assert_int_eq(send(a, at_a), 0);
+    ck_assert_int_eq(env_send(a, at_a), 0);
     ck_assert(pending(b, at_b));
     ck_assert_uint_eq(b->vcpu[0]->info->evtchn_pending_sel,
                       1ul << (at_b / 64));
     ck_assert_uint_eq(b->vcpu[0]->info->evtchn_upcall_pending, 1);
     ck_assert_uint_eq(env_take_upcalls(b->vcpu[0]), 1);
     /* Again while it is pending: no second upcall. */
-    ck_assert_int_eq(send(a, at_a), 0);
+    ck_assert_int_eq(env_send(a, at_a), 0);
     ck_assert_uint_eq(env_take_upcalls(b->vcpu[0]), 0);
-    ck_assert_int_eq(send(b, at_b), 0);
+    ck_assert_int_eq(env_send(b, at_b), 0);
     ck_assert(pending(a, at_a));
 }
 END_TEST
 
 START_TEST(a_masked_port_gives_no_upcall_until_unmasked)
 {
-    evtchn_port_t at_b, at_a = alloc_unbound(a, 1);
+    evtchn_port_t at_b, at_a = env_alloc_unbound(a, 1);
     evtchn_unmask_t op;
 
-    ck_assert_int_eq(bind(b, 0, at_a, &at_b), 0);
+    ck_assert_int_eq(env_bind(b, 0, at_a, &at_b), 0);
     acknowledge(b);
     bitmap_set(b->shared_info->evtchn_mask, at_b);
-    ck_assert_int_eq(send(a, at_a), 0);
+    ck_assert_int_eq(env_send(a, at_a), 0);
     ck_assert(pending(b, at_b));
     ck_assert_uint_eq(env_take_upcalls(b->vcpu[0]), 0);
     op.port = at_b;
@@ -129,14 +99,14 @@ END_TEST
 
 START_TEST(only_the_named_domain_may_bind)
 {
-    evtchn_port_t local, at_a = alloc_unbound(a, 1);
+    evtchn_port_t local, at_a = env_alloc_unbound(a, 1);
 
-    ck_assert_int_eq(bind(c, 0, at_a, &local), -EINVAL);
-    ck_assert_int_eq(bind(b, 0, at_a + 1, &local), -EINVAL);
-    ck_assert_int_eq(bind(b, 7, at_a, &local), -ESRCH);
-    ck_assert_int_eq(bind(b, 0, 0xffffffff, &local), -EINVAL);
-    ck_assert_int_eq(bind(b, 0, at_a, &local), 0);
-    ck_assert_int_eq(bind(b, 0, at_a, &local), -EINVAL);
+    ck_assert_int_eq(env_bind(c, 0, at_a, &local), -EINVAL);
+    ck_assert_int_eq(env_bind(b, 0, at_a + 1, &local), -EINVAL);
+    ck_assert_int_eq(env_bind(b, 7, at_a, &local), -ESRCH);
+    ck_assert_int_eq(env_bind(b, 0, 0xffffffff, &local), -EINVAL);
+    ck_assert_int_eq(env_bind(b, 0, at_a, &local), 0);
+    ck_assert_int_eq(env_bind(b, 0, at_a, &local), -EINVAL);
 }
 END_TEST
 
@@ -155,10 +125,10 @@ END_TEST
 
 START_TEST(closing_leaves_the_peer_unbound)
 {
-    evtchn_port_t at_b, at_a = alloc_unbound(a, 1);
+    evtchn_port_t at_b, at_a = env_alloc_unbound(a, 1);
     evtchn_status_t s;
 
-    ck_assert_int_eq(bind(b, 0, at_a, &at_b), 0);
+    ck_assert_int_eq(env_bind(b, 0, at_a, &at_b), 0);
     s = status_of(b, at_b);
     ck_assert_int_eq(s.status, EVTCHNSTAT_interdomain);
     ck_assert_int_eq(s.u.interdomain.dom, 0);
@@ -169,23 +139,23 @@ START_TEST(closing_leaves_the_peer_unbound)
     ck_assert_int_eq(s.status, EVTCHNSTAT_unbound);
     ck_assert_int_eq(s.u.unbound.dom, 1);
     /* To nobody: dropped, not refused. */
-    ck_assert_int_eq(send(a, at_a), 0);
-    ck_assert_int_eq(bind(b, 0, at_a, &at_b), 0);
+    ck_assert_int_eq(env_send(a, at_a), 0);
+    ck_assert_int_eq(env_bind(b, 0, at_a, &at_b), 0);
     ck_assert_int_eq(close_port(a, at_a), 0);
     ck_assert_int_eq(status_of(b, at_b).status, EVTCHNSTAT_unbound);
     ck_assert_int_eq(status_of(a, at_a).status, EVTCHNSTAT_closed);
-    ck_assert_int_eq(send(a, at_a), -EINVAL);
+    ck_assert_int_eq(env_send(a, at_a), -EINVAL);
 }
 END_TEST
 
 START_TEST(a_loop_to_oneself_works_and_closes)
 {
-    evtchn_port_t second, first = alloc_unbound(b, DOMID_SELF);
+    evtchn_port_t second, first = env_alloc_unbound(b, DOMID_SELF);
 
-    ck_assert_int_eq(bind(b, DOMID_SELF, first, &second), 0);
+    ck_assert_int_eq(env_bind(b, DOMID_SELF, first, &second), 0);
     ck_assert_uint_ne(first, second);
     acknowledge(b);
-    ck_assert_int_eq(send(b, first), 0);
+    ck_assert_int_eq(env_send(b, first), 0);
     ck_assert(pending(b, second));
     ck_assert_int_eq(close_port(b, second), 0);
     ck_assert_int_eq(status_of(b, first).status, EVTCHNSTAT_unbound);
@@ -272,7 +242,7 @@ START_TEST(an_ipi_reaches_its_vcpu)
 
     env_run(b->vcpu[0]);
     ck_assert_int_eq(env_evtchn(EVTCHNOP_bind_ipi, &op), 0);
-    ck_assert_int_eq(send(b, op.port), 0);
+    ck_assert_int_eq(env_send(b, op.port), 0);
     ck_assert_uint_eq(env_take_upcalls(b->vcpu[1]), 1);
     move.port = op.port;
     ck_assert_int_eq(env_evtchn(EVTCHNOP_bind_vcpu, &move), -EINVAL);
@@ -309,10 +279,10 @@ END_TEST
 
 START_TEST(port_zero_is_nobodys)
 {
-    ck_assert_int_eq(send(b, 0), -EINVAL);
+    ck_assert_int_eq(env_send(b, 0), -EINVAL);
     ck_assert_int_eq(close_port(b, 0), -EINVAL);
-    ck_assert_int_eq(send(b, 0xffffffff), -EINVAL);
-    ck_assert_int_eq(send(b, 100000), -EINVAL);
+    ck_assert_int_eq(env_send(b, 0xffffffff), -EINVAL);
+    ck_assert_int_eq(env_send(b, 100000), -EINVAL);
 }
 END_TEST
 
@@ -323,15 +293,15 @@ START_TEST(reset_closes_all_in_bounded_steps)
     unsigned int i;
 
     for (i = 0; i < 1500; i++) {
-        at_a = alloc_unbound(a, 1);
-        ck_assert_int_eq(bind(b, 0, at_a, &local), 0);
+        at_a = env_alloc_unbound(a, 1);
+        ck_assert_int_eq(env_bind(b, 0, at_a, &local), 0);
     }
     env_run(b->vcpu[0]);
     ck_assert_int_eq(env_evtchn(EVTCHNOP_reset, &op), 0);
     ck_assert_uint_ge(env_restarts(), 2);
     ck_assert_int_eq(status_of(b, local).status, EVTCHNSTAT_closed);
     ck_assert_int_eq(status_of(a, at_a).status, EVTCHNSTAT_unbound);
-    ck_assert_uint_eq(alloc_unbound(b, 0), 1);
+    ck_assert_uint_eq(env_alloc_unbound(b, 0), 1);
     /* Of another one: not from a guest, and only of a paused one. */
     op.dom = 1;
     env_run(c->vcpu[0]);
@@ -354,14 +324,14 @@ START_TEST(relinquish_closes_what_opened_behind_a_reset)
     uint64_t result;
 
     for (i = 0; i < 1000; i++) {
-        (void)alloc_unbound(b, 0);
+        (void)env_alloc_unbound(b, 0);
     }
-    at_a = alloc_unbound(a, 1);
+    at_a = env_alloc_unbound(a, 1);
     env_run(v);
     v->arch->arg[0] = EVTCHNOP_reset;
     v->arch->arg[1] = env_arg(&op);
     ck_assert(!hypercall(v, __HYPERVISOR_event_channel_op, &result));
-    ck_assert_int_eq(bind(b, 0, at_a, &local), 0);
+    ck_assert_int_eq(env_bind(b, 0, at_a, &local), 0);
     ck_assert_uint_lt(local, b->evtchn->close_next);
     __atomic_store_n(&b->state, (uint32_t)DOMAIN_DYING, __ATOMIC_SEQ_CST);
     while (evtchn_relinquish(b) == -ERESTART) {
@@ -374,13 +344,13 @@ END_TEST
 
 START_TEST(relinquish_unbinds_the_peers)
 {
-    evtchn_port_t local, at_a = alloc_unbound(a, 1);
+    evtchn_port_t local, at_a = env_alloc_unbound(a, 1);
 
-    ck_assert_int_eq(bind(b, 0, at_a, &local), 0);
+    ck_assert_int_eq(env_bind(b, 0, at_a, &local), 0);
     while (evtchn_relinquish(b) == -ERESTART) {
     }
     ck_assert_int_eq(status_of(a, at_a).status, EVTCHNSTAT_unbound);
-    ck_assert_int_eq(send(a, at_a), 0);
+    ck_assert_int_eq(env_send(a, at_a), 0);
 }
 END_TEST
 
@@ -395,16 +365,16 @@ static long poll_one(struct vcpu *v, evtchn_port_t port)
 
 START_TEST(a_poll_waits_for_its_port)
 {
-    evtchn_port_t local, at_a = alloc_unbound(a, 1);
+    evtchn_port_t local, at_a = env_alloc_unbound(a, 1);
     struct vcpu *v = b->vcpu[1];
 
-    ck_assert_int_eq(bind(b, 0, at_a, &local), 0);
+    ck_assert_int_eq(env_bind(b, 0, at_a, &local), 0);
     acknowledge(b);
     /* The poller masks, so that only the poll is woken. */
     bitmap_set(b->shared_info->evtchn_mask, local);
     ck_assert_int_eq(poll_one(v, local), 0);
     ck_assert(v->is_blocked);
-    ck_assert_int_eq(send(a, at_a), 0);
+    ck_assert_int_eq(env_send(a, at_a), 0);
     ck_assert(!v->is_blocked);
     ck_assert(!evtchn_is_polling(v));
     /* Pending before: does not block. */
@@ -452,9 +422,9 @@ static void end_poll(void)
 
 static void start_to_poll(evtchn_port_t *at_a)
 {
-    *at_a = alloc_unbound(a, 1);
+    *at_a = env_alloc_unbound(a, 1);
     poller = b->vcpu[1];
-    ck_assert_int_eq(bind(b, 0, *at_a, &polled), 0);
+    ck_assert_int_eq(env_bind(b, 0, *at_a, &polled), 0);
     acknowledge(b);
     bitmap_set(b->shared_info->evtchn_mask, polled);
 }
@@ -475,7 +445,7 @@ START_TEST(a_wakeup_does_not_end_the_next_poll)
         poll_again();
         ck_assert(poller->is_blocked);
         is_done = !step_run(wake, is_awake, poll_again, n++);
-        ck_assert_int_eq(send(a, at_a), 0);
+        ck_assert_int_eq(env_send(a, at_a), 0);
         ck_assert(!poller->is_blocked);
         bitmap_clear(b->shared_info->evtchn_pending, polled);
         ck_assert_uint_lt(n, STEPS_MAX);
@@ -497,7 +467,7 @@ START_TEST(a_slow_sender_does_not_end_the_next_poll)
     start_to_poll(&at_a);
     do {
         is_done = !step_run(poll_again, is_about_to_block, end_poll, n++);
-        ck_assert_int_eq(send(a, at_a), 0);
+        ck_assert_int_eq(env_send(a, at_a), 0);
         ck_assert(!poller->is_blocked);
         bitmap_clear(b->shared_info->evtchn_pending, polled);
         ck_assert_uint_lt(n, STEPS_MAX);

@@ -46,7 +46,7 @@ static void refused(struct domain *d, evtchn_port_t port)
 
 START_TEST(a_guest_that_runs_is_not_reset)
 {
-    evtchn_port_t port = alloc_unbound(guest, 0);
+    evtchn_port_t port = env_alloc_unbound(guest, 0);
 
     refused(guest, port);
     ck_assert_int_eq(toolstack(XEN_DOMCTL_pausedomain, guest->id), 0);
@@ -56,7 +56,7 @@ END_TEST
 
 START_TEST(a_guest_that_is_not_held_is_not_reset)
 {
-    evtchn_port_t port = alloc_unbound(guest, 0);
+    evtchn_port_t port = env_alloc_unbound(guest, 0);
 
     domain_shutdown(guest, SHUTDOWN_soft_reset);
     refused(guest, port);
@@ -67,7 +67,7 @@ END_TEST
 /* Its memory is its container's, whose records would be stale. */
 START_TEST(a_pv_guest_is_not_reset)
 {
-    evtchn_port_t port = alloc_unbound(pv, 0);
+    evtchn_port_t port = env_alloc_unbound(pv, 0);
 
     stop(pv);
     refused(pv, port);
@@ -81,7 +81,7 @@ START_TEST(who_is_not_the_toolstack_resets_nobody)
         .cmd = XEN_DOMCTL_soft_reset, .domain = guest->id,
         .interface_version = XEN_DOMCTL_INTERFACE_VERSION,
     };
-    evtchn_port_t port = alloc_unbound(guest, 0);
+    evtchn_port_t port = env_alloc_unbound(guest, 0);
 
     stop(guest);
     env_run(peer->vcpu[0]);
@@ -96,7 +96,7 @@ END_TEST
 
 START_TEST(the_toolstack_does_not_reset_itself)
 {
-    evtchn_port_t port = alloc_unbound(control, 1);
+    evtchn_port_t port = env_alloc_unbound(control, 1);
 
     refused(control, port);
     ck_assert_int_eq(soft_reset(DOMID_SELF), -EINVAL);
@@ -153,11 +153,11 @@ END_TEST
 START_TEST(ports_are_closed_and_their_numbers_free)
 {
     evtchn_bind_ipi_t ipi = { .vcpu = 1 };
-    evtchn_port_t at_peer = alloc_unbound(peer, guest->id);
+    evtchn_port_t at_peer = env_alloc_unbound(peer, guest->id);
     evtchn_port_t ours = bind(guest, peer->id, at_peer);
-    evtchn_port_t theirs = alloc_unbound(guest, peer->id);
+    evtchn_port_t theirs = env_alloc_unbound(guest, peer->id);
     evtchn_port_t of_peer = bind(peer, guest->id, theirs);
-    evtchn_port_t waits = alloc_unbound(guest, 0);
+    evtchn_port_t waits = env_alloc_unbound(guest, 0);
     evtchn_port_t timer = bind_timer(guest, 1);
 
     ck_assert_int_eq(env_evtchn(EVTCHNOP_bind_ipi, &ipi), 0);
@@ -172,8 +172,8 @@ START_TEST(ports_are_closed_and_their_numbers_free)
     /* The peer's wait for whoever comes, as if the guest had closed its. */
     ck_assert_uint_eq(status_of(peer, at_peer), EVTCHNSTAT_unbound);
     ck_assert_uint_eq(status_of(peer, of_peer), EVTCHNSTAT_unbound);
-    ck_assert_int_eq(send(peer, of_peer), 0);
-    ck_assert_uint_eq(alloc_unbound(guest, 0), 1);
+    ck_assert_int_eq(env_send(peer, of_peer), 0);
+    ck_assert_uint_eq(env_alloc_unbound(guest, 0), 1);
     ck_assert_uint_eq(bind(guest, peer->id, at_peer), 2);
     ck_assert_uint_eq(bind_timer(guest, 1), 3);
 }
@@ -185,10 +185,10 @@ END_TEST
  */
 START_TEST(no_event_is_left_over)
 {
-    evtchn_port_t theirs = alloc_unbound(guest, peer->id);
+    evtchn_port_t theirs = env_alloc_unbound(guest, peer->id);
     evtchn_port_t of_peer = bind(peer, guest->id, theirs);
 
-    ck_assert_int_eq(send(peer, of_peer), 0);
+    ck_assert_int_eq(env_send(peer, of_peer), 0);
     guest->shared_info->evtchn_mask[0] = ~0ul;
     kexec();
     ck_assert_uint_eq(guest->shared_info->evtchn_pending[0], 0);
@@ -196,9 +196,9 @@ START_TEST(no_event_is_left_over)
     ck_assert_uint_eq(guest->vcpu[0]->info->evtchn_upcall_pending, 0);
     ck_assert_uint_eq(guest->vcpu[0]->info->evtchn_pending_sel, 0);
     (void)env_take_upcalls(guest->vcpu[0]);
-    ck_assert_uint_eq(alloc_unbound(guest, peer->id), theirs);
+    ck_assert_uint_eq(env_alloc_unbound(guest, peer->id), theirs);
     of_peer = bind(peer, guest->id, theirs);
-    ck_assert_int_eq(send(peer, of_peer), 0);
+    ck_assert_int_eq(env_send(peer, of_peer), 0);
     ck_assert_uint_eq(env_take_upcalls(guest->vcpu[0]), 1);
 }
 END_TEST
@@ -206,14 +206,14 @@ END_TEST
 /* The pages are the former kernel's: the next one's data may be there. */
 START_TEST(fifo_ends_and_its_pages_are_let_go)
 {
-    evtchn_port_t theirs = alloc_unbound(guest, peer->id);
+    evtchn_port_t theirs = env_alloc_unbound(guest, peer->id);
     evtchn_port_t of_peer = bind(peer, guest->id, theirs);
 
-    ck_assert_int_eq(send(peer, of_peer), 0);
+    ck_assert_int_eq(env_send(peer, of_peer), 0);
     use_fifo();
     ck_assert_uint_eq(refs_of(CONTROL_GFN), 2);
     ck_assert_uint_eq(refs_of(ARRAY_GFN), 2);
-    ck_assert_int_eq(send(peer, of_peer), 0);
+    ck_assert_int_eq(env_send(peer, of_peer), 0);
     kexec();
     ck_assert_ptr_eq(guest->evtchn->ops, &evtchn_2l_ops);
     ck_assert_ptr_null(guest->evtchn->fifo);
@@ -224,10 +224,10 @@ START_TEST(fifo_ends_and_its_pages_are_let_go)
     memset(env_page(guest, CONTROL_GFN), 0x5a, PAGE_SIZE);
     memset(env_page(guest, ARRAY_GFN), 0x5a, PAGE_SIZE);
     /* 2-level works, and no bit of before FIFO hides an event. */
-    ck_assert_uint_eq(alloc_unbound(guest, peer->id), theirs);
+    ck_assert_uint_eq(env_alloc_unbound(guest, peer->id), theirs);
     of_peer = bind(peer, guest->id, theirs);
     (void)env_take_upcalls(guest->vcpu[0]);
-    ck_assert_int_eq(send(peer, of_peer), 0);
+    ck_assert_int_eq(env_send(peer, of_peer), 0);
     ck_assert_uint_eq(env_take_upcalls(guest->vcpu[0]), 1);
     for (unsigned int i = 0; i < PAGE_SIZE; i++) {
         ck_assert_uint_eq(((uint8_t *)env_page(guest, CONTROL_GFN))[i], 0x5a);
@@ -239,7 +239,7 @@ START_TEST(fifo_ends_and_its_pages_are_let_go)
     guest->shared_info->evtchn_pending[0] = 0;
     guest->vcpu[0]->info->evtchn_upcall_pending = 0;
     use_fifo();
-    ck_assert_int_eq(send(peer, of_peer), 0);
+    ck_assert_int_eq(env_send(peer, of_peer), 0);
     ck_assert_uint_eq(env_take_upcalls(guest->vcpu[0]), 1);
 }
 END_TEST
@@ -493,7 +493,7 @@ START_TEST(many_ports_take_turns)
     unsigned int restarts;
 
     for (unsigned int i = 0; i < 2000; i++) {
-        (void)alloc_unbound(guest, peer->id);
+        (void)env_alloc_unbound(guest, peer->id);
     }
     stop(guest);
     ck_assert_int_eq(soft_reset(guest->id), 0);
@@ -501,7 +501,7 @@ START_TEST(many_ports_take_turns)
     ck_assert_uint_ge(restarts, 2000 / 512);
     ck_assert_int_eq(toolstack(XEN_DOMCTL_unpausedomain, guest->id), 0);
     for (unsigned int i = 0; i < 2000; i++) {
-        (void)alloc_unbound(guest, peer->id);
+        (void)env_alloc_unbound(guest, peer->id);
     }
     machine_step_time(SLOW_CLOCK_NS);
     stop(guest);
@@ -517,7 +517,7 @@ START_TEST(half_a_reset_is_no_state)
     uint64_t free_before = page_alloc_free();
 
     for (unsigned int i = 0; i < 2000; i++) {
-        (void)alloc_unbound(guest, peer->id);
+        (void)env_alloc_unbound(guest, peer->id);
     }
     use_fifo();
     ck_assert_int_eq(register_info(guest, 0), 0);
@@ -570,7 +570,7 @@ START_TEST(a_reset_that_was_broken_off_is_forgotten)
                              0);
         }
         ck_assert_int_eq(toolstack(XEN_DOMCTL_unpausedomain, guest->id), 0);
-        (void)alloc_unbound(guest, 0);
+        (void)env_alloc_unbound(guest, 0);
         kexec();
         ck_assert_uint_eq(guest->evtchn->open_ports, 0);
         ck_assert_int_eq(type_at(guest, SHARED_GFN), P2M_RAM_RW);

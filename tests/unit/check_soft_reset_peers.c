@@ -65,7 +65,7 @@ static void meet(void (*act)(void), void (*after)(void))
 static void peer_sends(void)
 {
     struct vcpu *was = vcpu_current();
-    long rc = send(peer, bound_there);
+    long rc = env_send(peer, bound_there);
 
     ck_assert(rc == 0 || rc == -EINVAL);
     env_run(was);
@@ -102,10 +102,10 @@ static void peer_binds(void)
 {
     struct vcpu *was = vcpu_current();
 
-    if (try_bind(peer, guest->id, unbound_here, &stolen) != 0) {
+    if (env_bind(peer, guest->id, unbound_here, &stolen) != 0) {
         stolen = 0;
     } else {
-        ck_assert_int_eq(send(peer, stolen), 0);
+        ck_assert_int_eq(env_send(peer, stolen), 0);
     }
     env_run(was);
 }
@@ -138,8 +138,8 @@ static void daemon_makes_a_port(void)
     env_run(control->vcpu[1]);
     ck_assert_int_eq(env_evtchn(EVTCHNOP_alloc_unbound, &op), 0);
     made_here = op.port;
-    if (try_bind(peer, guest->id, made_here, &made) == 0) {
-        ck_assert_int_eq(send(peer, made), 0);
+    if (env_bind(peer, guest->id, made_here, &made) == 0) {
+        ck_assert_int_eq(env_send(peer, made), 0);
     }
     env_run(was);
 }

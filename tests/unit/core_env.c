@@ -127,3 +127,37 @@ unsigned int env_take_upcalls(struct vcpu *v)
 {
     return __atomic_exchange_n(&v->arch->upcalls, 0, __ATOMIC_SEQ_CST);
 }
+
+/* ---- event channels ---- */
+
+evtchn_port_t env_alloc_unbound(struct domain *d, domid_t remote)
+{
+    evtchn_alloc_unbound_t op = { .dom = DOMID_SELF, .remote_dom = remote };
+
+    env_run(d->vcpu[0]);
+    if (env_evtchn(EVTCHNOP_alloc_unbound, &op) != 0) {
+        abort();
+    }
+    return op.port;
+}
+
+long env_bind(struct domain *d, domid_t remote, evtchn_port_t port,
+              evtchn_port_t *local)
+{
+    evtchn_bind_interdomain_t op = { .remote_dom = remote,
+                                     .remote_port = port };
+    long error;
+
+    env_run(d->vcpu[0]);
+    error = env_evtchn(EVTCHNOP_bind_interdomain, &op);
+    *local = op.local_port;
+    return error;
+}
+
+long env_send(struct domain *d, evtchn_port_t port)
+{
+    evtchn_send_t op = { .port = port };
+
+    env_run(d->vcpu[0]);
+    return env_evtchn(EVTCHNOP_send, &op);
+}

@@ -44,6 +44,12 @@ static inline long env_evtchn(unsigned int cmd, void *op)
     return env_call(__HYPERVISOR_event_channel_op, cmd, env_arg(op), 0);
 }
 
+/* What d's first vcpu asks for: the port, or the operation's answer. */
+evtchn_port_t env_alloc_unbound(struct domain *d, domid_t remote);
+long env_bind(struct domain *d, domid_t remote, evtchn_port_t port,
+              evtchn_port_t *local);
+long env_send(struct domain *d, evtchn_port_t port);
+
 static inline long env_grant(unsigned int cmd, void *op, unsigned int count)
 {
     return env_call(__HYPERVISOR_grant_table_op, cmd, env_arg(op), count);

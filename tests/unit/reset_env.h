@@ -53,34 +53,12 @@ static inline void stop(struct domain *d)
 
 /* ---- guests ---- */
 
-static inline evtchn_port_t alloc_unbound(struct domain *d, domid_t remote)
-{
-    evtchn_alloc_unbound_t op = { .dom = DOMID_SELF, .remote_dom = remote };
-
-    env_run(d->vcpu[0]);
-    ck_assert_int_eq(env_evtchn(EVTCHNOP_alloc_unbound, &op), 0);
-    return op.port;
-}
-
-static inline long try_bind(struct domain *d, domid_t remote,
-                            evtchn_port_t port, evtchn_port_t *local)
-{
-    evtchn_bind_interdomain_t op = { .remote_dom = remote,
-                                     .remote_port = port };
-    long rc;
-
-    env_run(d->vcpu[0]);
-    rc = env_evtchn(EVTCHNOP_bind_interdomain, &op);
-    *local = op.local_port;
-    return rc;
-}
-
 static inline evtchn_port_t bind(struct domain *d, domid_t remote,
                                  evtchn_port_t port)
 {
     evtchn_port_t local;
 
-    ck_assert_int_eq(try_bind(d, remote, port, &local), 0);
+    ck_assert_int_eq(env_bind(d, remote, port, &local), 0);
     return local;
 }
 
@@ -91,14 +69,6 @@ static inline evtchn_port_t bind_timer(struct domain *d, uint32_t vcpu)
     env_run(d->vcpu[0]);
     ck_assert_int_eq(env_evtchn(EVTCHNOP_bind_virq, &op), 0);
     return op.port;
-}
-
-static inline long send(struct domain *d, evtchn_port_t port)
-{
-    evtchn_send_t op = { .port = port };
-
-    env_run(d->vcpu[0]);
-    return env_evtchn(EVTCHNOP_send, &op);
 }
 
 static inline void use_fifo(void)
@@ -202,8 +172,8 @@ static inline void close_port(struct domain *d, evtchn_port_t port)
 static inline void use_all(void)
 {
     use_fifo();
-    unbound_here = alloc_unbound(guest, peer->id);
-    bound_here = alloc_unbound(guest, peer->id);
+    unbound_here = env_alloc_unbound(guest, peer->id);
+    bound_here = env_alloc_unbound(guest, peer->id);
     bound_there = bind(peer, guest->id, bound_here);
     (void)bind_timer(guest, 1);
     ck_assert_int_eq(register_info(guest, 0), 0);
