@@ -31,7 +31,7 @@
  *  5. What xenstored does not answer means nothing.
  *  6. Who leaves the device waits for the backend to leave it too, for a
  *     while: the next driver would take an end that is still to come for its
- *     own, as Linux's does.
+ *     own, as Linux's does.  This process' other fronts wait as well.
  */
 #include <errno.h>
 #include <poll.h>

@@ -40,7 +40,7 @@ struct domain {
     uint32_t state;                 /* [a] enum domain_state, writes by [d] */
     unsigned int kill_stage;        /* domain_kill(): how far it is [a] */
     bool is_killing;                /* one caller of domain_kill() [a] */
-    unsigned int reset_stage;       /* domain_soft_reset(): how far [d] */
+    unsigned int reset_stage;       /* domain_soft_reset(): one at a time */
     bool is_shut_down;              /* [d] the guest stopped itself */
     uint8_t shutdown_code;          /* [d] SHUTDOWN_*, or what follows */
     uint32_t pause_count;           /* [a] vcpus run only when 0 */
