@@ -110,7 +110,6 @@ guest_run() {
     return "${rc:-126}"
 }
 
-# kernel_ovs: stock ovsdb-server and ovs-vswitchd with the kernel datapath.
 ovsdb_start() {
     mkdir -p /etc/openvswitch /run/openvswitch /var/log/openvswitch
     [ -e /etc/openvswitch/conf.db ] || ovsdb-tool create \
@@ -121,8 +120,13 @@ ovsdb_start() {
     ovs-vsctl --no-wait init
 }
 
+# kernel_ovs: stock ovsdb-server and ovs-vswitchd with the kernel datapath. OVS
+# 3.1 counts the CPUs, for its handlers of misses, when its last count is 10 s
+# old, and takes the machine's start for the last: before that they are none, and
+# each miss is lost.
 kernel_ovs() {
     modprobe openvswitch
+    until_true 60 awk '{ exit $1 < 10 }' /proc/uptime
     ovsdb_start
     /usr/lib/openvswitch-switch/ovs-vswitchd --pidfile --detach \
         --log-file=/var/log/openvswitch/ovs-vswitchd.log -vconsole:off ||
