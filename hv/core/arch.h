@@ -15,8 +15,14 @@
 unsigned int arch_cpu_id(void);
 /* CPUs that are online; fixed after boot. */
 unsigned int arch_cpu_count(void);
-/* Makes 'cpu' leave guest mode or its idle loop soon.  Any context. */
+/*
+ * Makes 'cpu' leave guest mode or its idle loop soon, and look at its timers
+ * and the scheduler before it enters a guest again.  Any context.
+ */
 void arch_cpu_kick(unsigned int cpu);
+/* What the scheduler said last that this CPU runs; NULL before, and idle. */
+struct vcpu *arch_current(void);
+void arch_set_current(struct vcpu *v);
 /* Nanoseconds since boot, monotonic and the same on every CPU. */
 uint64_t arch_time_now(void);
 /* Wall-clock time at boot in nanoseconds since 1970 (from the RTC). */

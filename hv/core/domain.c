@@ -83,6 +83,7 @@ static void list_dead(struct domain *d)
     } while (!__atomic_compare_exchange_n(&dead, &head, d, true,
                                           __ATOMIC_RELEASE,
                                           __ATOMIC_RELAXED));
+    arch_cpu_kick(arch_cpu_id());   /* to its loop, before idling */
 }
 
 void domain_put(struct domain *d)
@@ -385,7 +386,6 @@ void domain_reap(void)
 
         if (destroy_modules(d) != 0) {
             list_dead(d);
-            arch_cpu_kick(arch_cpu_id());   /* come back before idling */
         }
         d = next;
     }

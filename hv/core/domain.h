@@ -102,8 +102,8 @@ void domain_get(struct domain *d);
  */
 void domain_put(struct domain *d);
 /*
- * Frees domains without references, a bounded part at a time; from the CPU
- * loop, no lock held.
+ * Frees domains without references, a bounded part at a time; from the loop
+ * of a CPU, which is kicked to do so, no lock held.
  */
 void domain_reap(void);
 /* Before the first domain. */

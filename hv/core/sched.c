@@ -135,7 +135,7 @@ static struct run_queue *this_queue(void)
 
 struct vcpu *vcpu_current(void)
 {
-    return queues != NULL ? this_queue()->current : NULL;
+    return arch_current();
 }
 
 static struct run_queue *lock_queue(struct vcpu *v)
@@ -287,12 +287,11 @@ static void place(struct run_queue *rq, struct vcpu *v, uint64_t credit)
 
 /* ---- waking ---- */
 
+/* The kick after the word: a CPU in its loop looks only if it was kicked. */
 static void ask(struct run_queue *rq)
 {
     __atomic_store_n(&rq->must_look, true, __ATOMIC_SEQ_CST);
-    if (rq->cpu != arch_cpu_id()) {
-        arch_cpu_kick(rq->cpu);
-    }
+    arch_cpu_kick(rq->cpu);
 }
 
 /* An idle CPU that may run 'v', or cpu_count. */
@@ -611,6 +610,7 @@ static void arm_slice(struct run_queue *rq, uint64_t at)
 static void set_current(struct run_queue *rq, struct vcpu *v, uint64_t now)
 {
     rq->current = v;
+    arch_set_current(v);
     update_least(rq);
     show_current(rq, now);
 }
@@ -780,7 +780,7 @@ void sched_give_way(struct vcpu *v)
 
     if (rq->current == v) {
         rq->did_yield = true;
-        WRITE_ONCE(rq->must_look, true);
+        ask(rq);
     }
 }
 

@@ -56,11 +56,11 @@ void sched_sleep_sync(struct vcpu *v);
  * Chooses what this CPU runs next and switches machine state to it
  * (arch_vcpu_switch_from/to).  NULL: nothing to do, idle.  Called from the
  * CPU loop only; it also accounts the time of the vcpu that ran, updates
- * runstates and arms the slice timer.  Cheap when nothing changed, so the
- * loop calls it before each entry.  No lock is held.
+ * runstates and arms the slice timer.  No lock is held.
  *
- * Whoever makes this CPU's answer change kicks it (arch_cpu_kick), so after
- * NULL it may wait for an interrupt if it came here with interrupts off.
+ * Whoever makes this CPU's answer change kicks it (arch_cpu_kick), itself
+ * too, or is a timer: until then the loop need not call again, and after NULL
+ * it may wait for an interrupt if it came here with interrupts off.
  */
 struct vcpu *sched_pick(void);
 

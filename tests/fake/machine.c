@@ -52,6 +52,7 @@ static int copies_left = -1;
 static char console[CONSOLE_SIZE];
 static size_t console_used;
 static unsigned int domains;
+static struct vcpu *current[MAX_CPUS];
 static struct tlb tlbs[MAX_TLBS];
 static unsigned int tlb_count;
 static pthread_mutex_t tlb_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -269,6 +270,7 @@ void machine_start(uint64_t frames, uint64_t kept, unsigned int cpus)
     }
     memset(frame_table, 0, size);
     memset(&track, 0, sizeof(track));
+    memset(current, 0, sizeof(current));
     this_cpu = 0;
     window_size = 0;
     copies_left = -1;
@@ -333,6 +335,16 @@ unsigned int arch_cpu_id(void)
 unsigned int arch_cpu_count(void)
 {
     return cpu_count;
+}
+
+struct vcpu *arch_current(void)
+{
+    return current[this_cpu];
+}
+
+void arch_set_current(struct vcpu *v)
+{
+    current[this_cpu] = v;
 }
 
 void arch_cpu_kick(unsigned int cpu)

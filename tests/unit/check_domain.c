@@ -361,6 +361,35 @@ START_TEST(test_lookups_beside_ends)
 }
 END_TEST
 
+static unsigned int kicks[2];
+
+static void count_kick(unsigned int cpu)
+{
+    kicks[cpu]++;
+}
+
+/* The CPU's loop looks for dead domains only when it was kicked. */
+START_TEST(test_the_last_put_kicks_its_own_cpu)
+{
+    struct xen_domctl_createdomain c = config(1);
+    struct domain *d, *held;
+
+    ck_assert_int_eq(domain_create(DOMID_INVALID, &c, false, &d), 0);
+    held = domain_get_by_id(d->id);
+    kill(d);
+    domain_put(d);
+    reap();
+    machine_on_kick = count_kick;
+    reap();
+    ck_assert_uint_eq(kicks[0], 0);
+    domain_put(held);
+    ck_assert_uint_eq(kicks[0], 1);
+    machine_on_kick = NULL;
+    reap();
+    ck_assert_uint_eq(machine_domains(), 1);
+}
+END_TEST
+
 START_TEST(test_dom0_shutdown_stops_the_machine)
 {
     domain_shutdown(zero, SHUTDOWN_poweroff);
@@ -385,6 +414,7 @@ int main(void)
     tcase_add_test(tc, test_mapped_frame_keeps_the_corpse);
     tcase_add_test(tc, test_creation_without_memory);
     tcase_add_test(tc, test_lookups_beside_ends);
+    tcase_add_test(tc, test_the_last_put_kicks_its_own_cpu);
     tcase_add_exit_test(tc, test_dom0_shutdown_stops_the_machine, 0);
     return unit_run(suite);
 }

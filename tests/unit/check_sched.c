@@ -5,7 +5,9 @@
  *
  * A vcpu here either polls (never blocks) or works 'busy' ns after each
  * event, which come every 'period' ns.  Time goes from event to event; a CPU
- * is "in the hypervisor" only at its events, as on the machine.
+ * is "in the hypervisor" only at its events, as on the machine, and looks at
+ * the scheduler only when it was kicked, by itself or another, or when a timer
+ * is due.
  */
 #include "step.h"
 
@@ -61,11 +63,10 @@ static void on_program(unsigned int cpu, uint64_t at)
     deadline[cpu] = at == 0 ? NEVER : at;
 }
 
-/* What follows happens on this CPU, which then goes round its loop. */
+/* What follows happens on this CPU. */
 static void enter(unsigned int cpu)
 {
     machine_set_cpu(cpu);
-    kicked[cpu] = true;
 }
 
 static void start(unsigned int count)

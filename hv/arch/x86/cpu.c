@@ -35,6 +35,16 @@ unsigned int arch_cpu_id(void)
     return this_cpu()->id;
 }
 
+struct vcpu *arch_current(void)
+{
+    return this_cpu()->current;
+}
+
+void arch_set_current(struct vcpu *v)
+{
+    this_cpu()->current = v;
+}
+
 uint32_t arch_cpu_apic_id(unsigned int cpu)
 {
     return cpus[cpu]->apic_id;

@@ -34,7 +34,8 @@ struct cpu {
      */
     struct domain *guest_domain;
     uint64_t entries;
-    /* Timers or the scheduler must look; set by interrupts and kicks. */
+    struct vcpu *current;       /* arch_current() */
+    /* The loop must look at more than 'current': see loop.c. */
     bool has_work;
     struct lock_track locks;
     struct nmi_record nmi;

@@ -7,9 +7,9 @@
  *     ^                                               '-> idle          |
  *     '-----------------------------------------------------------------'
  *
- * 1. has_work is set by every interrupt and kick and cleared before the
- *    timers and the scheduler look, so none is lost.
- * 2. sched_pick() is cheap when nothing changed: it runs after every exit.
+ * 1. has_work is set by every interrupt and kick, this CPU's own kicks
+ *    too, and cleared before the timers and the scheduler look, so none is
+ *    lost.
  */
 #include "core/domain.h"
 #include "core/sched.h"
