@@ -44,7 +44,7 @@ struct cpu {
     struct tss tss;
     /* The vendor half's. */
     mfn_t host_save;            /* [I] VM_HSAVE_PA */
-    mfn_t host_vmcb;            /* [I] host FS, GS, TR.. between runs */
+    uint64_t host_vmcb_phys;    /* [I] host FS, GS, TR.. between runs */
     uint32_t asid_next;
     uint64_t asid_generation;
     /* Whose FPU state this CPU still has. [a] */

@@ -140,37 +140,46 @@ static bool others_wait(void)
     return this_cpu()->has_work || sched_must_look();
 }
 
-bool hvm_exit_hypercall(struct vcpu *v)
+/* From user mode, or from code that is not 64-bit. */
+static bool refuse_hypercall(struct vcpu *v, unsigned int cpl)
 {
     uint64_t *rax = &v->arch->regs.gpr[HVM_RAX];
-    struct hvm_paging p;
-    uint64_t ret;
+
+    if (cpl == 0) {
+        *rax = (uint32_t)-ENOSYS;
+    } else if (is_pv(v->domain)) {
+        return hvm_inject_ud(v);
+    } else {
+        *rax = (uint64_t)-EPERM;
+    }
+    return true;
+}
+
+/* Its first part is done, and was not all. */
+static __attribute__((noinline)) bool go_on(struct vcpu *v)
+{
+    uint64_t *rax = &v->arch->regs.gpr[HVM_RAX];
+
+    for (unsigned int n = 1; n < PARTS_AT_ONCE && !others_wait(); n++) {
+        if (hypercall(v, (uint32_t)*rax, rax)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool hvm_exit_hypercall(struct vcpu *v, unsigned int cpl, bool is_64bit)
+{
+    uint64_t *rax = &v->arch->regs.gpr[HVM_RAX];
 
     perfc_count(PERFC_EXIT_HYPERCALL);
-    hvm_ops->get_paging(v, &p);
-    if (is_pv(v->domain)) {
-        if (p.cpl != 0) {
-            return hvm_inject_ud(v);
-        }
-        if ((*rax & 0xffffffff) == PVK_CALL) {
-            return pv_exit_call(v);
-        }
+    if (cpl != 0 || !is_64bit) {
+        return refuse_hypercall(v, cpl);
     }
-    if (p.cpl != 0) {
-        *rax = (uint64_t)-EPERM;
-        return true;
+    if ((uint32_t)*rax == PVK_CALL && v->arch->pv != NULL) {
+        return pv_exit_call(v);
     }
-    if (!hvm_is_long_mode(&p) || !p.is_code64) {
-        *rax = (uint32_t)-ENOSYS;
-        return true;
-    }
-    for (unsigned int n = 1; !hypercall(v, *rax & 0xffffffff, &ret); n++) {
-        if (n == PARTS_AT_ONCE || others_wait()) {
-            return false;
-        }
-    }
-    *rax = ret;
-    return true;
+    return hypercall(v, (uint32_t)*rax, rax) || go_on(v);
 }
 
 bool hvm_exit_xsetbv(struct vcpu *v)

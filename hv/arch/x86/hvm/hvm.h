@@ -4,7 +4,7 @@
  * and a vendor's half (svm/): one table of operations that the vendor
  * fills, one set of exit handlers that it calls.
  *
- *   cpu_loop -> hvm_prepare_entry(v) -> ops->enter(v) -> world switch
+ *   cpu_loop -> ops->enter(v) -> hvm_prepare_entry(v) -> world switch
  *            <- #VMEXIT decoded by the vendor -> hvm_exit_*(v, ...)
  *
  *  1. Between an exit and the next entry arch_vcpu.regs is the truth; the
@@ -85,7 +85,10 @@ struct hvm_ops {
     /* Makes the control block; registers are set by set_state later. */
     int (*vcpu_create)(struct vcpu *v);
     void (*vcpu_destroy)(struct vcpu *v);
-    /* World switch until the next exit, exit handled. */
+    /*
+     * Prepares each entry, runs the guest and handles its exits, once at
+     * least and until the CPU has_work or v cannot be entered.
+     */
     void (*enter)(struct vcpu *v);
     void (*switch_from)(struct vcpu *v);
     void (*switch_to)(struct vcpu *v);
@@ -183,8 +186,8 @@ bool hvm_exit_wrmsr(struct vcpu *v);
 bool hvm_exit_io(struct vcpu *v, uint16_t port, unsigned int size, bool in,
                  bool string);
 bool hvm_exit_hlt(struct vcpu *v);
-/* VMMCALL, VMCALL. */
-bool hvm_exit_hypercall(struct vcpu *v);
+/* VMMCALL, VMCALL at 'cpl'; 'is_64bit': from 64-bit code. */
+bool hvm_exit_hypercall(struct vcpu *v, unsigned int cpl, bool is_64bit);
 bool hvm_exit_xsetbv(struct vcpu *v);
 /* INVD, WBINVD, PAUSE, MONITOR and their like that need no work. */
 bool hvm_exit_skip(struct vcpu *v);
@@ -201,7 +204,7 @@ void hvm_exit_shutdown(struct vcpu *v);
 /* An exit that nobody expects: 'code', 'info' are the vendor's. */
 void hvm_exit_unknown(struct vcpu *v, uint64_t code, uint64_t info);
 
-/* ---- for the CPU loop ---- */
+/* ---- for the vendor's half ---- */
 
 /*
  * The last thing before the world switch: takes INIT/SIPI, chooses and

@@ -329,15 +329,18 @@ void pv_exit_npf(struct vcpu *v, uint64_t gpa)
 
 void pv_prepare_entry(struct vcpu *v)
 {
-    if (__atomic_exchange_n(&v->arch->nmi_pending, false,
-                            __ATOMIC_ACQ_REL)) {
-        v->arch->pv->shared->nmi_pending = 1;
-        v->arch->pv->nmi_due = true;
+    struct pv_vcpu *pv = v->arch->pv;
+
+    if (READ_ONCE(v->arch->nmi_pending)
+        && __atomic_exchange_n(&v->arch->nmi_pending, false,
+                               __ATOMIC_ACQ_REL)) {
+        pv->shared->nmi_pending = 1;
+        pv->nmi_due = true;
     }
     /* One that is under way finds whatever comes until it is taken. */
-    if ((evtchn_is_upcall_pending(v) || v->arch->pv->nmi_due)
+    if ((evtchn_is_upcall_pending(v) || pv->nmi_due)
         && !hvm_ops->has_interrupt(v)) {
-        v->arch->pv->nmi_due = false;
+        pv->nmi_due = false;
         hvm_ops->inject_interrupt(v, PVK_EVENT_VECTOR);
     }
 }

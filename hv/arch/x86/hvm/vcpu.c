@@ -330,13 +330,13 @@ static void inject(struct vcpu *v)
 
 bool hvm_prepare_entry(struct vcpu *v)
 {
-    struct vlapic *apic = v->arch->vlapic;
+    struct vlapic *apic;
 
-    memory_barrier();           /* is_running before the look at events */
     if (v->arch->pv != NULL) {
         pv_prepare_entry(v);
         return true;
     }
+    apic = v->arch->vlapic;
     if ((READ_ONCE(apic->init_pending) || READ_ONCE(apic->sipi) != 0)
         && !take_init(v)) {
         return false;

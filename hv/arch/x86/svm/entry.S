@@ -43,29 +43,27 @@ svm_world_switch:
         .globl svm_after_vmrun
 svm_after_vmrun:
         vmsave %rax
-        push %rsi
-        mov 8(%rsp), %rsi
-        mov %rcx, GPR(1)(%rsi)
-        mov %rdx, GPR(2)(%rsi)
-        mov %rbx, GPR(3)(%rsi)
-        mov %rbp, GPR(5)(%rsi)
-        mov %rdi, GPR(7)(%rsi)
-        mov %r8, GPR(8)(%rsi)
-        mov %r9, GPR(9)(%rsi)
-        mov %r10, GPR(10)(%rsi)
-        mov %r11, GPR(11)(%rsi)
-        mov %r12, GPR(12)(%rsi)
-        mov %r13, GPR(13)(%rsi)
-        mov %r14, GPR(14)(%rsi)
-        mov %r15, GPR(15)(%rsi)
         pop %rax
-        mov %rax, GPR(6)(%rsi)
-        pop %rsi
+        mov %rcx, GPR(1)(%rax)
+        mov %rdx, GPR(2)(%rax)
+        mov %rbx, GPR(3)(%rax)
+        mov %rbp, GPR(5)(%rax)
+        mov %rsi, GPR(6)(%rax)
+        mov %rdi, GPR(7)(%rax)
+        mov %r8, GPR(8)(%rax)
+        mov %r9, GPR(9)(%rax)
+        mov %r10, GPR(10)(%rax)
+        mov %r11, GPR(11)(%rax)
+        mov %r12, GPR(12)(%rax)
+        mov %r13, GPR(13)(%rax)
+        mov %r14, GPR(14)(%rax)
+        mov %r15, GPR(15)(%rax)
         pop %rax
         vmload %rax
         /* No guest value is left for speculation to use. */
         xor %ecx, %ecx
         xor %edx, %edx
+        xor %esi, %esi
         xor %edi, %edi
         xor %r8d, %r8d
         xor %r9d, %r9d

@@ -17,28 +17,35 @@
 #define IOIO_STRING 4u
 #define IOIO_SIZE_SHIFT 4
 #define RFLAGS_TF 0x100
+#define EFER_LMA 0x400
+#define CODE_LONG (1u << 9)         /* CS.L, in the packed attributes */
 #define EXCEPTION_DB 1
 #define EXCEPTION_AC 17
 #define EXCEPTION_MC 18
 #define DR6_SINGLE_STEP (1ull << 14)
 
+static __attribute__((noinline)) void single_step(struct vcpu *v)
+{
+    v->arch->svm->vmcb->dr6 |= DR6_SINGLE_STEP;
+    svm_inject_exception(v, EXCEPTION_DB, HVM_NO_ERROR, 0);
+}
+
 /* Instructions end at rip; an interrupt shadow ends with them. */
-static void advance_to(struct vcpu *v, uint64_t rip)
+static inline void advance_to(struct vcpu *v, uint64_t rip)
 {
     struct vmcb *vmcb = v->arch->svm->vmcb;
 
-    if (!(vmcb->efer & 0x400)) {
+    if (!(vmcb->efer & EFER_LMA)) {
         rip &= 0xffffffff;
     }
     v->arch->regs.rip = rip;
     vmcb->interrupt_shadow = 0;
     if (v->arch->regs.rflags & RFLAGS_TF) {
-        vmcb->dr6 |= DR6_SINGLE_STEP;
-        svm_inject_exception(v, EXCEPTION_DB, HVM_NO_ERROR, 0);
+        single_step(v);
     }
 }
 
-static void advance(struct vcpu *v, unsigned int length)
+static inline void advance(struct vcpu *v, unsigned int length)
 {
     const struct vmcb *vmcb = v->arch->svm->vmcb;
 
@@ -86,6 +93,15 @@ static void exit_exception(struct vcpu *v, unsigned int vector)
     }
 }
 
+static inline void exit_hypercall(struct vcpu *v, const struct vmcb *vmcb)
+{
+    bool is_64bit = (vmcb->efer & EFER_LMA) && (vmcb->cs.attr & CODE_LONG);
+
+    if (hvm_exit_hypercall(v, vmcb->cpl, is_64bit)) {
+        advance(v, 3);
+    }
+}
+
 static void exit_instruction(struct vcpu *v, uint64_t code)
 {
     const struct vmcb *vmcb = v->arch->svm->vmcb;
@@ -100,9 +116,6 @@ static void exit_instruction(struct vcpu *v, uint64_t code)
         break;
     case EXIT_HLT:
         finish(v, hvm_exit_hlt(v), 1);
-        break;
-    case EXIT_VMMCALL:
-        finish(v, hvm_exit_hypercall(v), 3);
         break;
     case EXIT_XSETBV:
         finish(v, hvm_exit_xsetbv(v), 3);
@@ -136,15 +149,18 @@ static bool lost_guest_state(const struct vmcb *vmcb)
     return vmcb->rip == (uint64_t)svm_after_vmrun && vmcb->cr3 == read_cr3();
 }
 
-void svm_exit(struct vcpu *v)
+void svm_exit(struct vcpu *v, struct vmcb *vmcb)
 {
-    struct vmcb *vmcb = v->arch->svm->vmcb;
     uint64_t code = vmcb->exit_code;
 
     if (lost_guest_state(vmcb)) {
         console_guest_log(LOG_ERROR, v->domain, "v%u: exit %lx left the "
                           "host's state in the VMCB", v->id, code);
         domain_crash(v->domain, "the machine lost its state");
+        return;
+    }
+    if (code == EXIT_VMMCALL) {     /* what a guest is most in a hurry for */
+        exit_hypercall(v, vmcb);
         return;
     }
     if (code >= EXIT_DR_FIRST && code <= EXIT_DR_LAST) {

@@ -25,6 +25,8 @@
  * virtual interrupt VMRUN can lose a kick that comes just then, so:
  *
  * 5. After such a run the local APIC is made to look again.
+ * 6. Most exits have nothing to do with events: while svm_has_events() says
+ *    no, the control block has none, nor a v_irq or an intercept for one.
  */
 #include "insn.h"
 #include "svm/svm.h"
@@ -215,4 +217,5 @@ void svm_deliver(struct vcpu *v)
     } else if (s->wants_window) {
         set_virtual(vmcb, 0, VMCB_VINTR);
     }
+    s->has_intercepts = vmcb->intercept1 & (VMCB_VINTR | VMCB_IRET);
 }

@@ -6,6 +6,7 @@
  * A flush and an entry meet like this (both sides have a full barrier):
  *   flusher: generation++ (p2m.c); barrier; read guest_domain of each CPU
  *   enterer: guest_domain = d; barrier; read generation; VMRUN
+ *            ...; #VMEXIT; entries++; guest_domain = NULL
  * So the enterer sees the new generation, or the flusher sees the enterer
  * and waits until its entry count or domain has changed.
  * 1. An ASID is used with one CPU and one of its generations; a new one has
@@ -112,10 +113,8 @@ static void take_asid(struct svm_vcpu *s, struct cpu *cpu)
     s->asid_generation = cpu->asid_generation;
 }
 
-void svm_asid_prepare(struct vcpu *v)
+void svm_asid_prepare(struct vcpu *v, struct svm_vcpu *s, struct cpu *cpu)
 {
-    struct svm_vcpu *s = v->arch->svm;
-    struct cpu *cpu = this_cpu();
     uint64_t generation = p2m_flush_generation(v->domain);
 
     s->vmcb->tlb_control = 0;

@@ -92,7 +92,7 @@ void svm_init_cpu(struct cpu *cpu)
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
     wrmsr(MSR_VM_HSAVE_PA, mmu_phys(save));
     cpu->host_save = arch_virt_to_mfn(save);
-    cpu->host_vmcb = arch_virt_to_mfn(host);
+    cpu->host_vmcb_phys = mmu_phys(host);
     cpu->asid_next = 1;
     cpu->asid_generation = 1;
     __asm__ volatile("vmsave %0" :: "a" (mmu_phys(host)) : "memory");
@@ -190,46 +190,69 @@ static void set_tsc_offset(struct vcpu *v, uint64_t offset)
     v->arch->svm->vmcb->tsc_offset = offset;
 }
 
-static void regs_to_vmcb(const struct vcpu *v, struct vmcb *vmcb)
+static void regs_to_vmcb(const struct arch_vcpu *a, struct vmcb *vmcb)
 {
-    const struct hvm_regs *regs = &v->arch->regs;
+    const struct hvm_regs *regs = &a->regs;
 
     vmcb->rax = regs->gpr[HVM_RAX];
     vmcb->rsp = regs->gpr[HVM_RSP];
     vmcb->rip = regs->rip;
     vmcb->rflags = regs->rflags | 2;
-    vmcb->v_tpr = v->arch->cr8 & 15;
+    vmcb->v_tpr = a->cr8;
 }
 
-static void regs_from_vmcb(struct vcpu *v, const struct vmcb *vmcb)
+static void regs_from_vmcb(struct arch_vcpu *a, const struct vmcb *vmcb)
 {
-    struct hvm_regs *regs = &v->arch->regs;
+    struct hvm_regs *regs = &a->regs;
 
     regs->gpr[HVM_RAX] = vmcb->rax;
     regs->gpr[HVM_RSP] = vmcb->rsp;
     regs->rip = vmcb->rip;
     regs->rflags = vmcb->rflags;
-    v->arch->cr8 = vmcb->v_tpr & 15;
+    a->cr8 = vmcb->v_tpr & 15;
+}
+
+/*
+ * One run until the next exit.  The barrier of npt.c is the exchange.
+ * Afterwards a release is enough: who still sees the domain kicks and waits in
+ * vain, but not for long.
+ */
+static inline void run(struct vcpu *v, struct cpu *cpu, struct arch_vcpu *a,
+                       struct svm_vcpu *s, struct vmcb *vmcb)
+{
+    bool has_events = svm_has_events(s, vmcb);
+
+    if (has_events) {
+        svm_deliver(v);
+    }
+    regs_to_vmcb(a, vmcb);
+    (void)__atomic_exchange_n(&cpu->guest_domain, v->domain,
+                              __ATOMIC_SEQ_CST);
+    svm_asid_prepare(v, s, cpu);
+    svm_world_switch(s->vmcb_phys, &a->regs, cpu->host_vmcb_phys);
+    __atomic_store_n(&cpu->entries, cpu->entries + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&cpu->guest_domain, NULL, __ATOMIC_RELEASE);
+    regs_from_vmcb(a, vmcb);
+    v->exits++;
+    if (has_events || (vmcb->exit_int_info & VMCB_EVENT_VALID)) {
+        svm_requeue(v);
+    }
 }
 
 static void enter(struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
-    struct svm_vcpu *s = v->arch->svm;
+    struct arch_vcpu *a = v->arch;
+    struct svm_vcpu *s = a->svm;
+    struct vmcb *vmcb = s->vmcb;
 
-    svm_deliver(v);
-    regs_to_vmcb(v, s->vmcb);
-    __atomic_store_n(&cpu->guest_domain, v->domain, __ATOMIC_SEQ_CST);
-    memory_barrier();
-    svm_asid_prepare(v);
-    svm_world_switch(s->vmcb_phys, &v->arch->regs,
-                     cpu->host_vmcb.v << PAGE_SHIFT);
-    __atomic_store_n(&cpu->entries, cpu->entries + 1, __ATOMIC_RELAXED);
-    __atomic_store_n(&cpu->guest_domain, NULL, __ATOMIC_SEQ_CST);
-    regs_from_vmcb(v, s->vmcb);
-    v->exits++;
-    svm_requeue(v);
-    svm_exit(v);
+    while (hvm_prepare_entry(v)) {
+        run(v, cpu, a, s, vmcb);
+        svm_exit(v, vmcb);
+        if (cpu->has_work) {
+            break;
+        }
+    }
 }
 
 static const struct hvm_ops ops = {

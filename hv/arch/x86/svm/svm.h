@@ -20,9 +20,15 @@ struct svm_vcpu {
     /* An event whose delivery an exit cut short: to be delivered again. */
     uint32_t requeued, requeued_error; /* [o] */
     uint32_t interrupt;         /* [o] VALID and vector: not taken yet */
-    bool in_v_irq;              /* [o] it is in the control block's v_irq */
-    bool wants_window;          /* [o] to exit when the next one can go in */
-    bool nmi_blocked;           /* [o] from an NMI until its IRET is over */
+    union {
+        struct {
+            bool in_v_irq;      /* [o] it is in the control block's v_irq */
+            bool wants_window;  /* [o] to exit when the next one can go in */
+            bool nmi_blocked;   /* [o] from an NMI until its IRET is over */
+            bool has_intercepts; /* [o] those of svm_deliver() are set */
+        };
+        uint32_t event_flags;   /* all four at once */
+    };
     uint64_t nmi_iret;          /* [o] rip of that IRET, 0: not there yet */
     bool dr_loaded;             /* [o] DR0-3 are the guest's */
     void *fpu;                  /* [I] XSAVE or FXSAVE image */
@@ -52,7 +58,7 @@ void svm_world_switch(uint64_t vmcb_phys, struct hvm_regs *regs,
 extern const char svm_after_vmrun[];
 
 /* exit.c: decodes the exit and has it handled. */
-void svm_exit(struct vcpu *v);
+void svm_exit(struct vcpu *v, struct vmcb *vmcb);
 
 /* state.c */
 void svm_get_state(struct vcpu *v, struct hvm_state *s);
@@ -74,10 +80,27 @@ bool svm_is_nmi_blocked(const struct vcpu *v);
 void svm_set_window(struct vcpu *v, bool wanted);
 /* The guest is about to execute an IRET. */
 void svm_at_iret(struct vcpu *v);
-/* Takes over what the exit cut short or came before. */
+/*
+ * Takes over what the exit cut short or came before; for nothing if neither
+ * svm_has_events() nor an event in exit_int_info.
+ */
 void svm_requeue(struct vcpu *v);
-/* Hands what waits to the control block: last before VMRUN. */
+/*
+ * Hands what waits to the control block: last before VMRUN; for nothing
+ * without svm_has_events().
+ */
 void svm_deliver(struct vcpu *v);
+
+/*
+ * Is any event on its way into the guest, or the control block set up for
+ * one?  Looks at what is, not at a mark that somebody could forget to set.
+ */
+static inline bool svm_has_events(const struct svm_vcpu *s,
+                                  const struct vmcb *vmcb)
+{
+    return ((s->requeued | s->interrupt | vmcb->event_inject)
+            & VMCB_EVENT_VALID) || s->event_flags != 0;
+}
 
 /* fpu.c */
 void *svm_fpu_alloc(void);
@@ -94,7 +117,7 @@ void svm_predictor_switch(struct cpu *cpu, const struct domain *d);
 /* 'd' goes: any CPU, for each 'cpu'. */
 void svm_predictor_forget(struct cpu *cpu, const struct domain *d);
 
-/* npt.c: readies the ASID; *flush tells to empty the TLB at entry. */
-void svm_asid_prepare(struct vcpu *v);
+/* npt.c: readies the ASID; the TLB has nothing stale under it. */
+void svm_asid_prepare(struct vcpu *v, struct svm_vcpu *s, struct cpu *cpu);
 
 #endif
