@@ -35,116 +35,102 @@ static struct guest_ptr guest(uint64_t va)
     return (struct guest_ptr){ va };
 }
 
-static long dispatch(struct vcpu *v, uint64_t nr, const uint64_t a[6]);
+#define UNUSED __attribute__((unused))
+#define ARGS UNUSED uint64_t a, UNUSED uint64_t b, UNUSED uint64_t c,   \
+             UNUSED uint64_t d
 
-/* ---- one adapter a hypercall ---- */
+static long dispatch(ARGS, struct vcpu *v, uint64_t nr);
 
-static long do_memory_op(struct vcpu *v, const uint64_t a[6])
+/* ---- one adapter a hypercall: none has more than four arguments ---- */
+
+static long do_memory_op(ARGS)
 {
-    (void)v;
-    return memory_op(a[0], guest(a[1]));
+    return memory_op(a, guest(b));
 }
 
-static long do_set_timer_op(struct vcpu *v, const uint64_t a[6])
+static long do_set_timer_op(ARGS)
 {
-    (void)v;
-    return vcpu_op_set_timer(a[0]);
+    return vcpu_op_set_timer(a);
 }
 
-static long do_xen_version(struct vcpu *v, const uint64_t a[6])
+static long do_xen_version(ARGS)
 {
-    (void)v;
-    return version_op(a[0], guest(a[1]));
+    return version_op(a, guest(b));
 }
 
-static long do_console_io(struct vcpu *v, const uint64_t a[6])
+static long do_console_io(ARGS)
 {
-    (void)v;
-    return console_op(a[0], a[1], guest(a[2]));
+    return console_op(a, b, guest(c));
 }
 
-static long do_grant_table_op(struct vcpu *v, const uint64_t a[6])
+static long do_grant_table_op(ARGS)
 {
-    (void)v;
-    return grant_op(a[0], guest(a[1]), a[2]);
+    return grant_op(a, guest(b), c);
 }
 
-static long do_vm_assist(struct vcpu *v, const uint64_t a[6])
+static long do_vm_assist(ARGS)
 {
-    (void)v;
-    return vm_assist(a[0], a[1]);
+    return vm_assist(a, b);
 }
 
-static long do_vcpu_op(struct vcpu *v, const uint64_t a[6])
+static long do_vcpu_op(ARGS)
 {
-    (void)v;
-    return vcpu_op(a[0], a[1], guest(a[2]));
+    return vcpu_op(a, b, guest(c));
 }
 
-static long do_xsm_op(struct vcpu *v, const uint64_t a[6])
+static long do_xsm_op(ARGS)
 {
-    (void)v;
-    return xsm_op(guest(a[0]));
+    return xsm_op(guest(a));
 }
 
-static long do_sched_op(struct vcpu *v, const uint64_t a[6])
+static long do_sched_op(ARGS)
 {
-    (void)v;
-    return sched_op(a[0], guest(a[1]));
+    return sched_op(a, guest(b));
 }
 
-static long do_event_channel_op(struct vcpu *v, const uint64_t a[6])
+static long do_event_channel_op(ARGS)
 {
-    (void)v;
-    return evtchn_op(a[0], guest(a[1]));
+    return evtchn_op(a, guest(b));
 }
 
-static long do_physdev_op(struct vcpu *v, const uint64_t a[6])
+static long do_physdev_op(ARGS)
 {
-    (void)v;
-    return physdev_op(a[0], guest(a[1]));
+    return physdev_op(a, guest(b));
 }
 
-static long do_hvm_op(struct vcpu *v, const uint64_t a[6])
+static long do_hvm_op(ARGS)
 {
-    (void)v;
-    return hvm_op(a[0], guest(a[1]));
+    return hvm_op(a, guest(b));
 }
 
-static long do_mmu_update(struct vcpu *v, const uint64_t a[6])
+static long do_mmu_update(ARGS)
 {
-    (void)v;
-    return mmu_update(guest(a[0]), a[1], guest(a[2]), a[3]);
+    return mmu_update(guest(a), b, guest(c), d);
 }
 
-static long do_mmuext_op(struct vcpu *v, const uint64_t a[6])
+static long do_mmuext_op(ARGS)
 {
-    (void)v;
-    return mmuext_op(guest(a[0]), a[1], guest(a[2]), a[3]);
+    return mmuext_op(guest(a), b, guest(c), d);
 }
 
-static long do_mca(struct vcpu *v, const uint64_t a[6])
+static long do_mca(ARGS)
 {
-    (void)v;
-    return mca_op(guest(a[0]));
+    return mca_op(guest(a));
 }
 
-static long do_platform_op(struct vcpu *v, const uint64_t a[6])
+static long do_platform_op(ARGS)
 {
-    (void)v;
-    return platform_op(guest(a[0]));
+    return platform_op(guest(a));
 }
 
-static long do_sysctl(struct vcpu *v, const uint64_t a[6])
+static long do_sysctl(ARGS)
 {
-    (void)v;
-    return sysctl(guest(a[0]));
+    return sysctl(guest(a));
 }
 
-static long do_domctl(struct vcpu *v, const uint64_t a[6])
+static long do_domctl(ARGS)
 {
-    (void)v;
-    return domctl(guest(a[0]));
+    return domctl(guest(a));
 }
 
 /* ---- multicall ---- */
@@ -152,19 +138,15 @@ static long do_domctl(struct vcpu *v, const uint64_t a[6])
 static long run_entry(struct vcpu *v, struct guest_ptr at)
 {
     struct multicall_entry entry;
-    uint64_t a[6];
-    unsigned int i;
     long result;
 
     if (guest_read(&entry, at, sizeof(entry)) != 0) {
         return -EFAULT;
     }
-    for (i = 0; i < ARRAY_SIZE(a); i++) {
-        a[i] = entry.args[i];
-    }
     perfc_count(PERFC_MULTICALL_ENTRY);
     v->multicall = &entry;
-    result = dispatch(v, entry.op, a);
+    result = dispatch(entry.args[0], entry.args[1], entry.args[2],
+                      entry.args[3], v, entry.op);
     v->multicall = NULL;
     if (result == -ERESTART) {
         return guest_write(at, &entry, sizeof(entry)) != 0 ? -EFAULT
@@ -175,18 +157,19 @@ static long run_entry(struct vcpu *v, struct guest_ptr at)
     return guest_write(at, &entry.result, sizeof(entry.result));
 }
 
-static long do_multicall(struct vcpu *v, const uint64_t a[6])
+static long do_multicall(ARGS)
 {
-    struct guest_ptr list = guest(a[0]);
-    struct budget b = budget_start();
-    uint32_t i, count = a[1];
+    struct vcpu *v = vcpu_current();
+    struct guest_ptr list = guest(a);
+    struct budget left = budget_start();
+    uint32_t i, count = b;
     long error = 0;
 
     if (v->multicall != NULL) {
         return -EINVAL;
     }
     for (i = 0; i < count; i++) {
-        if (i == MULTICALL_BATCH || (i > 0 && budget_is_spent(&b))) {
+        if (i == MULTICALL_BATCH || (i > 0 && budget_is_spent(&left))) {
             error = -ERESTART;
             break;
         }
@@ -217,7 +200,8 @@ static const struct hypercall_entry table[] = {
     HYPERCALL_TABLE(HYPERCALL_ENTRY)
 };
 
-static long dispatch(struct vcpu *v, uint64_t nr, const uint64_t a[6])
+/* The arguments first: they are in the registers that 'fn' has them in. */
+static long dispatch(ARGS, struct vcpu *v, uint64_t nr)
 {
     const struct hypercall_entry *entry;
 
@@ -232,7 +216,7 @@ static long dispatch(struct vcpu *v, uint64_t nr, const uint64_t a[6])
         return -EPERM;
     }
     perfc_count_hypercall(nr);
-    return entry->fn(v, a);
+    return entry->fn(a, b, c, d);
 }
 
 bool hypercall(struct vcpu *v, uint64_t nr, uint64_t *ret)
@@ -243,7 +227,7 @@ bool hypercall(struct vcpu *v, uint64_t nr, uint64_t *ret)
 
     v->hypercalls++;
     arch_hypercall_args(v, a);
-    result = dispatch(v, nr, a);
+    result = dispatch(a[0], a[1], a[2], a[3], v, nr);
     if (begin != 0) {
         perfc_end(begin, nr, a[0]);
     }

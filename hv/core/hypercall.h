@@ -7,7 +7,7 @@
 
 /*
  * Runs the hypercall 'nr' of the current vcpu with its register arguments.
- * The value for rax is in '*ret'.  Returns true if the instruction is done,
+ * Returns true if the instruction is done, with the value for rax in '*ret';
  * false if it must be executed again (preempted: -ERESTART inside).
  */
 bool hypercall(struct vcpu *v, uint64_t nr, uint64_t *ret);
@@ -19,8 +19,8 @@ bool hypercall(struct vcpu *v, uint64_t nr, uint64_t *ret);
  */
 void hypercall_set_arg(unsigned int n, uint64_t val);
 
-/* One entry: a[] are the raw register arguments. */
-typedef long (*hypercall_fn)(struct vcpu *v, const uint64_t a[6]);
+/* One entry: the raw register arguments, of the current vcpu. */
+typedef long (*hypercall_fn)(uint64_t a, uint64_t b, uint64_t c, uint64_t d);
 
 long memory_op(unsigned long cmd, struct guest_ptr arg);    /* physmap_op.c */
 long sched_op(unsigned int cmd, struct guest_ptr arg);

@@ -60,7 +60,7 @@ struct perfc_cpu {
     uint32_t hypercall[PERFC_HYPERCALLS];       /* [o] by number */
     uint32_t longest[PERFC_HYPERCALLS];         /* [o] ns */
     uint32_t longest_arg[PERFC_HYPERCALLS];     /* [o] */
-} __attribute__((aligned(64)));
+} __attribute__((aligned(1024)));       /* a CPU's is found by a shift */
 
 extern struct perfc_cpu perfc_cpu[PERFC_MAX_CPUS];
 extern bool perfc_takes_times;                  /* [a] */

@@ -142,16 +142,9 @@ static void *argument_at(struct vcpu *v, uint64_t va, size_t size)
     return (char *)v->arch->pv->shared->arg + offset;
 }
 
-static int copy(uint64_t va, char *buf, size_t size, uint64_t need)
+static int copy_pages(struct vcpu *v, uint64_t va, char *buf, size_t size,
+                      uint64_t need)
 {
-    struct vcpu *v = vcpu_current();
-    void *argument = argument_at(v, va, size);
-    bool write = need & PTE_WRITE;
-
-    if (argument != NULL) {
-        memcpy(write ? argument : buf, write ? buf : argument, size);
-        return 0;
-    }
     while (size > 0) {
         size_t part = min(size, (size_t)(PAGE_SIZE - (va & ~PAGE_MASK)));
         int rc = copy_page(v, va, buf, part, need);
@@ -163,6 +156,19 @@ static int copy(uint64_t va, char *buf, size_t size, uint64_t need)
         buf += part;
         size -= part;
     }
+    return 0;
+}
+
+static inline int copy(uint64_t va, char *buf, size_t size, uint64_t need)
+{
+    struct vcpu *v = vcpu_current();
+    void *argument = argument_at(v, va, size);
+    bool write = need & PTE_WRITE;
+
+    if (argument == NULL) {
+        return copy_pages(v, va, buf, size, need);
+    }
+    memcpy(write ? argument : buf, write ? buf : argument, size);
     return 0;
 }
 
