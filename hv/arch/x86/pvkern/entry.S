@@ -4,7 +4,7 @@
  *
  *   trap, interrupt, int n -> IDT -> TSS.rsp0 -> stub -> pvk_trap()
  *   syscall -> LSTAR -> the vcpu's own stub page (finds its stack by rip)
- *           -> pvk_syscall()
+ *           -> pvk_syscall(); 32-bit user mode's -> pvk_compat_syscall()
  *   both return the registers to go on with -> iretq, or sysretq where
  *   'vector' says that the guest expects rcx and r11 lost
  *
@@ -20,7 +20,7 @@
 
 /* Offsets in struct pvk_regs. */
 #define REGS_R11 (6 * 8)
-#define REGS_RCX (11 * 8)
+#define REGS_RCX (8 * 8)
 #define REGS_VECTOR (15 * 8)
 #define REGS_RIP (17 * 8)
 #define REGS_CS (18 * 8)
@@ -55,14 +55,14 @@ stub_syscall32:
         jmp *(stub_page - PVK_AREA_STUBS + PVK_VCPU_SYSCALL32)(%rip)
 
         .macro PUSH_REGS
-        push %rdi
-        push %rsi
+        push %r9
+        push %r8
+        push %r10
         push %rdx
+        push %rsi
+        push %rdi
         push %rcx
         push %rax
-        push %r8
-        push %r9
-        push %r10
         push %r11
         push %rbx
         push %rbp
@@ -80,14 +80,14 @@ stub_syscall32:
         pop %rbp
         pop %rbx
         pop %r11
-        pop %r10
-        pop %r9
-        pop %r8
         pop %rax
         pop %rcx
-        pop %rdx
-        pop %rsi
         pop %rdi
+        pop %rsi
+        pop %rdx
+        pop %r10
+        pop %r8
+        pop %r9
         .endm
 
 /* The saved stack pointer, seen from one word below the stack's top. */
@@ -124,7 +124,7 @@ syscall32_entry:
         push $PVK_FROM_SYSCALL32
         PUSH_REGS
         mov %rsp, %rdi
-        call pvk_syscall
+        call pvk_compat_syscall
         jmp leave
 
 /*
@@ -143,7 +143,7 @@ sysenter_entry:
         push $PVK_FROM_SYSENTER
         PUSH_REGS
         mov %rsp, %rdi
-        call pvk_syscall
+        call pvk_compat_syscall
         jmp leave
 
 trap_common:

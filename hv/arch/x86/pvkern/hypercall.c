@@ -288,24 +288,25 @@ long hypercall_get_debugreg(struct pvk_vcpu *v, unsigned int reg)
 
 /* ---- those of the hypervisor that change something here ---- */
 
-/* a[n] points to 'size' bytes, which the hypervisor only reads. */
-static long forward(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6],
-                    unsigned int n, size_t size)
+/*
+ * a[n] points to 'size' bytes, which the hypervisor only reads.  No such call
+ * has more than three arguments.
+ */
+static inline long forward(struct pvk_vcpu *v, uint64_t nr,
+                           const uint64_t a[6], unsigned int n, size_t size)
 {
-    uint64_t b[6];
+    uint64_t at = (uint64_t)v->arg;
 
     if (!guest_get(v->arg, a[n], size)) {
         return -EFAULT;
     }
-    for (unsigned int i = 0; i < 6; i++) {
-        b[i] = i == n ? (uint64_t)v->arg : a[i];
-    }
-    return vmmcall(nr, b);
+    return n == 1 ? vmmcall3(nr, a[0], at, a[2])
+                  : vmmcall3(nr, a[0], a[1], at);
 }
 
 /* The same for what the hypervisor changes too when it succeeds. */
-static long exchange(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6],
-                     unsigned int n, size_t size)
+static inline long exchange(struct pvk_vcpu *v, uint64_t nr,
+                            const uint64_t a[6], unsigned int n, size_t size)
 {
     long result = forward(v, nr, a, n, size);
 
@@ -462,7 +463,9 @@ static long multicall(struct pvk_vcpu *v, uint64_t list, uint32_t count)
     return 0;
 }
 
-static long dispatch(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6])
+/* Those about the CPU and its page tables, which end here. */
+static __attribute__((noinline)) long own(struct pvk_vcpu *v, uint64_t nr,
+                                          const uint64_t a[6])
 {
     switch (nr) {
     case __HYPERVISOR_set_trap_table:
@@ -497,36 +500,60 @@ static long dispatch(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6])
         return callback_op(v, a[0], a[1]);
     case __HYPERVISOR_nmi_op:
         return nmi_op(v, a[0], a[1]);
-    case __HYPERVISOR_event_channel_op:
-        return event_channel_op(v, a);
-    case __HYPERVISOR_sched_op:
-        return sched_op(v, a);
     case __HYPERVISOR_grant_table_op:
         return grant_table_op(v, a);
-    case __HYPERVISOR_xen_version:
-        return xen_version(v, a);
-    case __HYPERVISOR_vcpu_op:
-        return vcpu_op(v, a);
     case __HYPERVISOR_physdev_op:
         return physdev_op(v, a);
     case __HYPERVISOR_xenpmu_op:
         return -EOPNOTSUPP;     /* as Xen with vpmu=off */
-    case PVK_CALL:
-    case __HYPERVISOR_iret:
+    default:
         return -ENOSYS;
+    }
+}
+
+#define BIT(name) (1ul << __HYPERVISOR_##name)
+#define OWN (BIT(set_trap_table) | BIT(mmu_update) | BIT(set_gdt)       \
+             | BIT(stack_switch) | BIT(set_callbacks)                   \
+             | BIT(fpu_taskswitch) | BIT(set_debugreg)                  \
+             | BIT(get_debugreg) | BIT(update_descriptor)               \
+             | BIT(multicall) | BIT(update_va_mapping)                  \
+             | BIT(update_va_mapping_otherdomain)                       \
+             | BIT(set_segment_base) | BIT(mmuext_op)                   \
+             | BIT(callback_op) | BIT(nmi_op) | BIT(grant_table_op)     \
+             | BIT(physdev_op) | BIT(xenpmu_op) | BIT(iret)             \
+             | 1ul << PVK_CALL)
+
+/* The hypervisor's first: they have a long way before them still. */
+static long dispatch(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6])
+{
+    if (nr < 64 && (OWN >> nr & 1)) {
+        return own(v, nr, a);
+    }
+    switch (nr) {
+    case __HYPERVISOR_event_channel_op:
+        return event_channel_op(v, a);
+    case __HYPERVISOR_sched_op:
+        return sched_op(v, a);
+    case __HYPERVISOR_xen_version:
+        return xen_version(v, a);
+    case __HYPERVISOR_vcpu_op:
+        return vcpu_op(v, a);
     default:
         return vmmcall(nr, a);
     }
 }
 
+/*
+ * Back by SYSRET, as most go: 'r' is as SYSCALL left it, so that nothing but
+ * a rip that it made non-canonical can be wrong with it.
+ */
 struct pvk_regs *pvk_hypercall(struct pvk_vcpu *v, struct pvk_regs *r)
 {
-    const uint64_t a[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
-
     if (r->rax == __HYPERVISOR_iret) {
         bounce_iret(v, r);
-    } else {
-        r->rax = (uint64_t)dispatch(v, r->rax, a);
+        return trap_finish(v, r);
     }
-    return trap_finish(v, r);
+    r->rax = (uint64_t)dispatch(v, r->rax, r->arg);
+    return trap_has_news(v) || !pvk_is_canonical(r->rip) ? trap_finish(v, r)
+                                                         : r;
 }

@@ -184,8 +184,11 @@ struct pvk_vcpu {
 
 /* The guest's registers, at the top of the stack while we run. */
 struct pvk_regs {
-    uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8;
-    uint64_t rax, rcx, rdx, rsi, rdi;
+    uint64_t r15, r14, r13, r12, rbp, rbx, r11, rax, rcx;
+    union {
+        struct { uint64_t rdi, rsi, rdx, r10, r8, r9; };
+        uint64_t arg[6];        /* of a hypercall */
+    };
     uint64_t vector, error;
     uint64_t rip, cs, rflags, rsp, ss;
 };

@@ -122,6 +122,17 @@ static inline long vmmcall(uint64_t nr, const uint64_t a[6])
     return result;
 }
 
+/* One whose further arguments nobody looks at. */
+static inline long vmmcall3(uint64_t nr, uint64_t a, uint64_t b, uint64_t c)
+{
+    long result;
+
+    __asm__ volatile("vmmcall"
+                     : "=a" (result), "+D" (a), "+S" (b), "+d" (c)
+                     : "0" (nr) : "memory");
+    return result;
+}
+
 static inline long pvk_call(uint64_t what, uint64_t a, uint64_t b, uint64_t c)
 {
     const uint64_t args[6] = { what, a, b, c };
@@ -139,10 +150,19 @@ void entry_swap_gs(void);
 struct pvk_regs *boot_vcpu(void);
 struct pvk_regs *pvk_trap(struct pvk_regs *r);
 struct pvk_regs *pvk_syscall(struct pvk_regs *r);
+struct pvk_regs *pvk_compat_syscall(struct pvk_regs *r);
 
 /* ---- trap.c ---- */
 
 extern uint64_t trap_idt[256][2] __attribute__((visibility("hidden")));
+
+/* Has trap_finish() anything to tell the guest? */
+static inline bool trap_has_news(const struct pvk_vcpu *v)
+{
+    return __atomic_load_n(&pvk_info(v)->evtchn_upcall_pending,
+                           __ATOMIC_ACQUIRE)
+           || v->nmi_pending;
+}
 
 /* Last steps before the guest runs on with 'r': events; sysret or iret. */
 struct pvk_regs *trap_finish(struct pvk_vcpu *v, struct pvk_regs *r);

@@ -206,7 +206,7 @@ static bool can_sysret(const struct pvk_regs *r)
            && !(r->rflags & (FLAG_RF | FLAG_VM));
 }
 
-struct pvk_regs *trap_finish(struct pvk_vcpu *v, struct pvk_regs *r)
+static void tell(struct pvk_vcpu *v, struct pvk_regs *r)
 {
     const vcpu_info_t *info = pvk_info(v);
 
@@ -218,6 +218,13 @@ struct pvk_regs *trap_finish(struct pvk_vcpu *v, struct pvk_regs *r)
         && !__atomic_load_n(&info->evtchn_upcall_mask, __ATOMIC_RELAXED)
         && v->callback[PVK_ON_EVENT].address != 0) {
         bounce_event(v, r);
+    }
+}
+
+struct pvk_regs *trap_finish(struct pvk_vcpu *v, struct pvk_regs *r)
+{
+    if (trap_has_news(v)) {
+        tell(v, r);
     }
     if (r->vector >= PVK_FROM_SYSCALL) {
         r->vector = can_sysret(r) ? PVK_FROM_SYSCALL : 0;
@@ -242,17 +249,27 @@ struct pvk_regs *pvk_trap(struct pvk_regs *r)
     return trap_finish(v, top);
 }
 
+/* SYSCALL: a hypercall of the kernel, or user mode's system call. */
 struct pvk_regs *pvk_syscall(struct pvk_regs *r)
+{
+    struct pvk_vcpu *v = pvk_this();
+
+    if (v->in_kernel) {
+        return pvk_hypercall(v, r);
+    }
+    bounce_syscall(v, r, PVK_ON_SYSCALL);
+    return trap_finish(v, r);
+}
+
+/* SYSENTER, and SYSCALL of 32-bit code. */
+struct pvk_regs *pvk_compat_syscall(struct pvk_regs *r)
 {
     struct pvk_vcpu *v = pvk_this();
 
     if (r->vector == PVK_FROM_SYSENTER) {
         bounce_syscall(v, r, PVK_ON_SYSENTER);
     } else if (!v->in_kernel) {
-        bounce_syscall(v, r, r->vector == PVK_FROM_SYSCALL
-                             ? PVK_ON_SYSCALL : PVK_ON_SYSCALL32);
-    } else if (r->vector == PVK_FROM_SYSCALL) {
-        return pvk_hypercall(v, r);
+        bounce_syscall(v, r, PVK_ON_SYSCALL32);
     } else {
         r->vector = VECTOR_UD;
         bounce_trap(v, r, VECTOR_UD, NO_ERROR_CODE);
