@@ -26,6 +26,11 @@ long memory_op(unsigned long cmd, struct guest_ptr arg);    /* physmap_op.c */
 long sched_op(unsigned int cmd, struct guest_ptr arg);
 long vcpu_op(unsigned int cmd, unsigned int vcpuid, struct guest_ptr arg);
 long version_op(unsigned int cmd, struct guest_ptr arg);
+/*
+ * What XENVER_'cmd' writes, if that is the same as long as 'd' lives: its
+ * size, and where it is; 0 if not.
+ */
+size_t version_constant(struct domain *d, unsigned int cmd, const void **data);
 long console_op(unsigned int cmd, unsigned int count, struct guest_ptr buf);
 long hvm_op(unsigned long cmd, struct guest_ptr arg);
 long domctl(struct guest_ptr arg);

@@ -22,10 +22,11 @@
 /* HYPERVISOR_VIRT_START of the ABI: the hole that guests leave to us. */
 #define VIRT_START 0xffff800000000000ul
 
-static const char extra_version[] = ".5-gantry";
-static const char change_set[] = "gantry";
-static const char capabilities[] =
+static const xen_extraversion_t extra_version = ".5-gantry";
+static const xen_changeset_info_t change_set = "gantry";
+static const xen_capabilities_info_t capabilities =
     "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
+static const xen_capabilities_info_t denied_text = DENIED;
 
 /* Writes 'size' bytes: 'text', cut if it must be, and zeros. */
 static long write_text(struct guest_ptr arg, const char *text, size_t size)
@@ -60,10 +61,33 @@ static const struct xen_compile_info denied_info = {
     .compile_date = DENIED,
 };
 
-static long write_compile_info(struct guest_ptr arg, bool denied)
+static const struct xen_platform_parameters platform_parameters = {
+    .virt_start = VIRT_START,
+};
+
+size_t version_constant(struct domain *d, unsigned int cmd, const void **data)
 {
-    return guest_write(arg, denied ? &denied_info : &compile_info,
-                       sizeof(compile_info));
+    bool denied = xsm_version(d, cmd) != 0;
+
+    switch (cmd) {
+    case XENVER_extraversion:
+        *data = denied ? denied_text : extra_version;
+        return sizeof(extra_version);
+    case XENVER_compile_info:
+        *data = denied ? &denied_info : &compile_info;
+        return sizeof(compile_info);
+    case XENVER_capabilities:
+        *data = denied ? denied_text : capabilities;
+        return sizeof(capabilities);
+    case XENVER_changeset:
+        *data = denied ? denied_text : change_set;
+        return sizeof(change_set);
+    case XENVER_platform_parameters:
+        *data = &platform_parameters;
+        return sizeof(platform_parameters);
+    default:
+        return 0;
+    }
 }
 
 static uint32_t features(const struct domain *d)
@@ -115,34 +139,19 @@ static long get_handle(struct domain *d, struct guest_ptr arg, bool denied)
     return guest_write(arg, handle, sizeof(handle));
 }
 
-static long get_platform_parameters(struct guest_ptr arg)
-{
-    struct xen_platform_parameters params = { .virt_start = VIRT_START };
-
-    return guest_write(arg, &params, sizeof(params));
-}
-
 long version_op(unsigned int cmd, struct guest_ptr arg)
 {
     struct domain *d = vcpu_current()->domain;
     bool denied = xsm_version(d, cmd) != 0;
+    const void *data;
+    size_t size = version_constant(d, cmd, &data);
 
+    if (size != 0) {
+        return guest_write(arg, data, size);
+    }
     switch (cmd) {
     case XENVER_version:
         return ABI_MAJOR << 16 | ABI_MINOR;
-    case XENVER_extraversion:
-        return write_text(arg, denied ? DENIED : extra_version,
-                          sizeof(xen_extraversion_t));
-    case XENVER_compile_info:
-        return write_compile_info(arg, denied);
-    case XENVER_capabilities:
-        return write_text(arg, denied ? DENIED : capabilities,
-                          sizeof(xen_capabilities_info_t));
-    case XENVER_changeset:
-        return write_text(arg, denied ? DENIED : change_set,
-                          sizeof(xen_changeset_info_t));
-    case XENVER_platform_parameters:
-        return get_platform_parameters(arg);
     case XENVER_get_features:
         return get_features(d, arg);
     case XENVER_pagesize:

@@ -46,6 +46,53 @@ static void test_start(void)
                                PTR(&(struct physdev_set_iopl){ 1 }), 0), 0);
 }
 
+/* What stays the same the personality answers from what it was told. */
+static void test_version(void)
+{
+    static struct {
+        union {
+            xen_extraversion_t extra;
+            xen_capabilities_info_t caps;
+            xen_changeset_info_t changes;
+            struct xen_compile_info compile;
+            struct xen_platform_parameters platform;
+        };
+        uint8_t behind;
+    } a;
+    static const struct {
+        unsigned int cmd;
+        uint32_t size;
+        const void *start;
+        uint32_t start_size;
+    } wanted[] = {
+        { XENVER_extraversion, sizeof(a.extra), ".5-gantry", 10 },
+        { XENVER_capabilities, sizeof(a.caps), "xen-3.0-x86_64 ", 15 },
+        { XENVER_changeset, sizeof(a.changes), "gantry", 7 },
+        { XENVER_compile_info, sizeof(a.compile), "cc ", 3 },
+        { XENVER_platform_parameters, sizeof(a.platform),
+          "\0\0\0\0\0\200\377\377", 8 },
+    };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(wanted); i++) {
+        uint8_t *bytes = (uint8_t *)&a;
+        uint32_t size = wanted[i].size;
+
+        memset(&a, 0x5a, sizeof(a));
+        pv_equal("version-constant",
+                 hypercall(__HYPERVISOR_xen_version, wanted[i].cmd, PTR(&a),
+                           0), 0);
+        pv_case(memcmp(&a, wanted[i].start, wanted[i].start_size) == 0,
+                "version-content", "%u", wanted[i].cmd);
+        pv_case(bytes[size] == 0x5a
+                && (bytes[size - 1] == 0
+                    || wanted[i].cmd == XENVER_platform_parameters),
+                "version-size", "%u", wanted[i].cmd);
+        pv_equal("version-pointer",
+                 hypercall(__HYPERVISOR_xen_version, wanted[i].cmd, HOLE, 0),
+                 -EFAULT);
+    }
+}
+
 /* ---- traps of the kernel ---- */
 
 static void do_ud(void *arg)
@@ -650,6 +697,7 @@ void pv_main(void)
 {
     test_text();
     test_start();
+    test_version();
     test_traps();
     test_user();
     test_debug();

@@ -15,6 +15,7 @@
 #include "core/console.h"
 #include "core/budget.h"
 #include "core/grant_table.h"
+#include "core/hypercall.h"
 #include "core/kmem.h"
 #include "core/lock.h"
 #include "core/p2m.h"
@@ -28,6 +29,8 @@
 #include "lib/errno.h"
 #include "lib/minmax.h"
 #include "lib/string.h"
+
+#include <xen/version.h>
 
 #define PTE_PRESENT 1ull
 #define PTE_WRITE 2ull
@@ -235,6 +238,24 @@ static int map_shared_info(struct domain *d)
     return rc != 0 ? rc : map(d, PVK_SHARED_INFO, g, DATA);
 }
 
+static void tell(struct domain *d, unsigned int cmd, void *to, size_t size)
+{
+    const void *data;
+
+    BUG_ON(version_constant(d, cmd, &data) != size);
+    memcpy(to, data, size);
+}
+
+static void tell_version(struct domain *d, struct pvk_version *c)
+{
+    tell(d, XENVER_extraversion, c->extraversion, sizeof(c->extraversion));
+    tell(d, XENVER_compile_info, c->compile_info, sizeof(c->compile_info));
+    tell(d, XENVER_capabilities, c->capabilities, sizeof(c->capabilities));
+    tell(d, XENVER_changeset, c->changeset, sizeof(c->changeset));
+    tell(d, XENVER_platform_parameters, &c->virt_start,
+         sizeof(c->virt_start));
+}
+
 int pv_memory_create(struct domain *d)
 {
     struct pv_domain *pv = d->arch->pv;
@@ -253,6 +274,7 @@ int pv_memory_create(struct domain *d)
         return -ENOMEM;
     }
     pv->shared->max_vcpus = d->max_vcpus;
+    tell_version(d, &pv->shared->constant);
     pv->shared->mapped_grants = pv->base + PV_GFN_MAPPED;
     rc = map_image(d);
     return rc != 0 ? rc : map_shared_info(d);

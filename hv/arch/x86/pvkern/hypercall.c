@@ -32,8 +32,7 @@ struct poll_one {
 
 _Static_assert(sizeof(struct poll_one) <= PVK_ARG_WORDS * 8
                && sizeof(struct vcpu_set_singleshot_timer) <= PVK_ARG_WORDS * 8
-               && sizeof(struct evtchn_status) <= PVK_ARG_WORDS * 8
-               && sizeof(xen_extraversion_t) <= PVK_ARG_WORDS * 8,
+               && sizeof(struct evtchn_status) <= PVK_ARG_WORDS * 8,
                "they fit into v->arg");
 
 /* ---- the CPU ---- */
@@ -393,25 +392,39 @@ static long vcpu_op(struct pvk_vcpu *v, const uint64_t a[6])
     return result;
 }
 
+static long put_constant(uint64_t to, const void *from, size_t size)
+{
+    return guest_put(to, from, size) ? 0 : -EFAULT;
+}
+
 /*
  * Linux asks for the version to have its events looked at, often; what the
  * answer is does not change.
  */
-static long xen_version(struct pvk_vcpu *v, const uint64_t a[6])
+static long xen_version(const uint64_t a[6])
 {
     struct pvk_domain *d = pvk_domain();
+    const struct pvk_version *c = &d->constant;
 
-    if (a[0] == XENVER_extraversion) {
-        return exchange(v, __HYPERVISOR_xen_version, a, 1,
-                        sizeof(xen_extraversion_t));
-    }
-    if (a[0] != XENVER_version) {
+    switch (a[0]) {
+    case XENVER_version:
+        if (d->version == 0) {
+            d->version = (uint32_t)vmmcall(__HYPERVISOR_xen_version, a);
+        }
+        return d->version;
+    case XENVER_extraversion:
+        return put_constant(a[1], c->extraversion, sizeof(c->extraversion));
+    case XENVER_compile_info:
+        return put_constant(a[1], c->compile_info, sizeof(c->compile_info));
+    case XENVER_capabilities:
+        return put_constant(a[1], c->capabilities, sizeof(c->capabilities));
+    case XENVER_changeset:
+        return put_constant(a[1], c->changeset, sizeof(c->changeset));
+    case XENVER_platform_parameters:
+        return put_constant(a[1], &c->virt_start, sizeof(c->virt_start));
+    default:
         return vmmcall(__HYPERVISOR_xen_version, a);
     }
-    if (d->version == 0) {
-        d->version = (uint32_t)vmmcall(__HYPERVISOR_xen_version, a);
-    }
-    return d->version;
 }
 
 static long physdev_op(struct pvk_vcpu *v, const uint64_t a[6])
@@ -535,7 +548,7 @@ static long dispatch(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6])
     case __HYPERVISOR_sched_op:
         return sched_op(v, a);
     case __HYPERVISOR_xen_version:
-        return xen_version(v, a);
+        return xen_version(a);
     case __HYPERVISOR_vcpu_op:
         return vcpu_op(v, a);
     default:

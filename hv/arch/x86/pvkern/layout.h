@@ -124,6 +124,15 @@ struct pvk_image {
     uint32_t reserved;
 };
 
+/* What XENVER_* writes and is the same as long as the domain lives. */
+struct pvk_version {
+    char extraversion[16];
+    char compile_info[144];
+    char capabilities[1024];
+    char changeset[64];
+    uint64_t virt_start;
+};
+
 /* What the hypervisor tells about the domain, at PVK_DOMAIN. */
 struct pvk_domain {
     uint64_t frames;            /* guest frames that have records */
@@ -135,6 +144,7 @@ struct pvk_domain {
     uint32_t replaying;
     uint32_t version;           /* the hypervisor's, once it was asked */
     uint32_t reserved;
+    struct pvk_version constant;
 };
 
 struct pvk_tss {
@@ -200,6 +210,7 @@ _Static_assert(offsetof(struct pvk_vcpu, syscall) == PVK_VCPU_SYSCALL,
 _Static_assert(offsetof(struct pvk_vcpu, syscall32) == PVK_VCPU_SYSCALL32,
                "entry.S");
 _Static_assert(sizeof(struct pvk_tss) == 104, "tss");
+_Static_assert(sizeof(struct pvk_domain) <= 4096, "one page");
 _Static_assert(sizeof(struct pvk_vcpu) <= 4096, "one page");
 
 #define PVK_AREA(id) (PVK_AREAS + ((uint64_t)(id) << PVK_AREA_SHIFT))
