@@ -142,10 +142,10 @@ static void test_cpuid(void)
                "cpuid-avx-needs-xsave", "%x", r.c);
 }
 
-static long vmmcall_version(void)
+static long vmmcall_version(uint64_t nr)
 {
     uint64_t a = XENVER_version, b = 0;
-    long ret = __HYPERVISOR_xen_version;
+    long ret = (long)nr;
 
     __asm__ volatile("vmmcall" : "+a"(ret), "+D"(a), "+S"(b) : : "memory");
     return ret;
@@ -158,7 +158,11 @@ static void test_version(void)
     char *text = guest_pages(1);
 
     guest_equal("version", version_op(XENVER_version, NULL), 4 << 16 | 17);
-    guest_equal("version-vmmcall", vmmcall_version(), 4 << 16 | 17);
+    guest_equal("version-vmmcall", vmmcall_version(__HYPERVISOR_xen_version),
+                4 << 16 | 17);
+    guest_equal("version-number-is-64-bit",
+                vmmcall_version(1ul << 32 | __HYPERVISOR_xen_version),
+                -ENOSYS);
     guest_case(version_op(XENVER_extraversion, extra) >= 0,
                "version-extra", "%s", *extra);
     guest_equal("version-pagesize", version_op(XENVER_pagesize, NULL), 4096);

@@ -523,15 +523,17 @@ static void test_multicall(void)
         { .op = __HYPERVISOR_multicall },
         { .op = 63 },
         { .op = 55, .args = { 1 } },
+        { .op = 1ul << 32 | 55, .args = { 2 } },
     };
 
-    pv_equal("multicall", hypercall(__HYPERVISOR_multicall, PTR(list), 5, 0),
+    pv_equal("multicall", hypercall(__HYPERVISOR_multicall, PTR(list), 6, 0),
              0);
     pv_equal("multicall-version", (long)list[0].result, 4 << 16 | 17);
     pv_equal("multicall-mapping", (long)list[1].result, 0);
     pv_equal("multicall-nested", (long)list[2].result, -EINVAL);
     pv_equal("multicall-unknown", (long)list[3].result, -ENOSYS);
     pv_equal("multicall-private", (long)list[4].result, -ENOSYS);
+    pv_equal("multicall-private-64-bit", (long)list[5].result, -ENOSYS);
     expect("multicall-mapped", do_write, PTR(page), 14, 3);
     pv_equal("private-call", hypercall(55, 1, 0, 0), -ENOSYS);
     pv_equal("bad-pointer", hypercall(__HYPERVISOR_multicall, HOLE, 1, 0),

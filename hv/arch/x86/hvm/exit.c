@@ -161,7 +161,7 @@ static __attribute__((noinline)) bool go_on(struct vcpu *v)
     uint64_t *rax = &v->arch->regs.gpr[HVM_RAX];
 
     for (unsigned int n = 1; n < PARTS_AT_ONCE && !others_wait(); n++) {
-        if (hypercall(v, (uint32_t)*rax, rax)) {
+        if (hypercall(v, *rax, rax)) {
             return true;
         }
     }
@@ -176,10 +176,10 @@ bool hvm_exit_hypercall(struct vcpu *v, unsigned int cpl, bool is_64bit)
     if (cpl != 0 || !is_64bit) {
         return refuse_hypercall(v, cpl);
     }
-    if ((uint32_t)*rax == PVK_CALL && v->arch->pv != NULL) {
+    if (*rax == PVK_CALL && v->arch->pv != NULL) {
         return pv_exit_call(v);
     }
-    return hypercall(v, (uint32_t)*rax, rax) || go_on(v);
+    return hypercall(v, *rax, rax) || go_on(v);
 }
 
 bool hvm_exit_xsetbv(struct vcpu *v)
