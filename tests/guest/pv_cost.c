@@ -3,7 +3,7 @@
  * What hypercalls of a PV guest cost, in instructions of personality and
  * hypervisor together: run with QEMU's -icount, where a tick of the TSC is an
  * instruction.  Each has a budget, about a third above what it was when it
- * was last looked at.
+ * was last looked at, in a build by gcc as configure makes it (with LTO).
  */
 #include "pv/pv.h"
 
