@@ -14,6 +14,7 @@
 #define LAPIC 0xfee00000ul
 #define IOAPIC 0xfec00000ul
 #define VERSION (4 << 16 | 17)
+#define PORT_HIDDEN 0x4d1       /* ELCR, which dom0 does not reach */
 
 static void alive(const char *name, unsigned int faults)
 {
@@ -438,6 +439,58 @@ static void test_ports(void)
     alive("port-hidden", faults);
 }
 
+/* OUTS to a port where nothing listens moves the registers as any other. */
+struct outs {
+    uint64_t si, count;
+};
+
+static void outs_repeated(void *arg)
+{
+    struct outs *o = arg;
+
+    __asm__ volatile("rep; outsw" : "+S"(o->si), "+c"(o->count)
+                     : "d"(PORT_HIDDEN) : "memory");
+}
+
+static void outs_once(void *arg)
+{
+    struct outs *o = arg;
+
+    __asm__ volatile("outsl" : "+S"(o->si), "+c"(o->count)
+                     : "d"(PORT_HIDDEN) : "memory");
+}
+
+static void outs_backwards(void *arg)
+{
+    struct outs *o = arg;
+
+    __asm__ volatile("std; rep; outsb; cld" : "+S"(o->si), "+c"(o->count)
+                     : "d"(PORT_HIDDEN) : "memory", "cc");
+}
+
+static void test_outs(void)
+{
+    static const struct {
+        void (*run)(void *);
+        uint64_t count, count_after;
+        int64_t moved;
+    } t[] = {
+        { outs_repeated, 8, 0, 16 }, { outs_once, 8, 8, 4 },
+        { outs_backwards, 8, 0, -8 },
+    };
+    static uint8_t buffer[64];
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(t); i++) {
+        struct outs o = { PTR(buffer) + 32, t[i].count };
+        bool ran = try_run(t[i].run, &o);
+
+        guest_case(ran && o.count == t[i].count_after &&
+                       o.si == PTR(buffer) + 32 + (uint64_t)t[i].moved,
+                   "outs", "%u: %u, count %lx, moved %ld", i, ran, o.count,
+                   (int64_t)(o.si - PTR(buffer) - 32));
+    }
+}
+
 static void test_pci(void)
 {
     unsigned int devices = 0;
@@ -516,6 +569,7 @@ void guest_main(void)
     test_mmio("mmio-ioapic", IOAPIC);
     test_fetch();
     test_ports();
+    test_outs();
     test_pci();
     test_nmi();
     for (unsigned int i = 0; i < ARRAY_SIZE(msr_ranges); i++) {

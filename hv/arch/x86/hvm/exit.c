@@ -28,6 +28,7 @@
 #include "lib/errno.h"
 
 #define FLAG_IF (1ull << 9)
+#define FLAG_DF (1ull << 10)
 
 #define PORT_PIT 0x40u
 #define PIT_COUNTERS 3u
@@ -88,27 +89,65 @@ bool hvm_exit_wrmsr(struct vcpu *v)
     return true;
 }
 
-bool hvm_exit_io(struct vcpu *v, uint16_t port, unsigned int size, bool in,
-                 bool string)
+/* The part of 'reg' that an instruction with 'size' bytes of address sets. */
+static void set_address(uint64_t *reg, unsigned int size, uint64_t value)
 {
-    uint64_t *rax = &v->arch->regs.gpr[HVM_RAX];
-    uint64_t mask = size >= 4 ? 0xffffffff : (1ull << (size * 8)) - 1;
-    uint32_t value = in ? 0xffffffff : (uint32_t)(*rax & mask);
+    if (size == 2) {
+        *reg = (*reg & ~0xffffull) | (value & 0xffff);
+    } else {
+        *reg = size == 4 ? (uint32_t)value : value;
+    }
+}
 
-    perfc_count(PERFC_EXIT_IO);
-    if (string) {
-        /* Nothing that we hide has a string port. */
+/*
+ * OUTS to a port that nothing listens to: the registers move, nothing is read.
+ * A kernel that was not entered as PVH (after kexec) logs so to port 0xe9.
+ */
+static void skip_outs(struct vcpu *v, const struct hvm_port_access *a)
+{
+    uint64_t *gpr = v->arch->regs.gpr;
+    uint64_t count = 1, bytes;
+
+    if (a->is_repeated) {
+        count = a->address_size == 8 ? gpr[HVM_RCX]
+              : gpr[HVM_RCX] & ((1ull << (a->address_size * 8)) - 1);
+        set_address(&gpr[HVM_RCX], a->address_size, 0);
+    }
+    bytes = count * a->size;
+    set_address(&gpr[HVM_RSI], a->address_size,
+                v->arch->regs.rflags & FLAG_DF ? gpr[HVM_RSI] - bytes
+                                               : gpr[HVM_RSI] + bytes);
+}
+
+static bool exit_string_io(struct vcpu *v, const struct hvm_port_access *a)
+{
+    if (a->is_in) {
+        /* Nothing that we hide has a string to give. */
         return hvm_inject_gp(v);
     }
-    if (port - PORT_PIT < PIT_COUNTERS) {
+    skip_outs(v, a);
+    return true;
+}
+
+bool hvm_exit_io(struct vcpu *v, const struct hvm_port_access *a)
+{
+    uint64_t *rax = &v->arch->regs.gpr[HVM_RAX];
+    uint64_t mask = a->size >= 4 ? 0xffffffff : (1ull << (a->size * 8)) - 1;
+    uint32_t value = a->is_in ? 0xffffffff : (uint32_t)(*rax & mask);
+
+    perfc_count(PERFC_EXIT_IO);
+    if (a->is_string) {
+        return exit_string_io(v, a);
+    }
+    if (a->port - PORT_PIT < PIT_COUNTERS) {
         /* A counter that stands at 0: Linux polls ones 100000 times. */
         value = 0;
     }
-    if (v->domain->arch->vpci != NULL && port - 0xcf8u < 8) {
-        vpci_port(v, port, size, in, &value);
+    if (v->domain->arch->vpci != NULL && a->port - 0xcf8u < 8) {
+        vpci_port(v, a->port, a->size, a->is_in, &value);
     }
-    if (in) {
-        *rax = size == 4 ? value : (*rax & ~mask) | (value & mask);
+    if (a->is_in) {
+        *rax = a->size == 4 ? value : (*rax & ~mask) | (value & mask);
     }
     return true;
 }

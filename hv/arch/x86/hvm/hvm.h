@@ -182,9 +182,19 @@ struct arch_domain {
 bool hvm_exit_cpuid(struct vcpu *v);
 bool hvm_exit_rdmsr(struct vcpu *v);
 bool hvm_exit_wrmsr(struct vcpu *v);
-/* 'size' 1, 2, 4; 'string': INS, OUTS, with or without REP. */
-bool hvm_exit_io(struct vcpu *v, uint16_t port, unsigned int size, bool in,
-                 bool string);
+
+/* IN, OUT, INS, OUTS. */
+struct hvm_port_access {
+    uint16_t port;
+    uint8_t size;                   /* bytes: 1, 2, 4 */
+    bool is_in;
+    bool is_string;
+    /* Of a string: REP, and bytes of its registers that count: 2, 4, 8. */
+    bool is_repeated;
+    uint8_t address_size;
+};
+
+bool hvm_exit_io(struct vcpu *v, const struct hvm_port_access *access);
 bool hvm_exit_hlt(struct vcpu *v);
 /* VMMCALL, VMCALL at 'cpl'; 'is_64bit': from 64-bit code. */
 bool hvm_exit_hypercall(struct vcpu *v, unsigned int cpl, bool is_64bit);

@@ -15,7 +15,12 @@
 
 #define IOIO_IN 1u
 #define IOIO_STRING 4u
+#define IOIO_REPEATED 8u
 #define IOIO_SIZE_SHIFT 4
+#define IOIO_ADDRESS_SHIFT 7            /* bits for 16, 32 and 64 bits */
+#define EFER_LMA 0x400
+#define CS_LONG 0x200
+#define CS_32 0x400
 #define RFLAGS_TF 0x100
 #define EFER_LMA 0x400
 #define CODE_LONG (1u << 9)         /* CS.L, in the packed attributes */
@@ -60,16 +65,36 @@ static void finish(struct vcpu *v, bool done, unsigned int length)
     }
 }
 
+/* In bytes.  QEMU leaves it out: then what the code segment says. */
+static uint8_t address_size(const struct vmcb *vmcb, uint64_t info)
+{
+    unsigned int told = info >> IOIO_ADDRESS_SHIFT & 7;
+
+    if (told != 0) {
+        return (uint8_t)(told * 2);
+    }
+    if ((vmcb->efer & EFER_LMA) && (vmcb->cs.attr & CS_LONG)) {
+        return 8;
+    }
+    return vmcb->cs.attr & CS_32 ? 4 : 2;
+}
+
 /* APM 15.10.2: exit_info1 describes the access, exit_info2 is next rip. */
 static void exit_io(struct vcpu *v)
 {
     const struct vmcb *vmcb = v->arch->svm->vmcb;
     uint64_t info = vmcb->exit_info1;
     uint64_t next = vmcb->exit_info2;
+    struct hvm_port_access access = {
+        .port = (uint16_t)(info >> 16),
+        .size = info >> IOIO_SIZE_SHIFT & 7,
+        .is_in = info & IOIO_IN,
+        .is_string = info & IOIO_STRING,
+        .is_repeated = info & IOIO_REPEATED,
+        .address_size = address_size(vmcb, info),
+    };
 
-    if (hvm_exit_io(v, (uint16_t)(info >> 16),
-                    (unsigned int)(info >> IOIO_SIZE_SHIFT & 7),
-                    info & IOIO_IN, info & IOIO_STRING)) {
+    if (hvm_exit_io(v, &access)) {
         advance_to(v, next);
     }
 }
