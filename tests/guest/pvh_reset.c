@@ -8,6 +8,7 @@
 #include "lib/guest.h"
 
 #include <xen/hvm/hvm_vcpu.h>
+#include <xen/hvm/ioreq.h>
 
 #define ROUNDS 3u
 #define PATTERN_PAGES 16u
@@ -164,8 +165,30 @@ static uint64_t word_at(uint64_t i)
     return (i + 1) * 0x9e3779b97f4a7c15ul;
 }
 
+static uint32_t port_in(uint16_t port)
+{
+    uint32_t value;
+
+    __asm__ volatile("inl %w1, %0" : "=a"(value) : "d"(port));
+    return value;
+}
+
+/*
+ * A kernel that finds events in the ACPI tables' status runs their code for a
+ * new CPU, which would end the tables, and the next kernel without them.
+ */
+static void look_at_acpi(void)
+{
+    guest_equal("acpi-events", port_in(ACPI_GPE0_BLK_ADDRESS_V1), 0);
+    guest_equal("port-below", port_in(ACPI_GPE0_BLK_ADDRESS_V1 - 4),
+                UINT32_MAX);
+    guest_equal("port-above", port_in(ACPI_GPE0_BLK_ADDRESS_V1 + 4),
+                UINT32_MAX);
+}
+
 static void begin(void)
 {
+    look_at_acpi();
     shared = place_shared_info();
     guest_case(is_all(shared->evtchn_pending, 0,
                       sizeof(shared->evtchn_pending)), "pending", "left over");

@@ -27,11 +27,15 @@
 #include "irq.h"
 #include "lib/errno.h"
 
+#include <xen/hvm/ioreq.h>
+
 #define FLAG_IF (1ull << 9)
 #define FLAG_DF (1ull << 10)
 
 #define PORT_PIT 0x40u
 #define PIT_COUNTERS 3u
+#define PORT_GPE ((uint32_t)ACPI_GPE0_BLK_ADDRESS_V1)
+#define GPE_PORTS ((uint32_t)ACPI_GPE0_BLK_LEN_V1)
 
 bool hvm_inject_gp(struct vcpu *v)
 {
@@ -129,19 +133,37 @@ static bool exit_string_io(struct vcpu *v, const struct hvm_port_access *a)
     return true;
 }
 
+/*
+ * What a port without a device reads as: all ones, where Linux does not come
+ * to harm of it.
+ */
+static uint32_t absent_port(const struct vcpu *v, uint32_t port)
+{
+    if (port - PORT_PIT < PIT_COUNTERS) {
+        /* A counter that stands at 0: Linux polls ones 100000 times. */
+        return 0;
+    }
+    if (v->domain->arch->vpci == NULL && port - PORT_GPE < GPE_PORTS) {
+        /*
+         * The status of events in libxl's ACPI tables: none.  At that of a
+         * new CPU their code enables 128 of them in a table of the present
+         * ones, and so goes over the other tables, the root's pointer too.
+         */
+        return 0;
+    }
+    return 0xffffffff;
+}
+
 bool hvm_exit_io(struct vcpu *v, const struct hvm_port_access *a)
 {
     uint64_t *rax = &v->arch->regs.gpr[HVM_RAX];
     uint64_t mask = a->size >= 4 ? 0xffffffff : (1ull << (a->size * 8)) - 1;
-    uint32_t value = a->is_in ? 0xffffffff : (uint32_t)(*rax & mask);
+    uint32_t value = a->is_in ? absent_port(v, a->port)
+                              : (uint32_t)(*rax & mask);
 
     perfc_count(PERFC_EXIT_IO);
     if (a->is_string) {
         return exit_string_io(v, a);
-    }
-    if (a->port - PORT_PIT < PIT_COUNTERS) {
-        /* A counter that stands at 0: Linux polls ones 100000 times. */
-        value = 0;
     }
     if (v->domain->arch->vpci != NULL && a->port - 0xcf8u < 8) {
         vpci_port(v, a->port, a->size, a->is_in, &value);
