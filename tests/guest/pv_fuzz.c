@@ -30,7 +30,7 @@ void pv_main(void)
     void *spare = pv_pages(FUZZ_SPARE);
     struct fuzz f = {
         .call = call, .scratch = scratch, .absent = PTR(absent),
-        .spare = PTR(spare), .spare_frame = pfn_of(spare),
+        .spare = PTR(spare), .spare_frame = mfn_of(spare),
         .image = PTR(image_start),
         .image_size = (uint64_t)(image_end - image_start),
         .seed = fuzz_option(line, "seed", 1), .is_pv = true,

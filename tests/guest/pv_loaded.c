@@ -15,7 +15,8 @@ static void do_write(void *arg)
 /* The page of 'pfn', where the loader mapped it, is the frame of its p2m. */
 static bool is_mapped(uint64_t pfn, uint64_t frame)
 {
-    return (*pv_entry_of(page_of(pfn << PAGE_SHIFT)) & PTE_ADDRESS)
+    return (*pv_entry_of((void *)(VIRT_BASE + (pfn << PAGE_SHIFT)))
+            & PTE_ADDRESS)
            == frame << PAGE_SHIFT;
 }
 

@@ -24,7 +24,7 @@ static long vcpu_op(unsigned int op, unsigned int vcpu, void *arg)
 static long register_info(unsigned int vcpu)
 {
     struct vcpu_register_vcpu_info op = {
-        .mfn = pfn_of(info_page),
+        .mfn = mfn_of(info_page),
         .offset = (uint32_t)((vcpu - FIRST) * sizeof(*info_page)),
     };
 

@@ -115,9 +115,9 @@ static void load_segments(void)
     ldt = pv_pages(1);
     gdt[2] = DATA;
     ldt[1] = DATA;
-    frame = pfn_of(gdt);
+    frame = mfn_of(gdt);
     (void)update_va(gdt, frame << PAGE_SHIFT | PTE_RO);
-    (void)update_va(ldt, pfn_of(ldt) << PAGE_SHIFT | PTE_RO);
+    (void)update_va(ldt, mfn_of(ldt) << PAGE_SHIFT | PTE_RO);
     pv_equal("set-gdt", hypercall(__HYPERVISOR_set_gdt, PTR(&frame), 512, 0),
              0);
     op.arg1.linear_addr = PTR(ldt);
@@ -138,8 +138,8 @@ static void load_state(void)
 
     load_segments();
     pinned = pv_pages(1);
-    (void)update_va(pinned, pfn_of(pinned) << PAGE_SHIFT | PTE_RO);
-    pv_equal("pin", mmuext(MMUEXT_PIN_L1_TABLE, pfn_of(pinned)), 0);
+    (void)update_va(pinned, mfn_of(pinned) << PAGE_SHIFT | PTE_RO);
+    pv_equal("pin", mmuext(MMUEXT_PIN_L1_TABLE, mfn_of(pinned)), 0);
     pv_equal("nmi-op", hypercall(__HYPERVISOR_nmi_op,
                                  XENNMI_register_callback, PTR(&nmi), 0), 0);
     (void)set_callback(CALLBACKTYPE_syscall32, stub_syscall32, 0);
@@ -211,10 +211,10 @@ static void check_state(void)
     nmis = 0;
     (void)hypercall(__HYPERVISOR_vcpu_op, VCPUOP_send_nmi, 0, 0);
     pv_equal("nmi", nmis, 1);
-    pv_equal("unpin", mmuext(MMUEXT_UNPIN_TABLE, pfn_of(pinned)), 0);
-    pv_equal("unpin-again", mmuext(MMUEXT_UNPIN_TABLE, pfn_of(pinned)),
+    pv_equal("unpin", mmuext(MMUEXT_UNPIN_TABLE, mfn_of(pinned)), 0);
+    pv_equal("unpin-again", mmuext(MMUEXT_UNPIN_TABLE, mfn_of(pinned)),
              -EINVAL);
-    pv_equal("pin-root", mmuext(MMUEXT_PIN_L4_TABLE, pfn_of(pv_root())),
+    pv_equal("pin-root", mmuext(MMUEXT_PIN_L4_TABLE, mfn_of(pv_root())),
              -EINVAL);
 }
 
@@ -227,7 +227,7 @@ static long suspend(void)
 
     (void)update_va(shared_info, 0);
     rc = hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, PTR(&s),
-                   pfn_of(start_info));
+                   mfn_of(start_info));
     (void)update_va(shared_info, start_info->shared_info | PTE_RW);
     return rc;
 }
@@ -255,7 +255,7 @@ static void check_events(void)
 static void move_info(unsigned int vcpu)
 {
     vcpu_info_t *info = pv_pages(1);
-    struct vcpu_register_vcpu_info op = { .mfn = pfn_of(info) };
+    struct vcpu_register_vcpu_info op = { .mfn = mfn_of(info) };
 
     pv_equal("is-up", hypercall(__HYPERVISOR_vcpu_op, VCPUOP_is_up, vcpu, 0),
              1);

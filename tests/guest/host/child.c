@@ -104,12 +104,15 @@ static void make_domain(struct child *c, uint32_t flags)
     }
 }
 
-static void populate(const struct child *c)
+static void populate(struct child *c)
 {
     static xen_pfn_t list[BATCH];
     struct xen_memory_reservation r = { .extent_order = 9, .domid = c->id };
     uint64_t chunks = c->pages / 512;
 
+    if (chunks > CHILD_CHUNKS_MAX) {
+        child_stop("chunks", (long)chunks);
+    }
     for (uint64_t i = 0; i < chunks; i++) {
         list[0] = i * 512;
         r.nr_extents = 1;
@@ -117,16 +120,32 @@ static void populate(const struct child *c)
         if (memory_op(XENMEM_populate_physmap, &r) != 1) {
             child_stop("populate", (long)i);
         }
-        if (list[0] != i * 512) {
-            child_stop("populate-identity", (long)list[0]);
-        }
+        c->chunk[i] = list[0];
     }
 }
 
-static void map_frames(const struct child *c, uint64_t from, uint64_t to,
-                       uint64_t count)
+uint64_t child_frame(const struct child *c, uint64_t pfn)
 {
-    static xen_ulong_t idx[BATCH];
+    if (pfn >= c->pages) {
+        child_stop("frame", (long)pfn);
+    }
+    return c->chunk[pfn / 512] + pfn % 512;
+}
+
+uint64_t child_pfn(const struct child *c, uint64_t frame)
+{
+    for (uint64_t i = 0; i < c->pages / 512; i++) {
+        if (frame - c->chunk[i] < 512) {
+            return i * 512 + frame - c->chunk[i];
+        }
+    }
+    child_stop("pfn", (long)frame);
+}
+
+/* The foreign frames 'from', at our 'to' and on. */
+static void map_frames(const struct child *c, const xen_ulong_t *from,
+                       uint64_t to, uint64_t count)
+{
     static xen_pfn_t gpfn[BATCH];
     static int errors[BATCH];
     struct xen_add_to_physmap_batch b = {
@@ -138,17 +157,17 @@ static void map_frames(const struct child *c, uint64_t from, uint64_t to,
         uint64_t part = min(count, BATCH);
 
         for (uint64_t i = 0; i < part; i++) {
-            idx[i] = from++;
             gpfn[i] = to++;
         }
         b.size = (uint16_t)part;
-        set_xen_guest_handle(b.idxs, idx);
+        set_xen_guest_handle(b.idxs, (xen_ulong_t *)from);
         set_xen_guest_handle(b.gpfns, gpfn);
         set_xen_guest_handle(b.errs, errors);
         child_must("map", memory_op(XENMEM_add_to_physmap_batch, &b));
         for (uint64_t i = 0; i < part; i++) {
             child_must("map-one", errors[i]);
         }
+        from += part;
         count -= part;
     }
 }
@@ -165,13 +184,20 @@ static void unmap_frames(uint64_t first, uint64_t count)
 
 void *child_view_shared(const struct child *c, uint64_t gfn)
 {
-    map_frames(c, gfn, PFN(SHARED_VIEW), 1);
+    map_frames(c, &gfn, PFN(SHARED_VIEW), 1);
     return (void *)SHARED_VIEW;
 }
 
 void child_look(const struct child *c)
 {
-    map_frames(c, 0, PFN(VIEW), c->pages);
+    static xen_ulong_t frames[512];
+
+    for (uint64_t pfn = 0; pfn < c->pages; pfn += 512) {
+        for (uint64_t i = 0; i < 512; i++) {
+            frames[i] = child_frame(c, pfn + i);
+        }
+        map_frames(c, frames, PFN(VIEW) + pfn, 512);
+    }
 }
 
 void child_look_away(const struct child *c)

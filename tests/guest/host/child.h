@@ -14,6 +14,7 @@
 
 #define BUNDLE_MAGIC 0x646e7562u    /* "bund" */
 #define CHILD_RUNS 0x100u           /* child_watch(): it did not end */
+#define CHILD_CHUNKS_MAX 64u
 #define PFN(address) ((address) >> PAGE_SHIFT)
 
 struct bundle {
@@ -25,6 +26,7 @@ struct bundle {
 struct child {
     domid_t id;
     uint64_t pages;             /* its RAM from gfn 0 on; multiple of 512 */
+    uint64_t chunk[CHILD_CHUNKS_MAX];   /* first frame of each 512 of them */
     uint32_t vcpus;
     const char *line;           /* its command line */
     const char *kernel, *ramdisk;
@@ -58,6 +60,10 @@ void child_look_away(const struct child *c);
 void *child_view(uint64_t pfn);
 /* The child's frame where shared_info is seen. */
 void *child_view_shared(const struct child *c, uint64_t gfn);
+/* A PV child's machine frame, which Gantry numbers as it does the others. */
+uint64_t child_frame(const struct child *c, uint64_t pfn);
+/* The number that the child has for it; the end if it is none of its. */
+uint64_t child_pfn(const struct child *c, uint64_t frame);
 
 /* Copies the kernel's segments in and reads its notes. */
 struct child_image child_load(const struct child *c);

@@ -26,26 +26,26 @@ static uint64_t table_pfn, table_first, table_limit;
 
 /* ---- page tables ---- */
 
-static uint64_t *table_of(uint64_t *entry_at)
+static uint64_t *table_of(const struct child *c, uint64_t *entry_at)
 {
     if (*entry_at == 0) {
         if (table_pfn == table_limit) {
             child_stop("tables", 0);
         }
-        *entry_at = table_pfn++ << PAGE_SHIFT | TABLE;
+        *entry_at = child_frame(c, table_pfn++) << PAGE_SHIFT | TABLE;
     }
-    return child_view(PFN(*entry_at & 0x000ffffffffff000ul));
+    return child_view(child_pfn(c, PFN(*entry_at & 0x000ffffffffff000ul)));
 }
 
-static void map_va(uint64_t va, uint64_t pfn)
+static void map_va(const struct child *c, uint64_t va, uint64_t pfn)
 {
     uint64_t *t = child_view(table_first);
 
     for (unsigned int shift = 39; shift > 12; shift -= 9) {
-        t = table_of(&t[va >> shift & 511]);
+        t = table_of(c, &t[va >> shift & 511]);
     }
     /* As libxc's: tables are read-only, leaves have no USER. */
-    t[va >> 12 & 511] = pfn << PAGE_SHIFT
+    t[va >> 12 & 511] = child_frame(c, pfn) << PAGE_SHIFT
                         | (pfn >= table_first && pfn < table_limit
                            ? LEAF & ~PTE_WRITE : LEAF);
 }
@@ -73,13 +73,13 @@ static void place_parts(const struct child *c, struct layout *l)
 static void map_parts(const struct child *c, const struct layout *l)
 {
     for (uint64_t i = 0; i < c->pages; i++) {
-        ((uint64_t *)child_view(l->p2m))[i] = i;
+        ((uint64_t *)child_view(l->p2m))[i] = child_frame(c, i);
     }
     for (uint64_t i = 0; i < l->end && i < c->pages; i++) {
-        map_va(l->image.virt_base + (i << PAGE_SHIFT), i);
+        map_va(c, l->image.virt_base + (i << PAGE_SHIFT), i);
     }
     for (uint64_t i = 0; l->image.p2m_va != 0 && i < l->info - l->p2m; i++) {
-        map_va(l->image.p2m_va + (i << PAGE_SHIFT), l->p2m + i);
+        map_va(c, l->image.p2m_va + (i << PAGE_SHIFT), l->p2m + i);
     }
 }
 
@@ -106,9 +106,9 @@ static void fill_start_info(const struct child *c, const struct layout *l)
     s->nr_pages = c->pages;
     s->shared_info = shared << PAGE_SHIFT;
     s->flags = c->ramdisk_size != 0 ? SIF_MOD_START_PFN : 0;
-    s->store_mfn = l->info + 1;
+    s->store_mfn = child_frame(c, l->info + 1);
     s->store_evtchn = child_port(c);
-    s->console.domU.mfn = l->info + 2;
+    s->console.domU.mfn = child_frame(c, l->info + 2);
     s->console.domU.evtchn = child_port(c);
     s->pt_base = l->image.virt_base + (table_first << PAGE_SHIFT);
     s->nr_pt_frames = table_limit - table_first;
@@ -124,7 +124,7 @@ static void pin_tables(const struct child *c)
 {
     struct mmuext_op pin = { .cmd = MMUEXT_PIN_L4_TABLE };
 
-    pin.arg1.mfn = table_first;
+    pin.arg1.mfn = child_frame(c, table_first);
     child_must("pin", hypercall6(__HYPERVISOR_mmuext_op, PTR(&pin), 1, 0,
                                  c->id, 0, 0));
 }
@@ -144,7 +144,7 @@ static void set_context(const struct child *child, const struct layout *l)
     c.user_regs.ss = FLAT_KERNEL_SS;
     c.kernel_ss = c.user_regs.ss;
     c.kernel_sp = c.user_regs.rsp;
-    c.ctrlreg[3] = table_first << PAGE_SHIFT;
+    c.ctrlreg[3] = child_frame(child, table_first) << PAGE_SHIFT;
     c.debugreg[6] = 0xffff0ff0;
     c.debugreg[7] = 0x400;
     op.u.vcpucontext.vcpu = 0;
@@ -173,8 +173,8 @@ void child_build_pv(struct child *c)
     fill_start_info(c, &l);
     pin_tables(c);
     if (l.image.hypercall_va != 0) {
-        op.u.hypercall_init.gmfn = PFN(l.image.hypercall_va
-                                       - l.image.virt_base);
+        op.u.hypercall_init.gmfn =
+            child_frame(c, PFN(l.image.hypercall_va - l.image.virt_base));
         child_must("hypercall-page",
                    child_domctl(c, XEN_DOMCTL_hypercall_init, &op));
     }

@@ -147,7 +147,7 @@ uint64_t *pv_entry_of(const void *va)
 
 static void protect(const void *page)
 {
-    (void)update_va(page, pfn_of(page) << PAGE_SHIFT | PTE_RO);
+    (void)update_va(page, mfn_of(page) << PAGE_SHIFT | PTE_RO);
 }
 
 long pv_load_user(void)
@@ -168,18 +168,18 @@ static void make_user(void)
 
     user_code = pv_pages(1);
     user_stack = pv_pages(1);
-    l4[0] = pfn_of(l3) << PAGE_SHIFT | PTE_RW;
-    l3[0] = pfn_of(l2) << PAGE_SHIFT | PTE_RW;
-    l2[USER_CODE >> 21 & 511] = pfn_of(l1[0]) << PAGE_SHIFT | PTE_RW;
-    l1[0][USER_CODE >> 12 & 511] = pfn_of(user_code) << PAGE_SHIFT | PTE_RO;
-    l1[0][USER_STACK >> 12 & 511] = pfn_of(user_stack) << PAGE_SHIFT
+    l4[0] = mfn_of(l3) << PAGE_SHIFT | PTE_RW;
+    l3[0] = mfn_of(l2) << PAGE_SHIFT | PTE_RW;
+    l2[USER_CODE >> 21 & 511] = mfn_of(l1[0]) << PAGE_SHIFT | PTE_RW;
+    l1[0][USER_CODE >> 12 & 511] = mfn_of(user_code) << PAGE_SHIFT | PTE_RO;
+    l1[0][USER_STACK >> 12 & 511] = mfn_of(user_stack) << PAGE_SHIFT
                                     | PTE_RW;
     protect(l4);
     protect(l3);
     protect(l2);
     protect(l1[0]);
-    pv_equal("pin-user-table", mmuext(MMUEXT_PIN_L4_TABLE, pfn_of(l4)), 0);
-    user_root = pfn_of(l4);
+    pv_equal("pin-user-table", mmuext(MMUEXT_PIN_L4_TABLE, mfn_of(l4)), 0);
+    user_root = mfn_of(l4);
     pv_equal("user-base", pv_load_user(), 0);
 }
 
@@ -246,23 +246,29 @@ static void set_traps(void)
                                        0), 0);
 }
 
+void pv_make_context(struct vcpu_guest_context *c, void (*fn)(void))
+{
+    char *stack = pv_pages(VCPU_STACK_PAGES);
+
+    memset(c, 0, sizeof(*c));
+    c->flags = VGCF_in_kernel;
+    c->user_regs.rip = PTR(fn);
+    c->user_regs.rsp = PTR(stack) + VCPU_STACK_PAGES * PAGE_SIZE - 8;
+    c->user_regs.rflags = 1 << 9;
+    c->user_regs.cs = FLAT_KERNEL_CS;
+    c->user_regs.ss = FLAT_KERNEL_SS;
+    c->kernel_ss = FLAT_KERNEL_SS;
+    c->kernel_sp = c->user_regs.rsp;
+    c->ctrlreg[3] = mfn_of(pv_root()) << PAGE_SHIFT;
+    c->debugreg[6] = 0xffff0ff0;
+    c->debugreg[7] = 0x400;
+}
+
 long pv_initialise_vcpu(unsigned int vcpu, void (*fn)(void))
 {
     static struct vcpu_guest_context c;
-    char *stack = pv_pages(VCPU_STACK_PAGES);
 
-    memset(&c, 0, sizeof(c));
-    c.flags = VGCF_in_kernel;
-    c.user_regs.rip = PTR(fn);
-    c.user_regs.rsp = PTR(stack) + VCPU_STACK_PAGES * PAGE_SIZE - 8;
-    c.user_regs.rflags = 1 << 9;
-    c.user_regs.cs = FLAT_KERNEL_CS;
-    c.user_regs.ss = FLAT_KERNEL_SS;
-    c.kernel_ss = FLAT_KERNEL_SS;
-    c.kernel_sp = c.user_regs.rsp;
-    c.ctrlreg[3] = pfn_of(pv_root()) << PAGE_SHIFT;
-    c.debugreg[6] = 0xffff0ff0;
-    c.debugreg[7] = 0x400;
+    pv_make_context(&c, fn);
     return hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise, vcpu, PTR(&c));
 }
 

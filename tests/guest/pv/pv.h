@@ -78,7 +78,9 @@ extern volatile uint64_t handler_flags;
 /* For callbacks that a kernel asks for itself. */
 extern const char stub_nmi[], stub_syscall32[], stub_sysenter[];
 
-/* VCPUOP_initialise: to run fn in the kernel, which must not end. */
+/* Such as to run fn in the kernel, which must not end; a stack is taken. */
+void pv_make_context(struct vcpu_guest_context *c, void (*fn)(void));
+/* VCPUOP_initialise with it. */
 long pv_initialise_vcpu(unsigned int vcpu, void (*fn)(void));
 /* The same, one of the first 32; its upcalls are masked, and it is up. */
 void pv_start_vcpu(unsigned int vcpu, void (*fn)(void));
@@ -116,10 +118,12 @@ static inline long hypercall(unsigned int nr, uint64_t a, uint64_t b,
     return hypercall6(nr, a, b, c, 0, 0);
 }
 
-/* A frame number of mapped memory of ours. */
-static inline uint64_t pfn_of(const void *p)
+/* The machine frame of mapped memory of ours; on Gantry it is the same. */
+static inline uint64_t mfn_of(const void *p)
 {
-    return (PTR(p) - VIRT_BASE) >> PAGE_SHIFT;
+    const uint64_t *p2m = (const uint64_t *)start_info->mfn_list;
+
+    return p2m[(PTR(p) - VIRT_BASE) >> PAGE_SHIFT];
 }
 
 static inline uint64_t pv_m2p(uint64_t frame)
@@ -127,9 +131,11 @@ static inline uint64_t pv_m2p(uint64_t frame)
     return ((const volatile uint64_t *)HYPERVISOR_VIRT_START)[frame];
 }
 
+/* Where the frame of a page table's entry is mapped. */
 static inline void *page_of(uint64_t entry)
 {
-    return (void *)(VIRT_BASE + (entry & PTE_ADDRESS));
+    return (void *)(VIRT_BASE + (pv_m2p((entry & PTE_ADDRESS) >> PAGE_SHIFT)
+                                 << PAGE_SHIFT));
 }
 
 static inline long update_va(const void *va, uint64_t entry)
