@@ -79,6 +79,7 @@ hv_arch_sources = \
 	hv/arch/x86/hvm/mmio_decode.c \
 	hv/arch/x86/hvm/msr.c \
 	hv/arch/x86/hvm/pv.c \
+	hv/arch/x86/hvm/pv_check.c \
 	hv/arch/x86/hvm/pv_context.c \
 	hv/arch/x86/hvm/pv_image.S \
 	hv/arch/x86/hvm/pv_memory.c \

@@ -110,7 +110,7 @@ void arch_vcpu_switch_to(struct vcpu *v);
  * -EINVAL, -ENOMEM, -ERESTART.
  */
 int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
-/* VCPUOP_initialise of a PV guest's vcpu that is down: 0, -ENOMEM, ... */
+/* VCPUOP_initialise of a PV guest's vcpu that is down: 0, -EINVAL, ... */
 int arch_vcpu_initialise_pv(struct vcpu *v,
                             const struct vcpu_guest_context *c);
 /* Fills 'c' for DOMCTL_getvcpucontext; 'v' is paused. */

@@ -178,7 +178,8 @@ pv_kernels = \
 	tests/guest/pv_fuzz \
 	tests/guest/pv_loaded \
 	tests/guest/pv_many \
-	tests/guest/pv_restore
+	tests/guest/pv_restore \
+	tests/guest/pv_same
 noinst_PROGRAMS += $(pv_kernels)
 pv_ldflags = -nostdlib -static -Wl,-T,$(top_srcdir)/tests/guest/pv/pv.lds \
 	-Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--build-id=none \
@@ -242,6 +243,13 @@ tests_guest_pv_restore_LDFLAGS = $(pv_ldflags)
 tests_guest_pv_restore_LDADD = libpv.a
 EXTRA_tests_guest_pv_restore_DEPENDENCIES = $(pv_depends)
 
+tests_guest_pv_same_SOURCES = tests/guest/pv_same.c
+tests_guest_pv_same_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_same_CFLAGS = $(pv_cflags)
+tests_guest_pv_same_LDFLAGS = $(pv_ldflags)
+tests_guest_pv_same_LDADD = libpv.a
+EXTRA_tests_guest_pv_same_DEPENDENCIES = $(pv_depends)
+
 # See hv/automake.mk: for who makes one kernel alone.
 $(libguest_a_OBJECTS) $(libpv_a_OBJECTS) $(tests_guest_boot_OBJECTS) \
 $(tests_guest_bounds_OBJECTS) $(tests_guest_evtchn_OBJECTS) \
@@ -251,6 +259,7 @@ $(tests_guest_pv_abi_OBJECTS) $(tests_guest_pv_cost_OBJECTS) \
 $(tests_guest_pv_die_OBJECTS) $(tests_guest_pv_entry_OBJECTS) \
 $(tests_guest_pv_fuzz_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
 $(tests_guest_pv_loaded_OBJECTS) $(tests_guest_pv_many_OBJECTS) \
-$(tests_guest_pv_restore_OBJECTS) $(tests_guest_pvh_fuzz_OBJECTS) \
+$(tests_guest_pv_restore_OBJECTS) $(tests_guest_pv_same_OBJECTS) \
+$(tests_guest_pvh_fuzz_OBJECTS) \
 $(tests_guest_pvh_reset_OBJECTS) $(tests_guest_reset_host_OBJECTS) \
 $(tests_guest_smp_OBJECTS) $(tests_guest_time_OBJECTS): | hv/abi/xen

@@ -153,9 +153,9 @@ static void test_traps(void)
     expect("trap-pf-absent", do_read, 0x12345000, 14, 0);
     pv_case(cr2() == 0x12345000, "trap-cr2", "%lx", cr2());
     expect("trap-gp-non-canonical", do_read, 0x8000000000000000ul, 13, 0);
-    (void)update_va(page, pfn_of(page) << PAGE_SHIFT | PTE_RO);
+    (void)update_va(page, mfn_of(page) << PAGE_SHIFT | PTE_RO);
     expect("trap-pf-read-only", do_write, PTR(page), 14, 3);
-    (void)update_va(page, pfn_of(page) << PAGE_SHIFT | PTE_RW);
+    (void)update_va(page, mfn_of(page) << PAGE_SHIFT | PTE_RW);
     pv_case(pv_try(do_write, page), "write-after-allowed", "ok");
     /* No handler: as if the gate were not there. */
     expect("trap-int-without-gate", do_int, 0, 13, 0x20 << 3 | 2);
@@ -274,23 +274,28 @@ static void test_iret(void)
     };
 
     pv_user(&s);
-    pv_case(trap_last.vector == ON_FAILSAFE || trap_last.vector == 13,
-            "iret-non-canonical", "vector %lx", trap_last.vector);
+    pv_case(trap_last.vector == 13 && trap_last.rip == s.rip,
+            "iret-non-canonical", "vector %lx rip %lx", trap_last.vector,
+            trap_last.rip);
     s.flags = VGCF_in_syscall;
     pv_user(&s);
-    pv_case(trap_last.vector == ON_FAILSAFE || trap_last.vector == 13,
-            "sysret-non-canonical", "vector %lx", trap_last.vector);
+    pv_case(trap_last.vector == 13 && trap_last.rip == s.rip,
+            "sysret-non-canonical", "vector %lx rip %lx", trap_last.vector,
+            trap_last.rip);
     s.flags = 0;
     s.rip = USER_CODE;
     s.cs = 0x1233;
     pv_user(&s);
-    pv_case(trap_last.vector == ON_FAILSAFE, "iret-bad-cs", "vector %lx",
-            trap_last.vector);
+    pv_case(trap_last.vector == 13 && trap_last.error == 0x1230
+            && (trap_last.cs & 0xffff) == 0x1233, "iret-bad-cs",
+            "vector %lx error %lx cs %lx", trap_last.vector, trap_last.error,
+            trap_last.cs);
     s.cs = FLAT_USER_CS;
     s.ss = 0xe009;              /* not ours to load */
     pv_user(&s);
-    pv_case(trap_last.vector == ON_FAILSAFE, "iret-bad-ss", "vector %lx",
-            trap_last.vector);
+    pv_case(trap_last.vector == 13 && trap_last.error == 0xe008,
+            "iret-bad-ss", "vector %lx error %lx", trap_last.vector,
+            trap_last.error);
     s.ss = FLAT_USER_SS;
     s.rflags = 0x23202 | 0x4000;
     pv_user_code(SYSCALL, 2, 0x3000);
@@ -309,14 +314,14 @@ static void test_tables(void)
     uint64_t *leaf = pv_entry_of(pv_pages(1));
     uint8_t *page = pv_pages(1);
     uint64_t *l1 = pv_pages(1);
-    const uint64_t here = pfn_of(page) << PAGE_SHIFT;
-    const uint64_t slot = (pfn_of(root) << PAGE_SHIFT) + 257 * 8;
+    const uint64_t here = mfn_of(page) << PAGE_SHIFT;
+    const uint64_t slot = (mfn_of(root) << PAGE_SHIFT) + 257 * 8;
     uint64_t was = *leaf;
 
-    pv_equal("pin-l1", mmuext(MMUEXT_PIN_L1_TABLE, pfn_of(l1)), 0);
-    pv_equal("pin-again", mmuext(MMUEXT_PIN_L1_TABLE, pfn_of(l1)), -EINVAL);
-    pv_equal("unpin-l1", mmuext(MMUEXT_UNPIN_TABLE, pfn_of(l1)), 0);
-    pv_equal("unpin-again", mmuext(MMUEXT_UNPIN_TABLE, pfn_of(l1)), -EINVAL);
+    pv_equal("pin-l1", mmuext(MMUEXT_PIN_L1_TABLE, mfn_of(l1)), 0);
+    pv_equal("pin-again", mmuext(MMUEXT_PIN_L1_TABLE, mfn_of(l1)), -EINVAL);
+    pv_equal("unpin-l1", mmuext(MMUEXT_UNPIN_TABLE, mfn_of(l1)), 0);
+    pv_equal("unpin-again", mmuext(MMUEXT_UNPIN_TABLE, mfn_of(l1)), -EINVAL);
     pv_equal("pin-beyond", mmuext(MMUEXT_PIN_L1_TABLE, 1ul << 30), -EINVAL);
     pv_equal("our-slot", mmu_write(slot, 0), -EINVAL);
     pv_case(root[257] != 0, "our-slot-stays", "%lx", root[257]);
@@ -376,7 +381,7 @@ static long reserve(unsigned int op, xen_pfn_t *frame)
 static void test_moved_balloon(void)
 {
     uint64_t *kept = pv_pages(1), *page = pv_pages(1);
-    const uint64_t a = pfn_of(kept), b = pfn_of(page);
+    const uint64_t a = mfn_of(kept), b = mfn_of(page);
     xen_pfn_t frame = b;
 
     kept[0] = 4711;
@@ -400,7 +405,7 @@ static void test_moved_balloon(void)
 static void test_balloon(void)
 {
     uint64_t *page = pv_pages(1);
-    xen_pfn_t frame = pfn_of(page);
+    xen_pfn_t frame = mfn_of(page);
     struct xen_memory_reservation r = { .nr_extents = 1,
                                         .domid = DOMID_SELF };
 
@@ -409,23 +414,23 @@ static void test_balloon(void)
     pv_equal("balloon-out", hypercall(__HYPERVISOR_memory_op,
                                       XENMEM_decrease_reservation, PTR(&r),
                                       0), 1);
-    pv_equal("pin-absent", mmuext(MMUEXT_PIN_L1_TABLE, pfn_of(page)),
+    pv_equal("pin-absent", mmuext(MMUEXT_PIN_L1_TABLE, mfn_of(page)),
              -EINVAL);
-    pv_equal("clear-absent", mmuext(MMUEXT_CLEAR_PAGE, pfn_of(page)),
+    pv_equal("clear-absent", mmuext(MMUEXT_CLEAR_PAGE, mfn_of(page)),
              -EINVAL);
-    pv_equal("base-absent", mmuext(MMUEXT_NEW_USER_BASEPTR, pfn_of(page)),
+    pv_equal("base-absent", mmuext(MMUEXT_NEW_USER_BASEPTR, mfn_of(page)),
              -EINVAL);
-    (void)update_va(page, pfn_of(page) << PAGE_SHIFT | PTE_RW);
+    (void)update_va(page, mfn_of(page) << PAGE_SHIFT | PTE_RW);
     expect("touch-absent", do_read, PTR(page), 13, 0);
     (void)update_va(page, 0);
     pv_equal("balloon-in", hypercall(__HYPERVISOR_memory_op,
                                      XENMEM_populate_physmap, PTR(&r), 0),
              1);
-    pv_equal("balloon-same-frame", (long)frame, (long)pfn_of(page));
-    (void)update_va(page, pfn_of(page) << PAGE_SHIFT | PTE_RO);
+    pv_equal("balloon-same-frame", (long)frame, (long)mfn_of(page));
+    (void)update_va(page, mfn_of(page) << PAGE_SHIFT | PTE_RO);
     pv_case(page[7] == 0, "balloon-zeroed", "%lx", page[7]);
-    pv_equal("balloon-pin", mmuext(MMUEXT_PIN_L1_TABLE, pfn_of(page)), 0);
-    pv_equal("balloon-unpin", mmuext(MMUEXT_UNPIN_TABLE, pfn_of(page)), 0);
+    pv_equal("balloon-pin", mmuext(MMUEXT_PIN_L1_TABLE, mfn_of(page)), 0);
+    pv_equal("balloon-unpin", mmuext(MMUEXT_UNPIN_TABLE, mfn_of(page)), 0);
     /* The highest that the toolstack said there is: as of a restored guest. */
     frame = shared_info->arch.max_pfn - 1;
     pv_equal("balloon-highest", hypercall(__HYPERVISOR_memory_op,
@@ -441,9 +446,9 @@ static void test_balloon(void)
 static void test_descriptors(void)
 {
     uint64_t *gdt = pv_pages(1), *ldt = pv_pages(1);
-    xen_ulong_t frame = pfn_of(gdt);
+    xen_ulong_t frame = mfn_of(gdt);
     const uint64_t gate = 0x0000ec00e0080000ul, data = 0x00cf93000000fffful;
-    const uint64_t at = pfn_of(gdt) << PAGE_SHIFT;
+    const uint64_t at = mfn_of(gdt) << PAGE_SHIFT;
     struct mmuext_op op = { .cmd = MMUEXT_SET_LDT };
 
     gdt[2] = data;
@@ -470,7 +475,7 @@ static void test_descriptors(void)
                                                PTR(&frame), 4, 0), -EINVAL);
     gdt[4] = 0;
     ldt[1] = data;
-    (void)update_va(ldt, pfn_of(ldt) << PAGE_SHIFT | PTE_RO);
+    (void)update_va(ldt, mfn_of(ldt) << PAGE_SHIFT | PTE_RO);
     op.arg1.linear_addr = PTR(ldt);
     op.arg2.nr_ents = 512;
     pv_equal("set-ldt", hypercall6(__HYPERVISOR_mmuext_op, PTR(&op), 1, 0,
@@ -518,7 +523,7 @@ static void test_multicall(void)
     multicall_entry_t list[] = {
         { .op = __HYPERVISOR_xen_version, .args = { XENVER_version } },
         { .op = __HYPERVISOR_update_va_mapping,
-          .args = { PTR(page), pfn_of(page) << PAGE_SHIFT | PTE_RO,
+          .args = { PTR(page), mfn_of(page) << PAGE_SHIFT | PTE_RO,
                     UVMF_INVLPG } },
         { .op = __HYPERVISOR_multicall },
         { .op = 63 },
@@ -581,7 +586,7 @@ static void test_grants(void)
                                       GNTTABOP_setup_table, PTR(&setup), 1),
              0);
     (void)update_va(table, frame << PAGE_SHIFT | PTE_RW);
-    table[GREF].frame = (uint32_t)pfn_of(granted);
+    table[GREF].frame = (uint32_t)mfn_of(granted);
     table[GREF].domid = OUR_DOMID;
     barrier();
     table[GREF].flags = GTF_permit_access;
@@ -595,7 +600,7 @@ static void test_grants(void)
     expect("grant-gone", do_read, PTR(view), 14, 0);
     pv_equal("grant-unmap-again", unmap_grant(&op), GNTST_bad_handle);
     memset(&op, 0, sizeof(op));
-    op.host_addr = (pfn_of(entry) << PAGE_SHIFT) | (PTR(entry) & 0xfff);
+    op.host_addr = (mfn_of(entry) << PAGE_SHIFT) | (PTR(entry) & 0xfff);
     op.flags = GNTMAP_contains_pte | GNTMAP_readonly;
     pv_equal("grant-map-entry", map_grant(&op), 0);
     pv_equal("grant-entry-status", op.status, GNTST_okay);
@@ -657,7 +662,7 @@ static void test_emulation(void)
     uint64_t value = 0;
 
     pv_case(pv_try(do_cr3, &value)
-            && value == pfn_of(pv_root()) << PAGE_SHIFT, "read-cr3", "%lx",
+            && value == mfn_of(pv_root()) << PAGE_SHIFT, "read-cr3", "%lx",
             value);
     pv_case(pv_try(do_rdmsr, (void *)0xc0000080ul), "rdmsr-efer", "ok");
     expect("rdmsr-unknown", do_rdmsr, 0xdead, 13, 0);

@@ -36,8 +36,8 @@ static void die_base(void)
 {
     uint64_t *l4 = pv_pages(1);
 
-    (void)update_va(l4, pfn_of(l4) << PAGE_SHIFT | PTE_RO);
-    (void)mmuext(MMUEXT_NEW_BASEPTR, pfn_of(l4));
+    (void)update_va(l4, mfn_of(l4) << PAGE_SHIFT | PTE_RO);
+    (void)mmuext(MMUEXT_NEW_BASEPTR, mfn_of(l4));
 }
 
 static void die_garbage(void)
@@ -47,7 +47,7 @@ static void die_garbage(void)
     for (unsigned int i = 0; i < 512; i++) {
         l4[i] = 0x9e3779b97f4a7c15ul * (i + 1);
     }
-    (void)mmuext(MMUEXT_NEW_BASEPTR, pfn_of(l4));
+    (void)mmuext(MMUEXT_NEW_BASEPTR, mfn_of(l4));
 }
 
 /* Our own slots, in the table that is loaded. */
@@ -128,14 +128,14 @@ static void die_records(void)
 
     memset(look_at(follow(l1, 0)), 0xff, PAGE_SIZE);
     flush();
-    (void)mmuext(MMUEXT_NEW_BASEPTR, pfn_of(pv_pages(1)));
+    (void)mmuext(MMUEXT_NEW_BASEPTR, mfn_of(pv_pages(1)));
     die_trap();
 }
 
 /* The frame of a loaded table goes away under it. */
 static void die_balloon(void)
 {
-    xen_pfn_t frame = pfn_of(pv_root());
+    xen_pfn_t frame = mfn_of(pv_root());
     struct xen_memory_reservation r = { .nr_extents = 1,
                                         .domid = DOMID_SELF };
 
@@ -146,15 +146,28 @@ static void die_balloon(void)
     die_base();
 }
 
+static void do_nothing(void)
+{
+}
+
+/* The other vcpu's page table, checked when it was named, goes before it. */
 static void die_context(void)
 {
     static struct vcpu_guest_context c;
-    struct vcpu_register_vcpu_info info = { .mfn = pfn_of(pv_pages(1)) };
+    uint64_t *l4 = pv_pages(1);
+    xen_pfn_t frame = mfn_of(l4);
+    struct xen_memory_reservation r = { .nr_extents = 1,
+                                        .domid = DOMID_SELF };
 
-    memset(&c, 0x7b, sizeof(c));
-    (void)hypercall(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_info, 1,
-                    PTR(&info));
-    (void)hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 1, PTR(&c));
+    pv_make_context(&c, do_nothing);
+    c.ctrlreg[3] = frame << PAGE_SHIFT;
+    if (hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 1, PTR(&c)) != 0) {
+        return;
+    }
+    (void)update_va(l4, 0);
+    set_xen_guest_handle(r.extent_start, &frame);
+    (void)hypercall(__HYPERVISOR_memory_op, XENMEM_decrease_reservation,
+                    PTR(&r), 0);
     (void)hypercall(__HYPERVISOR_vcpu_op, VCPUOP_up, 1, 0);
     for (;;) {
         (void)hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0, 0);
@@ -165,7 +178,7 @@ static void die_iret(void)
 {
     const struct pv_start s = { .rip = 0x8000000000000000ul, .cs = 3 };
 
-    (void)hypercall(__HYPERVISOR_set_callbacks, 0, 0, 0);
+    (void)hypercall(__HYPERVISOR_set_trap_table, 0, 0, 0);
     pv_user(&s);
 }
 

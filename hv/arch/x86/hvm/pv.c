@@ -113,6 +113,38 @@ static void start_state(struct vcpu *v, struct hvm_state *s)
     s->sysenter_eip = image->sysenter;
 }
 
+/* Is 'frame' RAM, and in use as a page table of no other level than this? */
+static bool can_be_table(struct domain *d, uint64_t frame, unsigned int level)
+{
+    enum p2m_type type;
+    unsigned int now;
+    bool pinned;
+
+    (void)p2m_lookup(d, gfn(frame), &type);
+    now = arch_pv_level(d, gfn(frame), &pinned);
+    return type == P2M_RAM_RW && pv_memory_record(d, frame) != NULL
+           && (now == 0 || now == level);
+}
+
+/* The GDT's are no tables; what is in all of these the personality sees. */
+static bool are_frames_valid(struct domain *d,
+                             const struct vcpu_guest_context *c)
+{
+    uint64_t entries = PAGE_SIZE / sizeof(uint64_t);
+
+    for (uint64_t i = 0; i * entries < c->gdt_ents; i++) {
+        if (!can_be_table(d, c->gdt_frames[i], 0)) {
+            return false;
+        }
+    }
+    if (c->ctrlreg[1] == 0 && !(c->flags & VGCF_in_kernel)) {
+        return false;               /* no table for its user mode */
+    }
+    return can_be_table(d, c->ctrlreg[3] >> PAGE_SHIFT, 4)
+           && (c->ctrlreg[1] == 0
+               || can_be_table(d, c->ctrlreg[1] >> PAGE_SHIFT, 4));
+}
+
 static int set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
     struct pv_vcpu *pv = v->arch->pv;
@@ -122,6 +154,9 @@ static int set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 
     if (rc != 0) {
         return rc;
+    }
+    if (!are_frames_valid(v->domain, c)) {
+        return -EINVAL;
     }
     memcpy(pv->context[0], c, PAGE_SIZE);
     memcpy(pv->context[1], (const char *)c + PAGE_SIZE,
@@ -146,6 +181,9 @@ int pv_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     struct domain *d = v->domain;
     int rc;
 
+    if (!pv_context_is_valid(c)) {
+        return -EINVAL;
+    }
     if (v->is_initialised
         && __atomic_load_n(&d->state, __ATOMIC_ACQUIRE) != DOMAIN_BUILDING) {
         pv_set_registers(v, c);
@@ -167,7 +205,7 @@ int pv_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 int arch_vcpu_initialise_pv(struct vcpu *v,
                             const struct vcpu_guest_context *c)
 {
-    return set_context(v, c);
+    return pv_context_is_valid(c) ? set_context(v, c) : -EINVAL;
 }
 
 /* ---- what the toolstack does before the first entry ---- */

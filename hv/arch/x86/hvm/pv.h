@@ -65,10 +65,13 @@ static inline bool is_pv(const struct domain *d)
 
 /* DOMCTL_get/setvcpucontext of a PV guest's vcpu, which is paused. */
 void pv_get_context(struct vcpu *v, struct vcpu_guest_context *c);
-/* 0, or what pv_memory_complete() says. */
+/* 0, -EINVAL (what Xen refuses), or what pv_memory_complete() says. */
 int pv_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
 /* Of a vcpu that has run: its general registers and FPU. */
 void pv_set_registers(struct vcpu *v, const struct vcpu_guest_context *c);
+
+/* Are its values such that a vcpu can start?  Its frames are not looked at. */
+bool pv_context_is_valid(const struct vcpu_guest_context *c);
 
 /* ---- pv_memory.c ---- */
 

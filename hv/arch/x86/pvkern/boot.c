@@ -28,11 +28,9 @@ static void load_callbacks(struct pvk_vcpu *v,
     }
 }
 
-static void load_segments(struct pvk_vcpu *v,
-                          const struct vcpu_guest_context *c)
+static void load_tables(struct pvk_vcpu *v,
+                        const struct vcpu_guest_context *c)
 {
-    const struct cpu_user_regs *u = &c->user_regs;
-
     if (c->gdt_ents != 0
         && segment_load_gdt(v, c->gdt_frames, c->gdt_ents) != 0) {
         pvk_crash(PVK_CRASH_FAULT, VECTOR_GP, c->gdt_ents);
@@ -40,13 +38,31 @@ static void load_segments(struct pvk_vcpu *v,
     if (c->ldt_ents != 0) {
         (void)segment_set_ldt(v, c->ldt_base, c->ldt_ents);
     }
-    segment_load(PVK_DS, u->ds);
-    segment_load(PVK_ES, u->es);
-    segment_load(PVK_FS, u->fs);
-    segment_load(PVK_GS, u->gs);
+}
+
+/* After 'r': selectors that cannot be loaded change where it begins. */
+static void load_segments(struct pvk_vcpu *v, struct pvk_regs *r,
+                          const struct vcpu_guest_context *c)
+{
+    const uint16_t selector[] = {
+        [PVK_DS] = c->user_regs.ds, [PVK_ES] = c->user_regs.es,
+        [PVK_FS] = c->user_regs.fs, [PVK_GS] = c->user_regs.gs,
+    };
+    bool ok = true;
+
+    for (unsigned int i = PVK_DS; i <= PVK_GS; i++) {
+        ok = segment_load((enum pvk_segment)i, selector[i]) && ok;
+    }
     (void)segment_set_base(v, SEGBASE_FS, c->fs_base);
     (void)segment_set_base(v, SEGBASE_GS_KERNEL, c->gs_base_kernel);
     (void)segment_set_base(v, SEGBASE_GS_USER, c->gs_base_user);
+    /* Restored in the middle of its user mode. */
+    if (!(c->flags & VGCF_in_kernel) && !bounce_to_user(v)) {
+        pvk_crash(PVK_CRASH_CR3, 0, r->rip);
+    }
+    if (!ok) {
+        bounce_failsafe(v, r, selector);
+    }
 }
 
 static void load_registers(struct pvk_regs *r, const struct cpu_user_regs *u)
@@ -101,18 +117,16 @@ struct pvk_regs *boot_vcpu(void)
     v->in_kernel = 1;
     v->kernel_sp = c->kernel_sp;
     v->cr4 = c->ctrlreg[4];
-    if (!mmu_load_kernel(v, c->ctrlreg[3])
-        || (c->ctrlreg[1] != 0 && !mmu_load_user(v, c->ctrlreg[1] & ~1ul))) {
+    if (!mmu_load_kernel(v, c->ctrlreg[3] & PTE_ADDRESS)
+        || (c->ctrlreg[1] != 0
+            && !mmu_load_user(v, c->ctrlreg[1] & PTE_ADDRESS))) {
         pvk_crash(PVK_CRASH_CR3, c->ctrlreg[3], c->ctrlreg[1]);
     }
     v->iopl = (uint32_t)(c->user_regs.rflags & FLAG_IOPL) >> 12;
     load_callbacks(v, c);
-    load_segments(v, c);
+    load_tables(v, c);
     load_registers(r, &c->user_regs);
-    /* Restored in the middle of its user mode. */
-    if (!(c->flags & VGCF_in_kernel) && !bounce_to_user(v)) {
-        pvk_crash(PVK_CRASH_CR3, 0, r->rip);
-    }
+    load_segments(v, r, c);
     load_breakpoints(v, c);
     if (c->ctrlreg[0] & CR0_TS) {
         write_cr0(read_cr0() | CR0_TS);

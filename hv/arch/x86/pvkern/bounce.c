@@ -171,32 +171,12 @@ void bounce_syscall(struct pvk_vcpu *v, struct pvk_regs *r,
     r->rflags &= ~FLAG_DF;
 }
 
-static uint16_t selector_of(unsigned int which)
-{
-    uint16_t value;
-
-    switch (which) {
-    case PVK_DS:
-        __asm__ volatile("mov %%ds, %0" : "=r" (value));
-        break;
-    case PVK_ES:
-        __asm__ volatile("mov %%es, %0" : "=r" (value));
-        break;
-    case PVK_FS:
-        __asm__ volatile("mov %%fs, %0" : "=r" (value));
-        break;
-    default:
-        __asm__ volatile("mov %%gs, %0" : "=r" (value));
-        break;
-    }
-    return value;
-}
-
-void bounce_failsafe(struct pvk_vcpu *v, struct pvk_regs *r)
+void bounce_failsafe(struct pvk_vcpu *v, struct pvk_regs *r,
+                     const uint16_t selector[4])
 {
     const struct extra segments = {
-        .word = { selector_of(PVK_DS), selector_of(PVK_ES),
-                  selector_of(PVK_FS), selector_of(PVK_GS) },
+        .word = { selector[PVK_DS], selector[PVK_ES], selector[PVK_FS],
+                  selector[PVK_GS] },
         .count = 4,
     };
 

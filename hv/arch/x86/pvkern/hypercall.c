@@ -377,10 +377,29 @@ static void follow_info(uint64_t id, uint64_t arg)
     }
 }
 
+/* Descriptors that the new vcpu could not load: it would end the domain. */
+static bool has_bad_gdt(uint64_t context)
+{
+    struct {
+        unsigned long frame[16], count;
+    } gdt;
+
+    _Static_assert(sizeof(gdt) == offsetof(struct vcpu_guest_context,
+                                           kernel_ss)
+                                  - offsetof(struct vcpu_guest_context,
+                                             gdt_frames), "they follow");
+    return guest_get(&gdt, context + offsetof(struct vcpu_guest_context,
+                                              gdt_frames), sizeof(gdt))
+           && !segment_check_gdt(gdt.frame, gdt.count);
+}
+
 static long vcpu_op(struct pvk_vcpu *v, const uint64_t a[6])
 {
     long result;
 
+    if (a[0] == VCPUOP_initialise && has_bad_gdt(a[2])) {
+        return -EINVAL;
+    }
     if (a[0] == VCPUOP_set_singleshot_timer) {
         return forward(v, __HYPERVISOR_vcpu_op, a, 2,
                        sizeof(struct vcpu_set_singleshot_timer));

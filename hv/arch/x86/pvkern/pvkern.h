@@ -185,8 +185,9 @@ void bounce_event(struct pvk_vcpu *v, struct pvk_regs *r);
 void bounce_nmi(struct pvk_vcpu *v, struct pvk_regs *r);
 void bounce_syscall(struct pvk_vcpu *v, struct pvk_regs *r,
                     enum pvk_callback_name name);
-/* The IRETQ to 'r' faulted. */
-void bounce_failsafe(struct pvk_vcpu *v, struct pvk_regs *r);
+/* These selectors, by enum pvk_segment, could not be loaded for 'r'. */
+void bounce_failsafe(struct pvk_vcpu *v, struct pvk_regs *r,
+                     const uint16_t selector[4]);
 /* HYPERVISOR_iret. */
 void bounce_iret(struct pvk_vcpu *v, struct pvk_regs *r);
 
@@ -218,13 +219,15 @@ long segment_set_gdt(struct pvk_vcpu *v, uint64_t list, uint64_t count);
 /* The same with the frames at hand. */
 long segment_load_gdt(struct pvk_vcpu *v, const uint64_t *frame,
                       uint64_t count);
+/* Would it, but for what is in use now?  Harmless descriptors get DPL 3. */
+bool segment_check_gdt(const uint64_t *frame, uint64_t count);
 long segment_set_ldt(struct pvk_vcpu *v, uint64_t base, uint64_t count);
 long segment_update(uint64_t address, uint64_t descriptor);
 long segment_set_base(struct pvk_vcpu *v, unsigned int which, uint64_t base);
 /* Is 'va' in our copy of a GDT or LDT?  Then '*selector' says whose. */
 bool segment_is_table(uint64_t va, unsigned int *selector);
-/* Loads a data segment; 0 where it cannot be. */
-void segment_load(enum pvk_segment name, uint16_t selector);
+/* Loads a data segment; 0, and false, where it cannot be. */
+bool segment_load(enum pvk_segment name, uint16_t selector);
 
 /* ---- hypercall.c ---- */
 

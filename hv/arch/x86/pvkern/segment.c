@@ -108,6 +108,17 @@ long segment_set_gdt(struct pvk_vcpu *v, uint64_t list, uint64_t count)
     return segment_load_gdt(v, frame, count);
 }
 
+/* As of a list that another vcpu is to start with. */
+bool segment_check_gdt(const uint64_t *frame, uint64_t count)
+{
+    for (uint64_t i = 0; i * ENTRIES_PER_PAGE < count; i++) {
+        if (i >= PVK_GDT_FRAMES || !fix_frame(frame[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* ---- LDT ---- */
 
 static void load_ldtr(uint64_t count)
@@ -179,13 +190,17 @@ bool segment_is_table(uint64_t va, unsigned int *selector)
 }
 
 #define LOAD(segment)                                                   \
-    __asm__ volatile("1: mov %0, %%" #segment "\n"                      \
+    __asm__ volatile("1: mov %1, %%" #segment "\n"                      \
                      "jmp 3f\n"                                         \
-                     "2: mov %1, %%" #segment "\n3:\n" FIXUP(1b, 2b)    \
-                     :: "r" ((uint32_t)selector), "r" (0) : "memory")
+                     "2: mov %2, %%" #segment "\n"                      \
+                     "xor %0, %0\n3:\n" FIXUP(1b, 2b)                   \
+                     : "+r" (ok) : "r" ((uint32_t)selector), "r" (0)    \
+                     : "memory")
 
-void segment_load(enum pvk_segment name, uint16_t selector)
+bool segment_load(enum pvk_segment name, uint16_t selector)
 {
+    uint32_t ok = 1;
+
     switch (name) {
     case PVK_DS:
         LOAD(ds);
@@ -200,6 +215,7 @@ void segment_load(enum pvk_segment name, uint16_t selector)
         LOAD(gs);
         break;
     }
+    return ok != 0;
 }
 
 long segment_set_base(struct pvk_vcpu *v, unsigned int which, uint64_t base)
@@ -214,7 +230,7 @@ long segment_set_base(struct pvk_vcpu *v, unsigned int which, uint64_t base)
         return msr_set(MSR_GS_BASE, base) ? 0 : -EINVAL;
     case SEGBASE_GS_USER_SEL:
         entry_swap_gs();
-        segment_load(PVK_GS, (uint16_t)base);
+        (void)segment_load(PVK_GS, (uint16_t)base);
         entry_swap_gs();
         return 0;
     default:

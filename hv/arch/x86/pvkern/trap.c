@@ -3,7 +3,8 @@
  * What the CPU reports while the guest or we run.
  *
  *  1. Faults of ours go on at their fixup (guest.h); one without ends the
- *     domain.  An IRETQ that faults becomes the guest's failsafe callback.
+ *     domain.  An IRETQ that faults becomes the guest's own trap, at the
+ *     place where it would have gone, as from Xen.
  *  2. Gates 32..255 have DPL 3: INT n gets here at once, and the guest's own
  *     table says whether its user mode may.  Gates below have DPL 0 but
  *     for INT3 and INTO: INT n there is #GP, which reads n from the code.
@@ -66,17 +67,26 @@ static bool fix_up(struct pvk_regs *r)
 }
 
 /* The IRETQ's own frame is still there; the registers are in 'r'. */
-static struct pvk_regs *iret_failed(struct pvk_vcpu *v, struct pvk_regs *r)
+static struct pvk_regs *iret_failed(struct pvk_vcpu *v, struct pvk_regs *r,
+                                    uint64_t cr2)
 {
     struct pvk_regs *top = pvk_top_regs((uint64_t)v);
+    unsigned int vector = (unsigned int)r->vector;
+    unsigned int error = (unsigned int)r->error;
 
     __builtin_memmove(top, r, offsetof(struct pvk_regs, vector));
     top->vector = 0;
-    bounce_failsafe(v, top);
+    if (vector == VECTOR_PF && !segment_is_table(cr2, &error)) {
+        bounce_page_fault(v, top, cr2, error);
+    } else {
+        bounce_trap(v, top, vector == VECTOR_PF ? VECTOR_GP : vector,
+                    (int)error);
+    }
     return trap_finish(v, top);
 }
 
-static struct pvk_regs *ring0_trap(struct pvk_vcpu *v, struct pvk_regs *r)
+static struct pvk_regs *ring0_trap(struct pvk_vcpu *v, struct pvk_regs *r,
+                                   uint64_t cr2)
 {
     if (r->vector == VECTOR_DB) {
         r->rflags &= ~FLAG_TF;
@@ -85,7 +95,7 @@ static struct pvk_regs *ring0_trap(struct pvk_vcpu *v, struct pvk_regs *r)
     if (r->rip == (uint64_t)entry_iretq
         && (r->vector == VECTOR_GP || r->vector == VECTOR_NP
             || r->vector == VECTOR_SS || r->vector == VECTOR_PF)) {
-        return iret_failed(v, r);
+        return iret_failed(v, r, cr2);
     }
     if (!fix_up(r)) {
         pvk_crash(PVK_CRASH_FAULT, r->vector, r->rip);
@@ -240,7 +250,7 @@ struct pvk_regs *pvk_trap(struct pvk_regs *r)
     uint64_t cr2 = r->vector == VECTOR_PF ? read_cr2() : 0;
 
     if (!(r->cs & 3)) {
-        return ring0_trap(v, r);
+        return ring0_trap(v, r, cr2);
     }
     if (r != top) {
         *top = *r;
