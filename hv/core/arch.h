@@ -104,6 +104,8 @@ void arch_vcpu_destroy(struct vcpu *v);
 /* 'v' leaves / enters this CPU: FPU, debug registers, MSRs, timers. */
 void arch_vcpu_switch_from(struct vcpu *v);
 void arch_vcpu_switch_to(struct vcpu *v);
+/* Forgets 'v's registers and what is on its way into it; it is paused. */
+void arch_vcpu_reset(struct vcpu *v);
 /*
  * DOMCTL_setvcpucontext; 'v' is paused.  All of a PV guest's vcpu, of another
  * what DOMCTL_getvcpucontext shows but segments and control registers: 0,

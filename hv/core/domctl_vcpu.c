@@ -126,10 +126,11 @@ int domctl_set_context(struct domain *d, struct xen_domctl *op)
     int rc;
 
     if (v == NULL || d == vcpu_current()->domain) {
-        return v == NULL ? -ESRCH : -EINVAL;
+        return -EINVAL;
     }
     if (guest_ptr_is_null(from)) {
-        return -EOPNOTSUPP;
+        vcpu_reset(v);
+        return 0;
     }
     c = kmem_alloc(sizeof(*c));
     if (c == NULL) {
@@ -153,7 +154,7 @@ int domctl_get_context(struct domain *d, struct xen_domctl *op)
     int rc;
 
     if (v == NULL || d == vcpu_current()->domain) {
-        return v == NULL ? -ESRCH : -EINVAL;
+        return -EINVAL;
     }
     if (!v->is_initialised) {
         return -ENODATA;

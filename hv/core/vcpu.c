@@ -169,6 +169,21 @@ void vcpu_down(struct vcpu *v)
     sched_sleep_nosync(v);
 }
 
+void vcpu_reset(struct vcpu *v)
+{
+    struct domain *d = v->domain;
+
+    vcpu_pause(v);
+    spin_lock(&d->lock);
+    __atomic_store_n(&v->is_down, true, __ATOMIC_SEQ_CST);
+    (void)evtchn_poll_end(v);
+    __atomic_store_n(&v->is_blocked, false, __ATOMIC_SEQ_CST);
+    v->is_initialised = false;
+    arch_vcpu_reset(v);
+    spin_unlock(&d->lock);
+    vcpu_unpause(v);
+}
+
 void vcpu_pause_nosync(struct vcpu *v)
 {
     __atomic_fetch_add(&v->pause_count, 1, __ATOMIC_SEQ_CST);

@@ -3,7 +3,7 @@
  * A virtual CPU and its life cycle.
  *
  *   create --> DOWN --VCPUOP_up / SIPI / build--> RUNNABLE <--> BLOCKED
- *                ^------- VCPUOP_down / INIT --------'
+ *                ^--- VCPUOP_down / INIT / reset ----'
  *   Whether it runs: not down, not blocked, no pause counts (its own and its
  *   domain's).  vcpu_wake() and vcpu_sleep_nosync() tell the scheduler.
  */
@@ -83,6 +83,11 @@ void vcpu_block(struct vcpu *v);
 /* Makes 'v' come up / go down (VCPUOP_up, SIPI, VCPUOP_down, INIT). */
 int vcpu_up(struct vcpu *v);
 void vcpu_down(struct vcpu *v);
+/*
+ * Down, and without registers: as after vcpu_create(), but for its records,
+ * areas and timers.  Not the current one; no lock is held.
+ */
+void vcpu_reset(struct vcpu *v);
 /* Pauses 'v' and waits until it does not run. */
 void vcpu_pause(struct vcpu *v);
 void vcpu_pause_nosync(struct vcpu *v);

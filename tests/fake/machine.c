@@ -606,6 +606,12 @@ static void want_paused(const struct vcpu *v)
     }
 }
 
+void arch_vcpu_reset(struct vcpu *v)
+{
+    want_paused(v);
+    v->arch->rax = 0;
+}
+
 int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
     want_paused(v);

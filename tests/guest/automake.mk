@@ -34,6 +34,7 @@ guest_kernels = \
 	tests/guest/hostile_calls \
 	tests/guest/hostile_cpu \
 	tests/guest/pkru \
+	tests/guest/pv_control \
 	tests/guest/pv_host \
 	tests/guest/pvh_fuzz \
 	tests/guest/pvh_reset \
@@ -154,6 +155,14 @@ tests_guest_pv_host_LDFLAGS = $(guest_ldflags)
 tests_guest_pv_host_LDADD = $(guest_ldadd)
 EXTRA_tests_guest_pv_host_DEPENDENCIES = $(guest_depends)
 
+tests_guest_pv_control_SOURCES = tests/guest/pv_control.c \
+	tests/guest/pv/mail.h $(child_sources)
+tests_guest_pv_control_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_control_CFLAGS = $(guest_cflags)
+tests_guest_pv_control_LDFLAGS = $(guest_ldflags)
+tests_guest_pv_control_LDADD = $(guest_ldadd)
+EXTRA_tests_guest_pv_control_DEPENDENCIES = $(guest_depends)
+
 # PV test kernels: tests/guest/pv_NAME.c on tests/guest/pv, run as a domU by
 # pv_host.
 pv_lib_sources = \
@@ -179,7 +188,8 @@ pv_kernels = \
 	tests/guest/pv_loaded \
 	tests/guest/pv_many \
 	tests/guest/pv_restore \
-	tests/guest/pv_same
+	tests/guest/pv_same \
+	tests/guest/pv_told
 noinst_PROGRAMS += $(pv_kernels)
 pv_ldflags = -nostdlib -static -Wl,-T,$(top_srcdir)/tests/guest/pv/pv.lds \
 	-Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--build-id=none \
@@ -250,12 +260,20 @@ tests_guest_pv_same_LDFLAGS = $(pv_ldflags)
 tests_guest_pv_same_LDADD = libpv.a
 EXTRA_tests_guest_pv_same_DEPENDENCIES = $(pv_depends)
 
+tests_guest_pv_told_SOURCES = tests/guest/pv_told.c tests/guest/pv/mail.h
+tests_guest_pv_told_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_told_CFLAGS = $(pv_cflags)
+tests_guest_pv_told_LDFLAGS = $(pv_ldflags)
+tests_guest_pv_told_LDADD = libpv.a
+EXTRA_tests_guest_pv_told_DEPENDENCIES = $(pv_depends)
+
 # See hv/automake.mk: for who makes one kernel alone.
 $(libguest_a_OBJECTS) $(libpv_a_OBJECTS) $(tests_guest_boot_OBJECTS) \
 $(tests_guest_bounds_OBJECTS) $(tests_guest_evtchn_OBJECTS) \
 $(tests_guest_fuzz_host_OBJECTS) $(tests_guest_hostile_calls_OBJECTS) \
 $(tests_guest_hostile_cpu_OBJECTS) $(tests_guest_pkru_OBJECTS) \
-$(tests_guest_pv_abi_OBJECTS) $(tests_guest_pv_cost_OBJECTS) \
+$(tests_guest_pv_abi_OBJECTS) $(tests_guest_pv_control_OBJECTS) \
+$(tests_guest_pv_cost_OBJECTS) $(tests_guest_pv_told_OBJECTS) \
 $(tests_guest_pv_die_OBJECTS) $(tests_guest_pv_entry_OBJECTS) \
 $(tests_guest_pv_fuzz_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
 $(tests_guest_pv_loaded_OBJECTS) $(tests_guest_pv_many_OBJECTS) \

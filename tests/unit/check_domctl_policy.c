@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/evtchn.h"
 #include "fake/machine.h"
 #include "unit.h"
 #include "core_env.h"
@@ -292,6 +293,38 @@ START_TEST(a_suspended_domain_goes_on)
 }
 END_TEST
 
+/* Without a context: the vcpu has none, and is down; another starts it. */
+START_TEST(a_vcpu_is_reset)
+{
+    vcpu_guest_context_t *c = calloc(1, sizeof(*c));
+    struct xen_domctl op = { .domain = guest->id };
+    struct vcpu *v = guest->vcpu[0];
+
+    ck_assert_ptr_nonnull(c);
+    v->arch->rax = 4711;
+    v->is_blocked = true;
+    evtchn_poll_start(v, 3);
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpucontext, &op), 0);
+    ck_assert(v->is_down);
+    ck_assert(!v->is_initialised);
+    ck_assert(!v->is_blocked);
+    ck_assert(!evtchn_is_polling(v));
+    ck_assert_uint_eq(v->pause_count, 0);
+    ck_assert_uint_eq(v->arch->rax, 0);
+    ck_assert_int_eq(vcpu_up(v), -EINVAL);
+    op.u.vcpucontext.ctxt.p = c;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpucontext, &op), -ENODATA);
+    op.u.vcpucontext.vcpu = 99;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpucontext, &op), -EINVAL);
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpucontext, &op), -EINVAL);
+    op.domain = control->id;
+    op.u.vcpucontext.vcpu = 1;
+    op.u.vcpucontext.ctxt.p = NULL;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpucontext, &op), -EINVAL);
+    free(c);
+}
+END_TEST
+
 /* Two vcpus that pause their domain wait for each other for ever. */
 START_TEST(a_domain_does_not_read_its_own_vcpus)
 {
@@ -427,6 +460,7 @@ static Suite *suite(void)
     tcase_add_test(t, records_of_a_wrong_size_are_refused);
     tcase_add_test(t, a_pv_domain_has_no_records);
     tcase_add_test(t, a_suspended_domain_goes_on);
+    tcase_add_test(t, a_vcpu_is_reset);
     tcase_add_test(t, a_domain_does_not_read_its_own_vcpus);
     tcase_add_test(t, shut_down_is_said_when_no_vcpu_runs);
     tcase_add_test(t, a_tsc_of_another_rate_is_refused);

@@ -72,6 +72,23 @@ void pv_vcpu_destroy(struct vcpu *v)
     v->arch->pv = NULL;
 }
 
+void pv_vcpu_reset(struct vcpu *v)
+{
+    struct pvk_vcpu *p = v->arch->pv->shared;
+
+    /* The personality counts who uses a table: at its next start. */
+    if (p->kernel_cr3 != 0) {
+        p->left_cr3[0] = p->kernel_cr3;
+        p->left_cr3[1] = p->user_cr3;
+    }
+    p->kernel_cr3 = 0;
+    p->user_cr3 = 0;
+    p->dr7 = 0;
+    p->nmi_pending = 0;
+    p->in_nmi = 0;
+    v->arch->pv->nmi_due = false;
+}
+
 /* ---- the start of a vcpu ---- */
 
 static struct hvm_segment segment(uint16_t selector, uint64_t base,

@@ -57,6 +57,8 @@ int pv_domain_create(struct domain *d);
 void pv_domain_destroy(struct domain *d);
 int pv_vcpu_create(struct vcpu *v);
 void pv_vcpu_destroy(struct vcpu *v);
+/* What the personality keeps of a vcpu that starts anew; it is paused. */
+void pv_vcpu_reset(struct vcpu *v);
 
 static inline bool is_pv(const struct domain *d)
 {

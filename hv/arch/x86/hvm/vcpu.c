@@ -141,6 +141,19 @@ void hvm_vcpu_reset(struct vcpu *v, uint8_t sipi_vector)
     hvm_ops->set_state(v, &s);
 }
 
+void arch_vcpu_reset(struct vcpu *v)
+{
+    /* As by FNINIT, with MXCSR as after RESET. */
+    static const uint8_t fpu[512] = { [0] = 0x7f, [1] = 0x03, [24] = 0x80,
+                                      [25] = 0x1f };
+
+    hvm_vcpu_reset(v, 0);
+    hvm_ops->set_fpu(v, fpu);
+    if (is_pv(v->domain)) {
+        pv_vcpu_reset(v);
+    }
+}
+
 int arch_vcpu_create(struct vcpu *v)
 {
     int rc;

@@ -31,11 +31,11 @@ static void load_callbacks(struct pvk_vcpu *v,
 static void load_tables(struct pvk_vcpu *v,
                         const struct vcpu_guest_context *c)
 {
-    if (c->gdt_ents != 0
+    if ((c->gdt_ents | v->gdt_count) != 0
         && segment_load_gdt(v, c->gdt_frames, c->gdt_ents) != 0) {
         pvk_crash(PVK_CRASH_FAULT, VECTOR_GP, c->gdt_ents);
     }
-    if (c->ldt_ents != 0) {
+    if ((c->ldt_ents | v->ldt_count) != 0) {
         (void)segment_set_ldt(v, c->ldt_base, c->ldt_ents);
     }
 }
@@ -104,6 +104,17 @@ static void load_breakpoints(struct pvk_vcpu *v,
     (void)hypercall_set_debugreg(v, 7, c->debugreg[7]);
 }
 
+/* Of a vcpu that ran, was reset, and starts anew. */
+static void leave_tables(struct pvk_vcpu *v)
+{
+    for (unsigned int i = 0; i < 2; i++) {
+        if (v->left_cr3[i] != 0) {
+            table_put(pte_frame(v->left_cr3[i]), 4);
+            v->left_cr3[i] = 0;
+        }
+    }
+}
+
 /* entry.S: the first C of a vcpu, on its own stack. */
 struct pvk_regs *boot_vcpu(void)
 {
@@ -122,6 +133,7 @@ struct pvk_regs *boot_vcpu(void)
             && !mmu_load_user(v, c->ctrlreg[1] & PTE_ADDRESS))) {
         pvk_crash(PVK_CRASH_CR3, c->ctrlreg[3], c->ctrlreg[1]);
     }
+    leave_tables(v);
     v->iopl = (uint32_t)(c->user_regs.rflags & FLAG_IOPL) >> 12;
     load_callbacks(v, c);
     load_tables(v, c);

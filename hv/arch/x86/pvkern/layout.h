@@ -174,6 +174,7 @@ struct pvk_vcpu {
     uint32_t in_kernel;         /* the guest is in kernel mode */
     uint64_t kernel_cr3;        /* also read by guest_copy.c */
     uint64_t user_cr3;          /* 0: none yet */
+    uint64_t left_cr3[2];       /* of a life before: still counted as used */
     uint64_t info;              /* address of the vcpu_info: own_info, */
     uint64_t own_info[8];       /* until one is registered for id 32.. */
     uint64_t kernel_sp;

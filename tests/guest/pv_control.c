@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a toolstack does to the vcpus of a PV guest that runs: their contexts
+ * read, taken away and given back.  The guest is pv_told.  All of it is so on
+ * stock Xen, too.
+ */
+#include "host/child.h"
+#include "pv/mail.h"
+
+#define WAIT_MS 20000u
+
+static struct child child;
+static struct mail *mail;
+static struct vcpu_guest_context context;
+
+/* ---- the guest ---- */
+
+static uint32_t post(enum mail_ask ask)
+{
+    static uint32_t number;
+    uint32_t word = ++number << 8 | (uint32_t)ask;
+
+    barrier();
+    WRITE_ONCE(mail->ask, word);
+    return word;
+}
+
+static long tell(enum mail_ask ask)
+{
+    uint32_t word = post(ask);
+
+    for (unsigned int i = 0; i < WAIT_MS; i++) {
+        if (child_watch(&child, 1) != CHILD_RUNS) {
+            child_stop("told", (long)ask);
+        }
+        if (READ_ONCE(mail->done) == word) {
+            barrier();
+            return mail->answer;
+        }
+    }
+    child_stop("told-in-vain", (long)ask);
+}
+
+static long call(uint64_t nr, uint64_t a, uint64_t b, uint64_t c)
+{
+    mail->nr = nr;
+    mail->arg[0] = a;
+    mail->arg[1] = b;
+    mail->arg[2] = c;
+    return tell(MAIL_CALL);
+}
+
+static bool leaves(unsigned int vcpu, uint64_t was, unsigned int ms)
+{
+    for (unsigned int i = 0; i < ms; i++) {
+        if (READ_ONCE(mail->counter[vcpu]) != was) {
+            return true;
+        }
+        (void)child_watch(&child, 1);
+    }
+    return false;
+}
+
+static bool counts(unsigned int vcpu, unsigned int ms)
+{
+    return leaves(vcpu, READ_ONCE(mail->counter[vcpu]), ms);
+}
+
+/* ---- contexts ---- */
+
+static long context_op(uint32_t cmd, uint32_t vcpu,
+                       struct vcpu_guest_context *c)
+{
+    struct xen_domctl op = { 0 };
+    long rc;
+
+    op.u.vcpucontext.vcpu = vcpu;
+    set_xen_guest_handle(op.u.vcpucontext.ctxt, c);
+    do {
+        rc = child_domctl(&child, cmd, &op);
+    } while (rc == -ERESTART);
+    return rc;
+}
+
+static bool is_online(uint32_t vcpu)
+{
+    struct xen_domctl op = { 0 };
+
+    op.u.getvcpuinfo.vcpu = vcpu;
+    child_must("vcpu-info", child_domctl(&child, XEN_DOMCTL_getvcpuinfo,
+                                         &op));
+    return op.u.getvcpuinfo.online;
+}
+
+/* A vcpu that runs loses its registers, and gets others from its guest. */
+static void test_reset(void)
+{
+    guest_equal("spin", tell(MAIL_SPIN), 0);
+    guest_case(counts(1, WAIT_MS), "spins", "%lu", mail->counter[1]);
+    guest_equal("reset", context_op(XEN_DOMCTL_setvcpucontext, 1, NULL), 0);
+    guest_case(!is_online(1) && !counts(1, 5), "reset-is-down", "%lu",
+               mail->counter[1]);
+    guest_equal("reset-has-none",
+                context_op(XEN_DOMCTL_getvcpucontext, 1, &context), -ENODATA);
+    guest_equal("reset-again",
+                context_op(XEN_DOMCTL_setvcpucontext, 1, NULL), 0);
+    guest_equal("reset-up", call(__HYPERVISOR_vcpu_op, VCPUOP_up, 1, 0),
+                -EINVAL);
+    guest_equal("spin-again", tell(MAIL_SPIN), 0);
+    guest_case(counts(1, WAIT_MS), "spins-again", "%lu", mail->counter[1]);
+    guest_equal("reset-no-vcpu",
+                context_op(XEN_DOMCTL_setvcpucontext, 77, NULL), -EINVAL);
+    guest_equal("get-no-vcpu",
+                context_op(XEN_DOMCTL_getvcpucontext, 77, &context), -EINVAL);
+}
+
+/* One that waits for an event waits no more when it starts anew. */
+static void test_reset_blocked(void)
+{
+    guest_equal("block", tell(MAIL_BLOCK), 0);
+    guest_case(leaves(2, 0, WAIT_MS), "blocks", "%lu", mail->counter[2]);
+    guest_equal("reset-blocked",
+                context_op(XEN_DOMCTL_setvcpucontext, 2, NULL), 0);
+    guest_equal("block-again", tell(MAIL_BLOCK), 0);
+    (void)leaves(2, 1, WAIT_MS);
+    (void)child_watch(&child, 10);
+    guest_equal("blocks-once", (long)mail->counter[2], 2);
+}
+
+void guest_main(void)
+{
+    const struct bundle *b = child_bundle();
+
+    child = (struct child){
+        .pages = b->pages, .vcpus = b->vcpus, .line = b->line,
+        .kernel = (const char *)(b + 1), .ramdisk_size = b->ramdisk_size,
+        .ramdisk = (const char *)(b + 1) + b->kernel_size,
+    };
+    child_create(&child, 0);
+    child_build_pv(&child);
+    mail = (struct mail *)(void *)child.store;
+    child.store = NULL;
+    test_reset();
+    test_reset_blocked();
+    (void)post(MAIL_END);
+    guest_equal("pv-end", child_watch(&child, 0), SHUTDOWN_poweroff);
+    guest_equal("pv-destroy", child_destroy(&child), 0);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A PV guest that does what its host tells it (pv/mail.h), with vcpus that
+ * count while they spin, block, or work: change page tables, look through
+ * them, go to user mode and back.  What is not as it must be they count too.
+ */
+#include "pv/pv.h"
+#include "pv/mail.h"
+
+#define UPDATES 64u
+
+static struct mail *mail;
+static uint64_t *pages[2], *view;
+
+static void __attribute__((noreturn)) spin(void)
+{
+    for (;;) {
+        mail->counter[1]++;
+        barrier();
+    }
+}
+
+static void __attribute__((noreturn)) block(void)
+{
+    mail->counter[2]++;
+    for (;;) {
+        (void)hypercall(__HYPERVISOR_sched_op, SCHEDOP_block, 0, 0);
+        mail->counter[2] += 1ul << 32;
+    }
+}
+
+/* The entry of 'view', as often as the list is long; then the other page. */
+static void change(unsigned int to)
+{
+    static struct mmu_update list[UPDATES];
+    const uint64_t *entry = pv_entry_of(view);
+    uint64_t at = mfn_of(entry) << PAGE_SHIFT | (PTR(entry) & 0xfff);
+    uint32_t done = 0;
+    long rc;
+
+    for (unsigned int i = 0; i < UPDATES; i++) {
+        list[i].ptr = at;
+        list[i].val = mfn_of(pages[(to + i + 1) % 2]) << PAGE_SHIFT | PTE_RO;
+    }
+    rc = hypercall6(__HYPERVISOR_mmu_update, PTR(list), UPDATES, PTR(&done),
+                    DOMID_SELF, 0);
+    mail->wrong[3] += rc != 0;
+    rc = mmuext(MMUEXT_TLB_FLUSH_LOCAL, 0);
+    mail->wrong[3] += rc != 0 || READ_ONCE(*view) != to;
+}
+
+static void __attribute__((noreturn)) work(void)
+{
+    uint64_t i = 0;
+
+    mail->wrong[3] += pv_load_user() != 0;
+    for (;;) {
+        change(i++ % 2);
+        mail->wrong[3] += hypercall(__HYPERVISOR_xen_version, XENVER_version,
+                                    0, 0) != (4 << 16 | 17);
+        mail->counter[3]++;
+    }
+}
+
+static long start(unsigned int vcpu, void (*fn)(void))
+{
+    static struct vcpu_guest_context c;
+    long rc;
+
+    pv_make_context(&c, fn);
+    mail->stack[vcpu] = c.kernel_sp;
+    shared_info->vcpu_info[vcpu].evtchn_upcall_mask = 1;
+    rc = hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise, vcpu, PTR(&c));
+    return rc != 0 ? rc : hypercall(__HYPERVISOR_vcpu_op, VCPUOP_up, vcpu, 0);
+}
+
+static long obey(uint32_t ask)
+{
+    switch ((enum mail_ask)(ask & 0xff)) {
+    case MAIL_CALL:
+        return hypercall6((unsigned int)mail->nr, mail->arg[0], mail->arg[1],
+                          mail->arg[2], mail->arg[3], mail->arg[4]);
+    case MAIL_SPIN:
+        return start(1, spin);
+    case MAIL_BLOCK:
+        return start(2, block);
+    case MAIL_WORK:
+        return start(3, work);
+    case MAIL_END:
+        pv_end(SHUTDOWN_poweroff);
+    default:
+        return -ENOSYS;
+    }
+}
+
+void pv_main(void)
+{
+    uint32_t ask;
+
+    mail = (void *)(VIRT_BASE + (pv_m2p(start_info->store_mfn)
+                                 << PAGE_SHIFT));
+    for (unsigned int i = 0; i < 2; i++) {
+        pages[i] = pv_pages(1);
+        pages[i][0] = i;
+    }
+    view = pv_pages(1);
+    mail->here = PTR(mail);
+    mail->image = PTR(image_start);
+    mail->image_end = PTR(image_end);
+    for (;;) {
+        ask = READ_ONCE(mail->ask);
+        barrier();
+        if (ask != mail->done) {
+            mail->answer = obey(ask);
+            barrier();
+            *(volatile uint32_t *)&mail->done = ask;
+        }
+        (void)hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0, 0);
+    }
+}
