@@ -155,6 +155,16 @@ long mmuext_op(struct guest_ptr list, unsigned int count,
     return rc;
 }
 
+/* Why a PV guest may not touch the frames of 'id'. */
+static long refuse(unsigned int id)
+{
+    struct domain *d = domain_get_by_id((domid_t)id);
+    long rc = d == NULL || d == vcpu_current()->domain ? -ESRCH : -EPERM;
+
+    domain_put(d);
+    return rc;
+}
+
 /*
  * The lower half of 'domid' names the owner of the frames; the upper one, plus
  * one, that of the page tables: only the same domain's are written.
@@ -169,7 +179,8 @@ long mmu_update(struct guest_ptr list, unsigned int count,
     long rc;
 
     if (!vcpu_current()->domain->is_privileged) {
-        return -ENOSYS;             /* as to any translated guest */
+        /* As to any translated guest; a PV one does its own itself. */
+        return vcpu_current()->domain->is_pv ? refuse(frames) : -ENOSYS;
     }
     if (tables != 0 && tables - 1 != frames) {
         return -EOPNOTSUPP;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * HYPERVISOR_vm_assist: behaviour that a guest asks for.  The only one that
- * means something to a PVH guest is the update mark in its runstate area; a
- * PV guest has its page tables writable whether it asks or not.
+ * means something to a PVH guest is the update mark in its runstate area.  To
+ * a PV guest its IOPL means something, too (pvkern/bounce.c); it has its page
+ * tables writable whether it asks or not, and the others are of 32-bit ones,
+ * or nothing here.
  */
 #include "core/domain.h"
 #include "core/hypercall.h"
@@ -10,7 +12,11 @@
 #include "lib/errno.h"
 
 #define VALID_TYPES (1ul << VMASST_TYPE_runstate_update_flag)
-#define VALID_PV_TYPES (VALID_TYPES | 1ul << VMASST_TYPE_writable_pagetables \
+#define VALID_PV_TYPES (VALID_TYPES | 1ul << VMASST_TYPE_4gb_segments      \
+                        | 1ul << VMASST_TYPE_4gb_segments_notify           \
+                        | 1ul << VMASST_TYPE_writable_pagetables           \
+                        | 1ul << VMASST_TYPE_pae_extended_cr3              \
+                        | 1ul << VMASST_TYPE_architectural_iopl            \
                         | 1ul << VMASST_TYPE_m2p_strict)
 
 uint64_t vm_assist_valid(const struct domain *d)

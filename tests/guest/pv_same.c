@@ -201,8 +201,427 @@ static void test_initialise(void)
     start_badly();
 }
 
+/* ---- tables of traps, callbacks, debug registers, segment bases ---- */
+
+#define CALL(name, want, nr, ...) \
+    { name, want, __HYPERVISOR_##nr, { __VA_ARGS__ } }
+
+struct call {
+    const char *name;
+    long want;
+    unsigned int nr;
+    uint64_t arg[5];
+};
+
+static void make_calls(const struct call *c, unsigned int count)
+{
+    for (unsigned int i = 0; i < count; i++) {
+        pv_equal(c[i].name, hypercall6(c[i].nr, c[i].arg[0], c[i].arg[1],
+                                       c[i].arg[2], c[i].arg[3],
+                                       c[i].arg[4]), c[i].want);
+    }
+}
+
+#define MAKE(calls) make_calls(calls, ARRAY_SIZE(calls))
+
+static void test_entries(void)
+{
+    const struct trap_info wild[] = {
+        { .vector = 0x90, .cs = FLAT_KERNEL_CS, .address = NOWHERE }, { 0 },
+    };
+    const struct call calls[] = {
+        CALL("traps-non-canonical", -EINVAL, set_trap_table, PTR(wild)),
+        CALL("traps-unreadable", -EFAULT, set_trap_table, 0x1000),
+        CALL("traps-in-hole", -EFAULT, set_trap_table, HOLE),
+        CALL("callback-unreadable", -EFAULT, callback_op, 0, 0x1000),
+        CALL("callback-unknown", -ENOSYS, callback_op, 77, 0x1000),
+        CALL("nmi-op-unreadable", -EFAULT, nmi_op, 0, 0x1000),
+        CALL("nmi-op-unknown", -ENOSYS, nmi_op, 77, 0x1000),
+        CALL("base-fs", 0, set_segment_base, SEGBASE_FS, 0x12345000),
+        CALL("base-fs-non-canonical", -EINVAL, set_segment_base, SEGBASE_FS,
+             NOWHERE),
+        CALL("base-user", 0, set_segment_base, SEGBASE_GS_USER, 0x2345000),
+        CALL("base-user-non-canonical", -EINVAL, set_segment_base,
+             SEGBASE_GS_USER, NOWHERE),
+        CALL("base-kernel-non-canonical", -EINVAL, set_segment_base,
+             SEGBASE_GS_KERNEL, NOWHERE),
+        CALL("base-user-selector", 0, set_segment_base, SEGBASE_GS_USER_SEL,
+             0),
+        CALL("base-user-bad-selector", 0, set_segment_base,
+             SEGBASE_GS_USER_SEL, 0x1233),
+        CALL("base-unknown", -EINVAL, set_segment_base, 7, 0),
+        CALL("debug-0", 0, set_debugreg, 0, USER_CODE),
+        CALL("debug-0-is", USER_CODE, get_debugreg, 0),
+        CALL("debug-0-in-hole", -EPERM, set_debugreg, 0, HOLE),
+        CALL("debug-0-non-canonical", -EPERM, set_debugreg, 0, NOWHERE),
+        CALL("debug-7-high", -EINVAL, set_debugreg, 7, 1ul << 32),
+        CALL("debug-7-off", 0, set_debugreg, 7, 0),
+        CALL("debug-7-is", 0x400, get_debugreg, 7),
+        CALL("debug-9", -ENODEV, set_debugreg, 9, 0),
+        CALL("debug-6-high", -EINVAL, set_debugreg, 6, 1ul << 32),
+        CALL("debug-6-is", 0xffff0ff0, get_debugreg, 6),
+        CALL("debug-5-is", 0x400, get_debugreg, 5),
+        CALL("debug-7-general", -EPERM, set_debugreg, 7, 0x2000),
+        CALL("debug-7-general-is", 0x400, get_debugreg, 7),
+        CALL("debug-7-io", -EPERM, set_debugreg, 7, 0x20001),
+        CALL("debug-9-is", -ENODEV, get_debugreg, 9),
+        CALL("debug-0-off", 0, set_debugreg, 0, 0),
+        CALL("switch-off", 0, fpu_taskswitch, 0),
+    };
+
+    MAKE(calls);
+}
+
+/* ---- what a guest is told that it has not ---- */
+
+static void test_absent(void)
+{
+    static uint8_t zero[256] __attribute__((aligned(256)));
+    struct physdev_set_iopl high = { 4 };
+    struct physdev_set_iobitmap map = { 0 };
+    const struct call calls[] = {
+        CALL("xenpmu", -EOPNOTSUPP, xenpmu_op, 0, PTR(zero)),
+        CALL("tmem", -ENOSYS, tmem_op, 0, PTR(zero)),
+        CALL("call-55", -ENOSYS, arch_7, 1),
+        CALL("call-63", -ENOSYS, arch_7 + 8, 1),
+        CALL("iopl-4", -EINVAL, physdev_op, PHYSDEVOP_set_iopl, PTR(&high)),
+        CALL("iopl-unreadable", -EFAULT, physdev_op, PHYSDEVOP_set_iopl,
+             0x1000),
+        CALL("iobitmap-none", 0, physdev_op, PHYSDEVOP_set_iobitmap,
+             PTR(&map)),
+        CALL("assist-unknown", -EINVAL, vm_assist, VMASST_CMD_enable, 63),
+        CALL("assist-segments", 0, vm_assist, VMASST_CMD_enable,
+             VMASST_TYPE_4gb_segments),
+        CALL("assist-tables", 0, vm_assist, VMASST_CMD_enable,
+             VMASST_TYPE_writable_pagetables),
+        CALL("assist-notify", 0, vm_assist, VMASST_CMD_enable,
+             VMASST_TYPE_4gb_segments_notify),
+        CALL("assist-notify-off", 0, vm_assist, VMASST_CMD_disable,
+             VMASST_TYPE_4gb_segments_notify),
+        CALL("assist-segments-off", 0, vm_assist, VMASST_CMD_disable,
+             VMASST_TYPE_4gb_segments),
+        CALL("assist-pae", 0, vm_assist, VMASST_CMD_enable,
+             VMASST_TYPE_pae_extended_cr3),
+        CALL("assist-iopl", 0, vm_assist, VMASST_CMD_enable,
+             VMASST_TYPE_architectural_iopl),
+        CALL("assist-iopl-off", 0, vm_assist, VMASST_CMD_disable,
+             VMASST_TYPE_architectural_iopl),
+        CALL("assist-strict", 0, vm_assist, VMASST_CMD_enable,
+             VMASST_TYPE_m2p_strict),
+        CALL("assist-6", -EINVAL, vm_assist, VMASST_CMD_enable, 6),
+        CALL("assist-runstate", 0, vm_assist, VMASST_CMD_enable,
+             VMASST_TYPE_runstate_update_flag),
+        CALL("assist-runstate-off", 0, vm_assist, VMASST_CMD_disable,
+             VMASST_TYPE_runstate_update_flag),
+        CALL("assist-command", -ENOSYS, vm_assist, 7,
+             VMASST_TYPE_runstate_update_flag),
+        CALL("vcpu-op-unknown", -ENOSYS, vcpu_op, 77, 0, 0),
+        CALL("vcpu-op-no-vcpu", -ENOENT, vcpu_op, VCPUOP_is_up, 77, 0),
+        CALL("sched-op-unknown", -ENOSYS, sched_op, 77, 0),
+        CALL("other-domain", -EPERM, update_va_mapping_otherdomain,
+             PTR(zero), 0, 0, 0),
+    };
+
+    MAKE(calls);
+}
+
+/* ---- page tables ---- */
+
+static long extend(unsigned int cmd, uint64_t arg1, uint64_t arg2)
+{
+    struct mmuext_op op = { .cmd = cmd, .arg1.mfn = arg1 };
+
+    op.arg2.src_mfn = arg2;
+    return hypercall6(__HYPERVISOR_mmuext_op, PTR(&op), 1, 0, DOMID_SELF, 0);
+}
+
+static void test_extended(void)
+{
+    static uint64_t vcpus[1] = { ~0ul };
+    uint64_t *a = pv_pages(1), *b = pv_pages(1), *l1 = pv_pages(1);
+
+    a[3] = 4711;
+    protect(l1);
+    pv_equal("copy", extend(MMUEXT_COPY_PAGE, mfn_of(b), mfn_of(a)), 0);
+    pv_equal("copied", (long)b[3], 4711);
+    pv_equal("clear", extend(MMUEXT_CLEAR_PAGE, mfn_of(b), 0), 0);
+    pv_equal("cleared", (long)b[3], 0);
+    pv_equal("copy-beyond", extend(MMUEXT_COPY_PAGE, mfn_of(b), NO_FRAME),
+             -EINVAL);
+    pv_equal("clear-beyond", extend(MMUEXT_CLEAR_PAGE, NO_FRAME, 0),
+             -EINVAL);
+    pv_equal("pin", extend(MMUEXT_PIN_L1_TABLE, mfn_of(l1), 0), 0);
+    pv_equal("pin-again", extend(MMUEXT_PIN_L1_TABLE, mfn_of(l1), 0),
+             -EINVAL);
+    pv_equal("pin-as-l2", extend(MMUEXT_PIN_L2_TABLE, mfn_of(l1), 0),
+             -EINVAL);
+    pv_equal("clear-table", extend(MMUEXT_CLEAR_PAGE, mfn_of(l1), 0),
+             -EINVAL);
+    pv_equal("base-is-l1", extend(MMUEXT_NEW_BASEPTR, mfn_of(l1), 0),
+             -EINVAL);
+    pv_equal("unpin", extend(MMUEXT_UNPIN_TABLE, mfn_of(l1), 0), 0);
+    pv_equal("unpin-again", extend(MMUEXT_UNPIN_TABLE, mfn_of(l1), 0),
+             -EINVAL);
+    pv_equal("pin-beyond", extend(MMUEXT_PIN_L1_TABLE, NO_FRAME, 0), -EINVAL);
+    pv_equal("flush-local", extend(MMUEXT_TLB_FLUSH_LOCAL, 0, 0), 0);
+    pv_equal("page-local", extend(MMUEXT_INVLPG_LOCAL, PTR(a), 0), 0);
+    pv_equal("flush-multi", extend(MMUEXT_TLB_FLUSH_MULTI, 0, PTR(vcpus)),
+             0);
+    pv_equal("page-multi", extend(MMUEXT_INVLPG_MULTI, PTR(a), PTR(vcpus)),
+             0);
+    pv_equal("flush-unreadable", extend(MMUEXT_TLB_FLUSH_MULTI, 0, 0x1000),
+             -EINVAL);
+    pv_equal("flush-all", extend(MMUEXT_TLB_FLUSH_ALL, 0, 0), 0);
+    pv_equal("page-all", extend(MMUEXT_INVLPG_ALL, PTR(a), 0), 0);
+    pv_equal("cache-global", extend(MMUEXT_FLUSH_CACHE_GLOBAL, 0, 0),
+             -EINVAL);
+    pv_equal("cache", extend(MMUEXT_FLUSH_CACHE, 0, 0), -EACCES);
+    pv_equal("mark-super", extend(MMUEXT_MARK_SUPER, mfn_of(a), 0),
+             -EOPNOTSUPP);
+    pv_equal("extended-unknown", extend(77, 0, 0), -ENOSYS);
+    pv_equal("ldt-too-long", extend(MMUEXT_SET_LDT, PTR(a), 8193), -EINVAL);
+    pv_equal("ldt-in-hole", extend(MMUEXT_SET_LDT, HOLE, 8), -EINVAL);
+    pv_equal("ldt-not-aligned", extend(MMUEXT_SET_LDT, PTR(a) + 8, 8),
+             -EINVAL);
+    pv_equal("ldt-none", extend(MMUEXT_SET_LDT, 0, 0), 0);
+}
+
+static uint64_t entry_address(const void *page)
+{
+    const uint64_t *entry = pv_entry_of(page);
+
+    return mfn_of(entry) << PAGE_SHIFT | (PTR(entry) & 0xfff);
+}
+
+static void test_updates(void)
+{
+    uint64_t *a = pv_pages(1), *b = pv_pages(1);
+    uint64_t at = entry_address(a), old = *pv_entry_of(a);
+    uint64_t other = mfn_of(b) << PAGE_SHIFT | PTE_RW;
+    const uint64_t dirty = 0x60;
+    struct mmu_update list[3] = {
+        { .ptr = at, .val = other }, { .ptr = at | 7, .val = 0 },
+        { .ptr = at, .val = old },
+    };
+    uint32_t done = 77;
+
+    a[0] = 1;
+    b[0] = 2;
+    pv_equal("update", mmu_write(at, other), 0);
+    (void)extend(MMUEXT_INVLPG_LOCAL, PTR(a), 0);
+    pv_equal("updated", (long)READ_ONCE(a[0]), 2);
+    a[1] = 3;                           /* accessed and dirty */
+    pv_equal("update-keeps", mmu_write(at | MMU_PT_UPDATE_PRESERVE_AD,
+                                       other & ~dirty), 0);
+    pv_case((*pv_entry_of(a) & dirty) == dirty, "kept", "%lx",
+            *pv_entry_of(a));
+    pv_equal("update-plain", mmu_write(at, other & ~dirty), 0);
+    pv_case((*pv_entry_of(a) & dirty) == 0, "plain", "%lx",
+            *pv_entry_of(a));
+    pv_equal("update-list", hypercall6(__HYPERVISOR_mmu_update, PTR(list), 3,
+                                       PTR(&done), DOMID_SELF, 0), -ENOSYS);
+    pv_equal("updates-done", done, 1);
+    pv_equal("update-beyond", mmu_write(NO_FRAME << PAGE_SHIFT, 0), -EINVAL);
+    pv_equal("update-unreadable", hypercall6(__HYPERVISOR_mmu_update, 0x1000,
+                                             1, 0, DOMID_SELF, 0), -EFAULT);
+    pv_equal("update-of-nobody", hypercall6(__HYPERVISOR_mmu_update,
+                                            PTR(list), 1, 0, 0x7000, 0),
+             -ESRCH);
+    pv_equal("update-of-other", hypercall6(__HYPERVISOR_mmu_update, PTR(list),
+                                           1, 0, 0, 0), -EPERM);
+    pv_equal("update-back", mmu_write(at, old), 0);
+    (void)extend(MMUEXT_INVLPG_LOCAL, PTR(a), 0);
+    pv_equal("updated-back", (long)READ_ONCE(a[0]), 1);
+    pv_equal("va-in-hole", hypercall(__HYPERVISOR_update_va_mapping, HOLE, 0,
+                                     0), -EINVAL);
+    pv_equal("va-without-table", hypercall(__HYPERVISOR_update_va_mapping,
+                                           0x123456789000, 0, 0), -EINVAL);
+    pv_equal("va-other", hypercall6(__HYPERVISOR_update_va_mapping_otherdomain,
+                                    PTR(a), old, UVMF_INVLPG, DOMID_SELF, 0),
+             0);
+    pv_equal("va-of-nobody",
+             hypercall6(__HYPERVISOR_update_va_mapping_otherdomain, PTR(a),
+                        old, UVMF_INVLPG, 0x7000, 0), -ESRCH);
+    pv_equal("extended-of-nobody", hypercall6(__HYPERVISOR_mmuext_op,
+                                              PTR(list), 1, 0, 0x7000, 0),
+             -ESRCH);
+}
+
+/* ---- instructions of the kernel ---- */
+
+static uint64_t in_cr0(void)
+{
+    uint64_t value;
+
+    __asm__ volatile("mov %%cr0, %0" : "=r" (value));
+    return value;
+}
+
+static void do_sse(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("pxor %%xmm0, %%xmm0" ::: "memory");
+}
+
+static void do_clts(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("clts");
+}
+
+static void do_set_ts(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("mov %0, %%cr0" :: "r" (in_cr0() | 8));
+}
+
+static void do_clear_pg(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("mov %0, %%cr0" :: "r" (in_cr0() & ~(1ul << 31)));
+}
+
+static void do_in(void *arg)
+{
+    uint32_t value = 0;
+
+    __asm__ volatile("inl $0x80, %%eax" : "+a" (value));
+    *(uint64_t *)arg = value;
+}
+
+static void do_cli(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("cli");
+}
+
+static void do_hlt(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("hlt");
+}
+
+static void do_lgdt(void *arg)
+{
+    __asm__ volatile("lgdt (%0)" :: "r" (arg));
+}
+
+static void do_wbinvd(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("wbinvd");
+}
+
+static void trap(const char *name, void (*fn)(void *), void *arg,
+                 uint64_t vector)
+{
+    bool ok = pv_try(fn, arg);
+
+    pv_case(ok ? vector == 0x1000 : trap_last.vector == vector, name,
+            "%s, vector %lx error %lx", ok ? "done" : "trap",
+            trap_last.vector, trap_last.error);
+}
+
+#define DONE 0x1000u                /* no trap */
+
+static void test_fpu(void)
+{
+    pv_equal("switch-on", hypercall(__HYPERVISOR_fpu_taskswitch, 1, 0, 0), 0);
+    pv_case(in_cr0() & 8, "ts-on", "%lx", in_cr0());
+    trap("ts-traps", do_sse, NULL, 7);
+    pv_case(!(in_cr0() & 8), "ts-off-by-trap", "%lx", in_cr0());
+    trap("ts-traps-once", do_sse, NULL, DONE);
+    trap("set-ts", do_set_ts, NULL, DONE);
+    trap("set-ts-traps", do_sse, NULL, 7);
+    (void)hypercall(__HYPERVISOR_fpu_taskswitch, 1, 0, 0);
+    trap("clts", do_clts, NULL, DONE);
+    trap("clts-no-trap", do_sse, NULL, DONE);
+    trap("clear-paging", do_clear_pg, NULL, 13);
+}
+
+static void test_instructions(void)
+{
+    struct physdev_set_iopl iopl = { 0 };
+    static uint8_t gdtr[16];
+    uint64_t value = 0;
+
+    trap("in-without-iopl", do_in, &value, 13);
+    trap("cli-without-iopl", do_cli, NULL, 13);
+    iopl.iopl = 1;
+    (void)hypercall(__HYPERVISOR_physdev_op, PHYSDEVOP_set_iopl, PTR(&iopl),
+                    0);
+    trap("in-with-iopl", do_in, &value, DONE);
+    pv_case(value == 0xffffffff, "in-finds-nothing", "%lx", value);
+    trap("cli", do_cli, NULL, DONE);
+    trap("wbinvd", do_wbinvd, NULL, DONE);
+    trap("lgdt", do_lgdt, gdtr, 13);
+    trap("hlt", do_hlt, NULL, 13);
+    iopl.iopl = 0;
+    (void)hypercall(__HYPERVISOR_physdev_op, PHYSDEVOP_set_iopl, PTR(&iopl),
+                    0);
+}
+
+static void user(const char *name, const char *code, size_t size,
+                 uint64_t vector)
+{
+    pv_user_code(code, size, 0);
+    pv_case(trap_last.vector == vector, name, "vector %lx rip %lx flags %lx",
+            trap_last.vector, trap_last.rip, trap_last.rflags);
+}
+
+/* The guest's user mode, and what frames show, by its kernel's IOPL. */
+static void test_iopl(void)
+{
+    static const char in[] = "\xe5\x80\x0f\x05", cli[] = "\xfa\x0f\x05";
+    struct physdev_set_iopl iopl = { 3 };
+    uint64_t value = 0;
+
+    user("user-in-iopl-0", in, 4, 13);
+    user("user-cli-iopl-0", cli, 3, 13);
+    (void)hypercall(__HYPERVISOR_physdev_op, PHYSDEVOP_set_iopl, PTR(&iopl),
+                    0);
+    user("user-in-iopl-3", in, 4, ON_SYSCALL);
+    pv_case((uint32_t)trap_last.rax == 0xffffffff
+            && !(trap_last.rflags & 0x3000), "user-in-finds-nothing",
+            "%lx flags %lx", trap_last.rax, trap_last.rflags);
+    user("user-cli-iopl-3", cli, 3, ON_SYSCALL);
+    (void)hypercall(__HYPERVISOR_vm_assist, VMASST_CMD_enable,
+                    VMASST_TYPE_architectural_iopl, 0);
+    user("user-iopl-by-iret", cli, 3, 13);
+    pv_case(!(trap_last.rflags & 0x3000), "iopl-0-shown", "%lx",
+            trap_last.rflags);
+    pv_user_code(in, 4, 0x3000);
+    pv_case(trap_last.vector == ON_SYSCALL
+            && (trap_last.rflags & 0x3000) == 0x3000, "iopl-3-shown",
+            "vector %lx flags %lx", trap_last.vector, trap_last.rflags);
+    user("iopl-back", "\x0f\x05", 2, ON_SYSCALL);
+    trap("in-of-ring-0", do_in, &value, DONE);
+    (void)hypercall(__HYPERVISOR_vm_assist, VMASST_CMD_disable,
+                    VMASST_TYPE_architectural_iopl, 0);
+    trap("in-of-ring-1", do_in, &value, 13);
+}
+
+/* The hypervisor's leaves, by the forced prefix. */
+static void test_cpuid(void)
+{
+    uint32_t a = 0x40000000, b = 0, c = 0, d = 0;
+
+    __asm__ volatile(".byte 0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x0f, 0xa2"
+                     : "+a" (a), "+b" (b), "+c" (c), "+d" (d));
+    pv_case(b == 0x566e6558 && c == 0x65584d4d && d == 0x4d4d566e
+            && a >= 0x40000002, "cpuid-signature", "%x %x %x %x", a, b, c, d);
+}
+
 void pv_main(void)
 {
     test_initialise();
     test_iret();
+    test_entries();
+    test_absent();
+    test_extended();
+    test_updates();
+    test_fpu();
+    test_instructions();
+    test_iopl();
+    test_cpuid();
 }

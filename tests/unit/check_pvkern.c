@@ -91,7 +91,7 @@ static const struct sample samples[] = {
     SAMPLE("\x0f\x32", .kind = DECODE_RDMSR, .length = 2),
     SAMPLE("\x0f\x33", .kind = DECODE_RDPMC, .length = 2),
     SAMPLE("\x0f\x09", .kind = DECODE_NOTHING, .length = 2),
-    SAMPLE("\xfa", .kind = DECODE_NOTHING, .length = 1),
+    SAMPLE("\xfa", .kind = DECODE_FLAG, .length = 1),
     SAMPLE("\xf4", .kind = DECODE_HLT, .length = 1),
     SAMPLE("\xec", .kind = DECODE_IN, .size = 1, .length = 1),
     SAMPLE("\x66\xef", .kind = DECODE_OUT, .size = 2, .length = 2),

@@ -134,6 +134,10 @@ struct pvk_regs *boot_vcpu(void)
         pvk_crash(PVK_CRASH_CR3, c->ctrlreg[3], c->ctrlreg[1]);
     }
     leave_tables(v);
+    if (v->id == 0) {
+        pvk_domain()->shows_iopl =
+            c->vm_assist >> VMASST_TYPE_architectural_iopl & 1;
+    }
     v->iopl = (uint32_t)(c->user_regs.rflags & FLAG_IOPL) >> 12;
     load_callbacks(v, c);
     load_tables(v, c);

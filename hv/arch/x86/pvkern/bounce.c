@@ -9,12 +9,13 @@
  *     its stack pointer, and starts 16-byte aligned.
  *  2. The guest's interrupt flag is shown as rflags.IF and kept in
  *     evtchn_upcall_mask; RPL 0 in a frame's cs means kernel mode.  Its IOPL
- *     is shown to those with the assist for that, which we have not.
+ *     is in frames only for those with the assist for that.
  *  3. What goes back into the registers is forced to CPL 3, IF set, IOPL 0.
  */
 #include "pvkern/guest.h"
 
 #define FRAME_WORDS 12u
+#define IOPL_SHIFT 12
 
 #define NOT_IN_HANDLERS (FLAG_TF | FLAG_VM | FLAG_RF | FLAG_NT | FLAG_IOPL \
                          | FLAG_AC)
@@ -57,6 +58,12 @@ struct extra {
     unsigned int count;
 };
 
+static uint64_t shown_iopl(const struct pvk_vcpu *v)
+{
+    return pvk_domain()->shows_iopl ? (uint64_t)(v->iopl & 3) << IOPL_SHIFT
+                                    : 0;
+}
+
 static void make_frame(struct pvk_vcpu *v, struct pvk_regs *r,
                        const struct pvk_callback *to,
                        const struct extra *extra)
@@ -76,7 +83,7 @@ static void make_frame(struct pvk_vcpu *v, struct pvk_regs *r,
     frame[n++] = (r->cs & (was_kernel ? 0xfffc : 0xffff))
                  | (uint64_t)masked << 32;
     frame[n++] = (r->rflags & ~(FLAG_IF | FLAG_IOPL))
-                 | (masked ? 0 : FLAG_IF);
+                 | (masked ? 0 : FLAG_IF) | shown_iopl(v);
     frame[n++] = r->rsp;
     frame[n++] = r->ss;
     if (!was_kernel) {
@@ -191,6 +198,9 @@ void bounce_iret(struct pvk_vcpu *v, struct pvk_regs *r)
         pvk_crash(PVK_CRASH_IRET, r->rsp, r->rip);
     }
     set_mask(v, !(c.rflags & FLAG_IF));
+    if (pvk_domain()->shows_iopl) {
+        v->iopl = (uint32_t)(c.rflags & FLAG_IOPL) >> IOPL_SHIFT;
+    }
     v->in_nmi = 0;
     r->rax = c.rax;
     r->rip = c.rip;

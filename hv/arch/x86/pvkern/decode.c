@@ -137,7 +137,7 @@ static bool one_byte(struct cursor *c, uint8_t opcode, bool size16,
         return true;
     case 0xfa:
     case 0xfb:
-        out->kind = DECODE_NOTHING;
+        out->kind = DECODE_FLAG;
         return true;
     default:
         return false;

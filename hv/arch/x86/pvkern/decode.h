@@ -18,7 +18,8 @@ enum decode_kind {
     DECODE_RDPMC,
     DECODE_CPUID,
     DECODE_XSETBV,
-    DECODE_NOTHING,             /* CLI, STI, INVD, WBINVD */
+    DECODE_FLAG,                /* CLI, STI */
+    DECODE_NOTHING,             /* INVD, WBINVD */
     DECODE_HLT,
     DECODE_IN,                  /* rax <- port, 'size' bytes */
     DECODE_OUT,

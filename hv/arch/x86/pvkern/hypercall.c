@@ -21,6 +21,7 @@
 #define DR7_RESERVED 0x400ul
 /* GD, and the bits of I/O breakpoints go with CR4.DE, which we lack. */
 #define DR7_ALLOWED 0xffff03fful
+#define DR7_GENERAL 0x2000ul
 #define DR6_RESERVED 0xffff0ff0ul
 #define DR6_ALLOWED 0xfffffffful
 
@@ -236,6 +237,17 @@ static long set_breakpoint(unsigned int reg, uint64_t value)
     }
 }
 
+/* One of the four that is on, and of type 2: with CR4.DE, which we lack. */
+static bool has_io_breakpoint(uint64_t dr7)
+{
+    for (unsigned int i = 0; i < 4; i++) {
+        if ((dr7 >> (2 * i) & 3) && (dr7 >> (16 + 4 * i) & 3) == 2) {
+            return true;
+        }
+    }
+    return false;
+}
+
 long hypercall_set_debugreg(struct pvk_vcpu *v, unsigned int reg,
                             uint64_t value)
 {
@@ -244,12 +256,18 @@ long hypercall_set_debugreg(struct pvk_vcpu *v, unsigned int reg,
         return set_breakpoint(reg, value);
     case 4:
     case 6:
+        if (value >> 32 != 0) {
+            return -EINVAL;
+        }
         value = (value & DR6_ALLOWED) | DR6_RESERVED;
         __asm__ volatile("mov %0, %%dr6" :: "r" (value));
         return 0;
     case 5:
     case 7:
         if (value >> 32 != 0) {
+            return -EINVAL;
+        }
+        if ((value & DR7_GENERAL) || has_io_breakpoint(value)) {
             return -EPERM;
         }
         v->dr7 = (value & DR7_ALLOWED) | DR7_RESERVED;
@@ -281,7 +299,7 @@ long hypercall_get_debugreg(struct pvk_vcpu *v, unsigned int reg)
     case 7:
         return (long)(v->dr7 | DR7_RESERVED);
     default:
-        return -EINVAL;
+        return -ENODEV;
     }
 }
 
@@ -411,6 +429,17 @@ static long vcpu_op(struct pvk_vcpu *v, const uint64_t a[6])
     return result;
 }
 
+/* The assist that bounce.c must know of; a restored guest's: boot.c. */
+static long vm_assist(const uint64_t a[6])
+{
+    long result = vmmcall(__HYPERVISOR_vm_assist, a);
+
+    if (result == 0 && a[1] == VMASST_TYPE_architectural_iopl) {
+        pvk_domain()->shows_iopl = a[0] == VMASST_CMD_enable;
+    }
+    return result;
+}
+
 static long put_constant(uint64_t to, const void *from, size_t size)
 {
     return guest_put(to, from, size) ? 0 : -EFAULT;
@@ -523,7 +552,8 @@ static __attribute__((noinline)) long own(struct pvk_vcpu *v, uint64_t nr,
     case __HYPERVISOR_update_va_mapping:
         return mmu_update_va(v, a[0], a[1], a[2]);
     case __HYPERVISOR_update_va_mapping_otherdomain:
-        return -EPERM;
+        return (a[3] & 0xffff) == DOMID_SELF
+               ? mmu_update_va(v, a[0], a[1], a[2]) : mmu_refuse(a[3]);
     case __HYPERVISOR_set_segment_base:
         return segment_set_base(v, (unsigned int)a[0], a[1]);
     case __HYPERVISOR_mmuext_op:
@@ -536,6 +566,8 @@ static __attribute__((noinline)) long own(struct pvk_vcpu *v, uint64_t nr,
         return grant_table_op(v, a);
     case __HYPERVISOR_physdev_op:
         return physdev_op(v, a);
+    case __HYPERVISOR_vm_assist:
+        return vm_assist(a);
     case __HYPERVISOR_xenpmu_op:
         return -EOPNOTSUPP;     /* as Xen with vpmu=off */
     default:
@@ -552,7 +584,8 @@ static __attribute__((noinline)) long own(struct pvk_vcpu *v, uint64_t nr,
              | BIT(update_va_mapping_otherdomain)                       \
              | BIT(set_segment_base) | BIT(mmuext_op)                   \
              | BIT(callback_op) | BIT(nmi_op) | BIT(grant_table_op)     \
-             | BIT(physdev_op) | BIT(xenpmu_op) | BIT(iret)             \
+             | BIT(physdev_op) | BIT(vm_assist) | BIT(xenpmu_op)        \
+             | BIT(iret)                                                \
              | 1ul << PVK_CALL)
 
 /* The hypervisor's first: they have a long way before them still. */

@@ -143,7 +143,7 @@ struct pvk_domain {
     uint32_t is_ready;          /* the records were replayed */
     uint32_t replaying;
     uint32_t version;           /* the hypervisor's, once it was asked */
-    uint32_t reserved;
+    uint32_t shows_iopl;        /* VMASST_TYPE_architectural_iopl */
     struct pvk_version constant;
 };
 

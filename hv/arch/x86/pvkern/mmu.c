@@ -244,7 +244,7 @@ static long update_one(const mmu_update_t *u)
     uint64_t frame = u->ptr >> 12;
     unsigned int index = (u->ptr & 0xfff) / sizeof(uint64_t);
 
-    switch (u->ptr & 3) {
+    switch (u->ptr & 7) {
     case MMU_NORMAL_PT_UPDATE:
     case MMU_PT_UPDATE_NO_TRANSLATE:
         return table_write(frame, index, u->val, 0);
@@ -263,6 +263,16 @@ static bool is_self(uint64_t domid)
            && (domid >> 16 & 0xffff) == 0;
 }
 
+/* The hypervisor knows which domains there are. */
+long mmu_refuse(uint64_t domid)
+{
+    const uint64_t a[6] = { 0, 0, 0, domid & 0xffff };
+    long error = domid >> 16 & 0xffff ? -EPERM
+                                      : vmmcall(__HYPERVISOR_mmu_update, a);
+
+    return error < 0 ? error : -EPERM;
+}
+
 /* Tells how many of a list were done, if the guest wants to know. */
 static long tell_done(uint64_t at, uint32_t done, long error)
 {
@@ -277,7 +287,7 @@ long mmu_update(struct pvk_vcpu *v, const uint64_t a[6])
 
     (void)v;
     if (!is_self(a[3])) {
-        return -EPERM;
+        return mmu_refuse(a[3]);
     }
     for (i = 0; i < count; i++) {
         mmu_update_t u;
@@ -328,7 +338,9 @@ static long flush(struct pvk_vcpu *v, const struct mmuext_op *op)
     bool page = op->cmd == MMUEXT_INVLPG_MULTI
                 || op->cmd == MMUEXT_INVLPG_ALL;
 
-    if (!all && mask == 0) {
+    uint8_t first;
+
+    if (!all && (mask == 0 || !guest_get(&first, mask, sizeof(first)))) {
         return -EINVAL;
     }
     if (page) {
@@ -370,8 +382,9 @@ static long ext_one(struct pvk_vcpu *v, const struct mmuext_op *op)
     case MMUEXT_COPY_PAGE:
         return copy_frame(frame, op->arg2.src_mfn);
     case MMUEXT_FLUSH_CACHE:
+        return -EACCES;         /* as of one without a device */
     case MMUEXT_FLUSH_CACHE_GLOBAL:
-        return 0;
+        return -EINVAL;
     case MMUEXT_MARK_SUPER:
     case MMUEXT_UNMARK_SUPER:
         return -EOPNOTSUPP;
@@ -387,7 +400,7 @@ long mmu_ext_op(struct pvk_vcpu *v, const uint64_t a[6])
     long error = 0;
 
     if ((a[3] & 0xffff) != DOMID_SELF) {
-        return -EPERM;
+        return mmu_refuse(a[3]);
     }
     for (i = 0; i < count; i++) {
         struct mmuext_op op;

@@ -3,8 +3,8 @@
  * What a PV kernel executes as if it were in ring 0: control and debug
  * registers, MSRs, ports, CPUID.  decode.c reads the instruction.
  *
- *  1. Only for the guest's kernel mode; CPUID with the forced prefix for
- *     its user mode as well.
+ *  1. Only for the guest's kernel mode; for its user mode as well CPUID with
+ *     the forced prefix, and by its IOPL ports, CLI and STI.
  *  2. CPUID, and MSRs that are not ours, are executed here and so answered
  *     by the hypervisor, by the domain's policy.
  */
@@ -133,6 +133,10 @@ static bool write_msr(uint32_t index, uint64_t value)
     if (index == MSR_EFER || index == MSR_PAT || index == MSR_DEBUGCTL) {
         return msr_get(index, &now) && now == value;
     }
+    if (index >= MSR_FS_BASE && index <= MSR_KERNEL_GS_BASE
+        && !pvk_is_canonical(value)) {
+        return false;
+    }
     return msr_set(index, value);
 }
 
@@ -146,13 +150,22 @@ static void run_cpuid(struct pvk_regs *r)
     r->rdx = out.edx;
 }
 
+/* Its kernel is in ring 1 by its IOPL, or in ring 0 if it asked for that. */
+static bool has_iopl(const struct pvk_vcpu *v)
+{
+    if (!v->in_kernel) {
+        return v->iopl == 3;
+    }
+    return v->iopl >= 1 || pvk_domain()->shows_iopl;
+}
+
 /* No port is ours to give: reads find nothing. */
 static bool port(struct pvk_vcpu *v, struct pvk_regs *r,
                  const struct decode_insn *i)
 {
     uint64_t mask = i->size == 4 ? 0xffffffff : (1ull << (i->size * 8)) - 1;
 
-    if (v->iopl < 1) {
+    if (!has_iopl(v)) {
         return false;
     }
     if (i->kind == DECODE_IN) {
@@ -174,7 +187,7 @@ static bool run_move(struct pvk_vcpu *v, struct pvk_regs *r,
         return write_cr(v, i->number, *to);
     case DECODE_READ_DR:
         value = hypercall_get_debugreg(v, i->number);
-        if (value == -EINVAL) {
+        if (value == -ENODEV) {
             return false;
         }
         *to = (uint64_t)value;
@@ -211,6 +224,8 @@ static bool run(struct pvk_vcpu *v, struct pvk_regs *r,
     case DECODE_CPUID:
         run_cpuid(r);
         return true;
+    case DECODE_FLAG:
+        return has_iopl(v);     /* and has no effect */
     case DECODE_NOTHING:
         return true;
     case DECODE_IN:
@@ -242,6 +257,12 @@ static size_t fetch(uint64_t rip, uint8_t *bytes)
     return first;
 }
 
+static bool is_for_user(unsigned int kind)
+{
+    return kind == DECODE_CPUID || kind == DECODE_IN || kind == DECODE_OUT
+           || kind == DECODE_FLAG;
+}
+
 bool privileged_emulate(struct pvk_vcpu *v, struct pvk_regs *r,
                         unsigned int vector)
 {
@@ -256,7 +277,7 @@ bool privileged_emulate(struct pvk_vcpu *v, struct pvk_regs *r,
     if (insn.is_forced != (vector == VECTOR_UD)) {
         return false;
     }
-    if (!v->in_kernel && insn.kind != DECODE_CPUID) {
+    if (!v->in_kernel && !is_for_user(insn.kind)) {
         return false;
     }
     if (!run(v, r, &insn)) {

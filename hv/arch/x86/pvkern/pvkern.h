@@ -199,6 +199,8 @@ bool mmu_load_user(struct pvk_vcpu *v, uint64_t cr3);
 bool mmu_mend_fault(struct pvk_vcpu *v, uint64_t va, unsigned int error);
 long mmu_update(struct pvk_vcpu *v, const uint64_t a[6]);
 long mmu_ext_op(struct pvk_vcpu *v, const uint64_t a[6]);
+/* Of what is another domain's: why not. */
+long mmu_refuse(uint64_t domid);
 long mmu_update_va(struct pvk_vcpu *v, uint64_t va, uint64_t value,
                    uint64_t flags);
 /* The level 1 table and index of 'va' in the kernel's page table. */

@@ -221,6 +221,10 @@ bool segment_load(enum pvk_segment name, uint16_t selector)
 long segment_set_base(struct pvk_vcpu *v, unsigned int which, uint64_t base)
 {
     (void)v;
+    /* Not every CPU's WRMSR sees to it (QEMU's does not). */
+    if (which <= SEGBASE_GS_KERNEL && !pvk_is_canonical(base)) {
+        return -EINVAL;
+    }
     switch (which) {
     case SEGBASE_FS:
         return msr_set(MSR_FS_BASE, base) ? 0 : -EINVAL;
