@@ -272,8 +272,9 @@ static long reservation(unsigned long cmd, struct guest_ptr arg)
     if (d == NULL) {
         return (long)done;
     }
-    rc = xsm_memory_adjust(cur, d);
-    rc = rc != 0 ? rc : run_extents(d, cmd, done, &r);
+    /* Who may not has done none, as from Xen. */
+    rc = xsm_memory_adjust(cur, d) != 0 ? (long)done
+                                        : run_extents(d, cmd, done, &r);
     domain_put(d);
     return rc;
 }

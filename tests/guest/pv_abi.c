@@ -325,6 +325,8 @@ static void test_tables(void)
     pv_equal("pin-beyond", mmuext(MMUEXT_PIN_L1_TABLE, 1ul << 30), -EINVAL);
     pv_equal("our-slot", mmu_write(slot, 0), -EINVAL);
     pv_case(root[257] != 0, "our-slot-stays", "%lx", root[257]);
+    pv_equal("our-slot-of-user", mmu_write((pv_user_root() << PAGE_SHIFT)
+                                           + 271 * 8, 0), -EINVAL);
     pv_equal("write-beyond", mmu_write(1ul << 45, 0), -EINVAL);
     /* The boot tables' leaves had no USER: they work, and now they do. */
     pv_case(was & PTE_USER, "user-set", "%lx", was);

@@ -11,11 +11,25 @@
 #define NO_FRAME (1ul << 38)
 #define HOLE 0xffff808000000000ul
 
+extern const char trap_stack_top[];
+
 static struct vcpu_guest_context context;
 
 static long vcpu_op(unsigned int op, unsigned int vcpu, void *arg)
 {
     return hypercall(__HYPERVISOR_vcpu_op, op, vcpu, PTR(arg));
+}
+
+#define DONE 0x1000u                /* no trap */
+
+static void trap(const char *name, void (*fn)(void *), void *arg,
+                 uint64_t vector)
+{
+    bool ok = pv_try(fn, arg);
+
+    pv_case(ok ? vector == DONE : trap_last.vector == vector, name,
+            "%s, vector %lx error %lx", ok ? "done" : "trap",
+            trap_last.vector, trap_last.error);
 }
 
 static void protect(const void *page)
@@ -447,6 +461,151 @@ static void test_updates(void)
              -ESRCH);
 }
 
+/* ---- descriptors ---- */
+
+#define DATA 0x00cf93000000fffful
+#define GATE 0x0000ec00e0080000ul
+
+static void do_load_ds(void *arg)
+{
+    __asm__ volatile("mov %w0, %%ds" :: "r" ((uint32_t)PTR(arg)));
+}
+
+static long set_gdt(uint64_t frame, unsigned int count)
+{
+    xen_ulong_t list[14] = { frame };
+
+    return hypercall(__HYPERVISOR_set_gdt, PTR(list), count, 0);
+}
+
+static long update_descriptor(const uint64_t *at, uint64_t value)
+{
+    return hypercall(__HYPERVISOR_update_descriptor,
+                     mfn_of(at) << PAGE_SHIFT | (PTR(at) & 0xfff), value, 0);
+}
+
+static void test_gdt(void)
+{
+    uint64_t *gdt = pv_pages(1), *l1 = pv_pages(1), *ldt = pv_pages(1);
+
+    gdt[2] = DATA;
+    ldt[1] = DATA;
+    protect(gdt);
+    protect(ldt);
+    protect(l1);
+    pv_equal("gdt-unreadable", hypercall(__HYPERVISOR_set_gdt, 0x1000, 8, 0),
+             -EFAULT);
+    pv_equal("gdt-too-long", set_gdt(mfn_of(gdt), 7169), -EINVAL);
+    pv_equal("gdt-beyond", set_gdt(NO_FRAME, 512), -EINVAL);
+    pv_equal("gdt", set_gdt(mfn_of(gdt), 512), 0);
+    pv_equal("gdt-is-data", pv_try(do_load_ds, (void *)0x13), true);
+    pv_equal("gdt-dpl", (long)(gdt[2] >> 45 & 3), 3);
+    pv_equal("gdt-gate", update_descriptor(&gdt[3], GATE), -EINVAL);
+    pv_equal("gdt-data", update_descriptor(&gdt[3], DATA), 0);
+    pv_equal("gdt-more-data", pv_try(do_load_ds, (void *)0x1b), true);
+    pv_equal("descriptor-beyond",
+             hypercall(__HYPERVISOR_update_descriptor, NO_FRAME << PAGE_SHIFT,
+                       0, 0), -EINVAL);
+    pv_equal("descriptor-not-aligned",
+             hypercall(__HYPERVISOR_update_descriptor,
+                       (mfn_of(gdt) << PAGE_SHIFT) + 4, 0, 0), -EINVAL);
+    pv_equal("ldt", extend(MMUEXT_SET_LDT, PTR(ldt), 512), 0);
+    pv_equal("ldt-is-data", pv_try(do_load_ds, (void *)0xf), true);
+    (void)pv_try(do_load_ds, NULL);
+    pv_equal("ldt-off", extend(MMUEXT_SET_LDT, 0, 0), 0);
+    trap("ldt-is-off", do_load_ds, (void *)0xf, 13);
+    pv_equal("gdt-off", set_gdt(0, 0), 0);
+    trap("gdt-is-off", do_load_ds, (void *)0x13, 13);
+    pv_equal("gdt-free", update_va(gdt, mfn_of(gdt) << PAGE_SHIFT | PTE_RW),
+             0);
+    pv_equal("table-pin", extend(MMUEXT_PIN_L1_TABLE, mfn_of(l1), 0), 0);
+    pv_equal("gdt-is-table", set_gdt(mfn_of(l1), 512), -EINVAL);
+    pv_equal("descriptor-in-table", update_descriptor(&l1[3], 0), -EINVAL);
+    pv_equal("table-unpin", extend(MMUEXT_UNPIN_TABLE, mfn_of(l1), 0), 0);
+}
+
+/* ---- multicall ---- */
+
+static void test_multicall(void)
+{
+    multicall_entry_t list[] = {
+        { .op = __HYPERVISOR_xen_version, .args = { XENVER_version } },
+        { .op = __HYPERVISOR_multicall },
+        { .op = 62 },
+        { .op = __HYPERVISOR_stack_switch,
+          .args = { FLAT_KERNEL_SS, PTR(trap_stack_top) } },
+        { .op = __HYPERVISOR_mmuext_op, .args = { 0x1000, 1, 0, DOMID_SELF } },
+    };
+
+    pv_equal("multicall", hypercall(__HYPERVISOR_multicall, PTR(list),
+                                    ARRAY_SIZE(list), 0), 0);
+    pv_equal("multicall-version", (long)list[0].result, 4 << 16 | 17);
+    pv_equal("multicall-nested", (long)list[1].result, -EINVAL);
+    pv_equal("multicall-unknown", (long)list[2].result, -ENOSYS);
+    pv_equal("multicall-stack", (long)list[3].result, 0);
+    pv_equal("multicall-unreadable", (long)list[4].result, -EFAULT);
+    pv_equal("multicall-no-list", hypercall(__HYPERVISOR_multicall, 0x1000,
+                                            1, 0), -EFAULT);
+    pv_equal("multicall-in-hole", hypercall(__HYPERVISOR_multicall, HOLE, 1,
+                                            0), -EFAULT);
+    pv_equal("multicall-empty", hypercall(__HYPERVISOR_multicall, 0x1000, 0,
+                                          0), 0);
+}
+
+/* ---- memory ---- */
+
+static long reserve(unsigned int op, xen_pfn_t *list, unsigned int count,
+                    unsigned int order, domid_t id)
+{
+    struct xen_memory_reservation r = { .nr_extents = count, .domid = id,
+                                        .extent_order = order };
+
+    set_xen_guest_handle(r.extent_start, list);
+    return hypercall(__HYPERVISOR_memory_op, op, PTR(&r), 0);
+}
+
+static long ask(unsigned int op)
+{
+    domid_t self = DOMID_SELF;
+
+    return hypercall(__HYPERVISOR_memory_op, op, PTR(&self), 0);
+}
+
+#define ROOM 256u                   /* pages that pv_host leaves */
+
+static void test_memory(void)
+{
+    static xen_pfn_t list[ROOM + 8];
+    long now = ask(XENMEM_current_reservation), got;
+
+    pv_equal("memory-limit", ask(XENMEM_maximum_reservation),
+             (long)start_info->nr_pages + ROOM);
+    pv_case(now <= (long)start_info->nr_pages + 16, "memory-now", "%ld", now);
+    for (unsigned int i = 0; i < ARRAY_SIZE(list); i++) {
+        list[i] = start_info->nr_pages + i;
+    }
+    got = reserve(XENMEM_populate_physmap, list, ARRAY_SIZE(list), 0,
+                  DOMID_SELF);
+    pv_equal("memory-to-its-limit", got,
+             (long)start_info->nr_pages + ROOM - now);
+    pv_equal("memory-all", ask(XENMEM_current_reservation),
+             (long)start_info->nr_pages + ROOM);
+    pv_equal("memory-m2p", (long)pv_m2p(list[3]),
+             (long)start_info->nr_pages + 3);
+    pv_equal("memory-back", reserve(XENMEM_decrease_reservation, list,
+                                    (unsigned int)got, 0, DOMID_SELF), got);
+    pv_equal("memory-less", ask(XENMEM_current_reservation), now);
+    pv_equal("memory-twice", reserve(XENMEM_decrease_reservation, list, 1, 0,
+                                     DOMID_SELF), 0);
+    pv_equal("memory-huge", reserve(XENMEM_populate_physmap, list, 1, 20,
+                                    DOMID_SELF), 0);
+    pv_equal("memory-of-other", reserve(XENMEM_populate_physmap, list, 1, 0,
+                                        0), 0);
+    pv_equal("memory-unreadable", hypercall(__HYPERVISOR_memory_op,
+                                            XENMEM_populate_physmap, 0x1000,
+                                            0), 0);
+}
+
 /* ---- instructions of the kernel ---- */
 
 static uint64_t in_cr0(void)
@@ -511,18 +670,6 @@ static void do_wbinvd(void *arg)
     (void)arg;
     __asm__ volatile("wbinvd");
 }
-
-static void trap(const char *name, void (*fn)(void *), void *arg,
-                 uint64_t vector)
-{
-    bool ok = pv_try(fn, arg);
-
-    pv_case(ok ? vector == 0x1000 : trap_last.vector == vector, name,
-            "%s, vector %lx error %lx", ok ? "done" : "trap",
-            trap_last.vector, trap_last.error);
-}
-
-#define DONE 0x1000u                /* no trap */
 
 static void test_fpu(void)
 {
@@ -620,6 +767,9 @@ void pv_main(void)
     test_absent();
     test_extended();
     test_updates();
+    test_gdt();
+    test_multicall();
+    test_memory();
     test_fpu();
     test_instructions();
     test_iopl();

@@ -150,6 +150,11 @@ static void protect(const void *page)
     (void)update_va(page, mfn_of(page) << PAGE_SHIFT | PTE_RO);
 }
 
+uint64_t pv_user_root(void)
+{
+    return user_root;
+}
+
 long pv_load_user(void)
 {
     return mmuext(MMUEXT_NEW_USER_BASEPTR, user_root);

@@ -85,6 +85,8 @@ long pv_initialise_vcpu(unsigned int vcpu, void (*fn)(void));
 /* The same, one of the first 32; its upcalls are masked, and it is up. */
 void pv_start_vcpu(unsigned int vcpu, void (*fn)(void));
 
+/* The frame of the user space's level 4 table. */
+uint64_t pv_user_root(void);
 /* The user space, for another vcpu; its stack's page, which is executable. */
 long pv_load_user(void);
 void *pv_user_stack(void);

@@ -45,7 +45,7 @@ static bool fix_frame(uint64_t frame)
 {
     uint64_t *t = table_of(frame);
 
-    if (!table_has_frame(frame)) {
+    if (!table_has_frame(frame) || table_level(frame) != 0) {
         return false;
     }
     for (unsigned int i = 0; i < ENTRIES_PER_PAGE; i++) {
