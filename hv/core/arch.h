@@ -107,9 +107,14 @@ void arch_vcpu_switch_to(struct vcpu *v);
 /* Forgets 'v's registers and what is on its way into it; it is paused. */
 void arch_vcpu_reset(struct vcpu *v);
 /*
+ * Is 'v', the current one, where its registers are none of its guest's, but
+ * soon are?  Who stops it may let it run on for an instant.  Any lock.
+ */
+bool arch_vcpu_is_between(struct vcpu *v);
+/*
  * DOMCTL_setvcpucontext; 'v' is paused.  All of a PV guest's vcpu, of another
  * what DOMCTL_getvcpucontext shows but segments and control registers: 0,
- * -EINVAL, -ENOMEM, -ERESTART.
+ * -EINVAL, -EOPNOTSUPP, -ENOMEM, -ERESTART.
  */
 int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
 /* VCPUOP_initialise of a PV guest's vcpu that is down: 0, -EINVAL, ... */

@@ -612,6 +612,11 @@ void arch_vcpu_reset(struct vcpu *v)
     v->arch->rax = 0;
 }
 
+bool arch_vcpu_is_between(struct vcpu *v)
+{
+    return __atomic_load_n(&v->arch->is_between, __ATOMIC_SEQ_CST);
+}
+
 int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
     want_paused(v);

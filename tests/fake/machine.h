@@ -23,6 +23,7 @@ struct arch_vcpu {
     bool has_pending;           /* answer of arch_vcpu_has_pending() */
     unsigned int on_cpu;        /* [a] CPU + 1 that has its state, 0: none */
     bool is_masked;             /* IF is 0 */
+    bool is_between;            /* answer of arch_vcpu_is_between() */
     uint64_t rax;               /* all of a context or HVM record */
     uint64_t sysenter;          /* all of an extended context */
 };

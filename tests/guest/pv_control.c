@@ -127,6 +127,77 @@ static void test_reset_blocked(void)
     guest_equal("blocks-once", (long)mail->counter[2], 2);
 }
 
+/* ---- of one that works: hypercalls, page tables, its user space ---- */
+
+#define LOOKS 300u
+#define TAKES 60u
+#define STACK_SIZE 0x4000u
+
+static bool is_of_guest(const struct vcpu_guest_context *c)
+{
+    const struct cpu_user_regs *u = &c->user_regs;
+
+    if ((u->cs & 3) != 3 || (u->ss & 3) != 3 || !(u->rflags & 0x200)) {
+        return false;
+    }
+    if (!(c->flags & VGCF_in_kernel)) {
+        return u->rip - mail->user <= 2 && u->rsp == mail->user_rsp;
+    }
+    return u->rip >= mail->image && u->rip < mail->image_end
+           && (mail->stack[3] - u->rsp < STACK_SIZE
+               || mail->traps - u->rsp < PAGE_SIZE);
+}
+
+static void test_look(void)
+{
+    unsigned int wrong = 0;
+
+    guest_equal("work", tell(MAIL_WORK), 0);
+    guest_case(counts(3, WAIT_MS), "works", "%lu", mail->counter[3]);
+    for (unsigned int i = 0; i < LOOKS; i++) {
+        child_must("look", context_op(XEN_DOMCTL_getvcpucontext, 3,
+                                      &context));
+        if (!is_of_guest(&context) && wrong++ == 0) {
+            guest_case(false, "look-wrong", "rip %lx rsp %lx cs %x flags %lx",
+                       context.user_regs.rip, context.user_regs.rsp,
+                       context.user_regs.cs, context.flags);
+        }
+    }
+    guest_equal("looks", wrong, 0);
+    guest_case(counts(3, WAIT_MS) && mail->wrong[3] == 0, "works-on",
+               "%lu wrong", mail->wrong[3]);
+}
+
+/* What it was at it goes on with, though it lost all in between. */
+static void test_take(bool reset)
+{
+    unsigned int stuck = 0;
+
+    for (unsigned int i = 0; i < TAKES; i++) {
+        struct xen_domctl op = { 0 };
+
+        child_must("take-pause", child_domctl(&child, XEN_DOMCTL_pausedomain,
+                                              &op));
+        child_must("take", context_op(XEN_DOMCTL_getvcpucontext, 3,
+                                      &context));
+        if (reset) {
+            child_must("take-away", context_op(XEN_DOMCTL_setvcpucontext, 3,
+                                               NULL));
+        }
+        child_must("take-back", context_op(XEN_DOMCTL_setvcpucontext, 3,
+                                           &context));
+        child_must("take-unpause",
+                   child_domctl(&child, XEN_DOMCTL_unpausedomain, &op));
+        stuck += !counts(3, WAIT_MS);
+    }
+    guest_case(stuck == 0 && mail->wrong[3] == 0,
+               reset ? "taken-and-given" : "taken", "%u stuck, %lu wrong",
+               stuck, mail->wrong[3]);
+    context.ctrlreg[3] ^= 1ul << PAGE_SHIFT;
+    guest_equal("other-table", context_op(XEN_DOMCTL_setvcpucontext, 3,
+                                          &context), -EOPNOTSUPP);
+}
+
 void guest_main(void)
 {
     const struct bundle *b = child_bundle();
@@ -142,6 +213,9 @@ void guest_main(void)
     child.store = NULL;
     test_reset();
     test_reset_blocked();
+    test_look();
+    test_take(false);
+    test_take(true);
     (void)post(MAIL_END);
     guest_equal("pv-end", child_watch(&child, 0), SHUTDOWN_poweroff);
     guest_equal("pv-destroy", child_destroy(&child), 0);

@@ -54,8 +54,12 @@ static void __attribute__((noreturn)) work(void)
     uint64_t i = 0;
 
     mail->wrong[3] += pv_load_user() != 0;
+    mail->wrong[3] += hypercall(__HYPERVISOR_stack_switch, FLAT_KERNEL_SS,
+                                mail->traps, 0) != 0;
     for (;;) {
         change(i++ % 2);
+        pv_user_code("\x0f\x05", 2, 0);
+        mail->wrong[3] += trap_last.vector != ON_SYSCALL;
         mail->wrong[3] += hypercall(__HYPERVISOR_xen_version, XENVER_version,
                                     0, 0) != (4 << 16 | 17);
         mail->counter[3]++;
@@ -68,6 +72,7 @@ static long start(unsigned int vcpu, void (*fn)(void))
     long rc;
 
     pv_make_context(&c, fn);
+    c.syscall_callback_eip = PTR(stub_syscall);
     mail->stack[vcpu] = c.kernel_sp;
     shared_info->vcpu_info[vcpu].evtchn_upcall_mask = 1;
     rc = hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise, vcpu, PTR(&c));
@@ -107,6 +112,9 @@ void pv_main(void)
     mail->here = PTR(mail);
     mail->image = PTR(image_start);
     mail->image_end = PTR(image_end);
+    mail->traps = PTR(pv_pages(1)) + PAGE_SIZE;
+    mail->user = USER_CODE;
+    mail->user_rsp = USER_STACK + PAGE_SIZE;
     for (;;) {
         ask = READ_ONCE(mail->ask);
         barrier();

@@ -673,6 +673,50 @@ END_TEST
  * The guest's periodic timer went on while the vcpu was paused: a thousand
  * interrupts a second for nobody.
  */
+/*
+ * One whose registers are being changed stops as soon as they are, and is not
+ * waited for any longer than it may take; nor does it preempt for ever.
+ */
+START_TEST(test_who_is_between_stops_soon)
+{
+    struct domain *a, *b;
+    struct vcpu *v;
+    uint64_t before;
+
+    start(1);
+    a = guest(256, 1);
+    add_load(a, 0, 0, 0);
+    go(a);
+    v = a->vcpu[0];
+    run(1 * MS);
+    v->arch->is_between = true;
+    enter(0);
+    vcpu_pause_nosync(v);
+    settle();
+    ck_assert(v->sched.is_running);
+    v->arch->is_between = false;
+    pick(0);                        /* at the next exit */
+    ck_assert(!v->sched.is_running);
+    enter(0);
+    vcpu_unpause(v);
+    run(1 * MS);
+    ck_assert(v->sched.is_running);
+    v->arch->is_between = true;
+    enter(0);
+    vcpu_pause_nosync(v);
+    run(1 * MS);
+    ck_assert(!v->sched.is_running);
+    enter(0);
+    vcpu_unpause(v);
+    b = guest(256, 1);
+    add_load(b, 0, 0, 0);
+    go(b);
+    before = load_of(b->vcpu[0])->ran;
+    run(100 * MS);
+    ck_assert_uint_ge(load_of(b->vcpu[0])->ran - before, 40 * MS);
+}
+END_TEST
+
 START_TEST(test_a_periodic_timer_rests_while_paused)
 {
     struct domain *d;
@@ -787,6 +831,7 @@ int main(void)
     tcase_add_test(tc, test_affinity_between_the_locks_of_a_steal);
     tcase_add_test(tc, test_restricted);
     tcase_add_test(tc, test_pause_stops_at_once);
+    tcase_add_test(tc, test_who_is_between_stops_soon);
     tcase_add_test(tc, test_a_periodic_timer_rests_while_paused);
     tcase_add_test(tc, test_runstates_add_up);
     tcase_add_test(tc, test_yield_lets_the_other_in);

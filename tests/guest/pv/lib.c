@@ -28,7 +28,7 @@ extern uint64_t try_rsp;
 extern const char pv_try_failed[], pv_return[], trap_stack_top[];
 extern const char stub_de[], stub_db[], stub_bp[], stub_of[], stub_ud[],
     stub_nm[], stub_np[], stub_ss[], stub_gp[], stub_pf[], stub_ac[],
-    stub_80[], stub_81[], stub_event[], stub_syscall[], stub_failsafe[];
+    stub_80[], stub_81[], stub_event[], stub_failsafe[];
 
 void pv_start(struct start_info *info);
 void pv_trap(struct pv_frame *f);

@@ -28,7 +28,8 @@ struct mail {
     uint64_t counter[MAIL_VCPUS];
     uint64_t wrong[MAIL_VCPUS]; /* what a vcpu found that cannot be */
     uint64_t stack[MAIL_VCPUS]; /* the end of the stack of each */
-    uint64_t image, image_end;
+    uint64_t traps;             /* the end of the one for traps of vcpu 3 */
+    uint64_t image, image_end, user, user_rsp;
     uint64_t data[MAIL_DATA];   /* for what an argument points to */
 };
 

@@ -76,7 +76,8 @@ extern volatile unsigned int events, nmis;
 /* With which the last handler started. */
 extern volatile uint64_t handler_flags;
 /* For callbacks that a kernel asks for itself. */
-extern const char stub_nmi[], stub_syscall32[], stub_sysenter[];
+extern const char stub_nmi[], stub_syscall[], stub_syscall32[],
+    stub_sysenter[];
 
 /* Such as to run fn in the kernel, which must not end; a stack is taken. */
 void pv_make_context(struct vcpu_guest_context *c, void (*fn)(void));

@@ -229,6 +229,23 @@ static __attribute__((noinline)) bool go_on(struct vcpu *v)
     return false;
 }
 
+/* By a PV guest's personality. */
+static bool pv_hypercall(struct vcpu *v)
+{
+    uint64_t *rax = &v->arch->regs.gpr[HVM_RAX];
+    uint64_t nr = *rax;
+
+    if (nr == PVK_CALL) {
+        pv_at_call(v, nr);
+        return pv_exit_call(v);
+    }
+    if (!hypercall(v, nr, rax) && !go_on(v)) {
+        return false;
+    }
+    pv_at_call(v, nr);
+    return true;
+}
+
 bool hvm_exit_hypercall(struct vcpu *v, unsigned int cpl, bool is_64bit)
 {
     uint64_t *rax = &v->arch->regs.gpr[HVM_RAX];
@@ -237,8 +254,8 @@ bool hvm_exit_hypercall(struct vcpu *v, unsigned int cpl, bool is_64bit)
     if (cpl != 0 || !is_64bit) {
         return refuse_hypercall(v, cpl);
     }
-    if (*rax == PVK_CALL && v->arch->pv != NULL) {
-        return pv_exit_call(v);
+    if (v->arch->pv != NULL) {
+        return pv_hypercall(v);
     }
     return hypercall(v, *rax, rax) || go_on(v);
 }

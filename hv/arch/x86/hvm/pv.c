@@ -87,6 +87,24 @@ void pv_vcpu_reset(struct vcpu *v)
     p->nmi_pending = 0;
     p->in_nmi = 0;
     v->arch->pv->nmi_due = false;
+    pv_abandon(v);
+}
+
+void pv_abandon(struct vcpu *v)
+{
+    struct pvk_domain *shared = v->domain->arch->pv->shared;
+    uint32_t name = v->id + 1;
+
+    v->arch->pv->at_call = false;
+    WRITE_ONCE(v->arch->pv->shared->stage, PVK_MOVING);
+    (void)__atomic_compare_exchange_n(&shared->lock, &name, 0, false,
+                                      __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+    name = v->id + 1;
+    if (!READ_ONCE(shared->is_ready)) {
+        (void)__atomic_compare_exchange_n(&shared->replaying, &name, 0,
+                                          false, __ATOMIC_RELEASE,
+                                          __ATOMIC_RELAXED);
+    }
 }
 
 /* ---- the start of a vcpu ---- */
@@ -178,8 +196,8 @@ static int set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     memcpy(pv->context[0], c, PAGE_SIZE);
     memcpy(pv->context[1], (const char *)c + PAGE_SIZE,
            sizeof(*c) - PAGE_SIZE);
-    pv->shared->kernel_cr3 = 0;
-    pv->shared->user_cr3 = 0;
+    pv_vcpu_reset(v);
+    WRITE_ONCE(pv->shared->stage, PVK_STARTING);
     start_state(v, &s);
     hvm_ops->set_state(v, &s);
     if (c->flags & VGCF_i387_valid) {
@@ -202,9 +220,9 @@ int pv_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
         return -EINVAL;
     }
     if (v->is_initialised
-        && __atomic_load_n(&d->state, __ATOMIC_ACQUIRE) != DOMAIN_BUILDING) {
-        pv_set_registers(v, c);
-        return 0;
+        && __atomic_load_n(&d->state, __ATOMIC_ACQUIRE) != DOMAIN_BUILDING
+        && READ_ONCE(v->arch->pv->shared->stage) != PVK_STARTING) {
+        return pv_set_registers(v, c);
     }
     rc = set_context(v, c);
     if (rc != 0) {
@@ -362,6 +380,9 @@ bool pv_exit_call(struct vcpu *v)
     case PVK_CALL_M2P:
         rc = pv_memory_set_m2p(v->domain, gpr[HVM_RSI], gpr[HVM_RDX]);
         break;
+    case PVK_CALL_STOP:
+        arch_cpu_kick(arch_cpu_id());   /* to look who runs next */
+        break;
     default:
         rc = -ENOSYS;
         break;
@@ -382,10 +403,49 @@ void pv_exit_npf(struct vcpu *v, uint64_t gpa)
     (void)hvm_inject_gp(v);
 }
 
+void pv_at_call(struct vcpu *v, uint64_t nr)
+{
+    struct pv_vcpu *pv = v->arch->pv;
+
+    pv->at_call = (nr != __HYPERVISOR_sched_op && nr != PVK_CALL)
+                  || READ_ONCE(pv->shared->stage) != PVK_IN_CALL;
+}
+
+/*
+ * A hypercall that was answered is not made again: it runs on to its end, but
+ * for those that wait there.
+ */
+bool pv_is_between(struct vcpu *v)
+{
+    struct pv_vcpu *pv = v->arch->pv;
+    struct hvm_paging p;
+    bool is_between;
+
+    hvm_ops->get_paging(v, &p);
+    if (p.cpl != 0 || READ_ONCE(v->domain->shutdown_code) == SHUTDOWN_crash) {
+        return false;
+    }
+    switch (READ_ONCE(pv->shared->stage)) {
+    case PVK_STARTING:
+        return false;
+    case PVK_IN_CALL:
+        is_between = pv->at_call;
+        break;
+    default:
+        is_between = !pv->at_call;
+        break;
+    }
+    if (is_between) {
+        WRITE_ONCE(pv->shared->wants_stop, 1);
+    }
+    return is_between;
+}
+
 void pv_prepare_entry(struct vcpu *v)
 {
     struct pv_vcpu *pv = v->arch->pv;
 
+    pv->at_call = false;
     if (READ_ONCE(v->arch->nmi_pending)
         && __atomic_exchange_n(&v->arch->nmi_pending, false,
                                __ATOMIC_ACQ_REL)) {

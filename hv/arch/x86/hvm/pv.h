@@ -47,6 +47,7 @@ struct pv_vcpu {
     void *traps;                /* [I] PVK_AREA_TRAPS */
     char *stack_top_page;       /* [I] the stack's highest page */
     bool nmi_due;               /* [o] the personality is to be told */
+    bool at_call;               /* [o] its VMMCALL is done, it is behind it */
 };
 
 /* Boot CPU, before the first domain: takes the image apart. */
@@ -59,6 +60,8 @@ int pv_vcpu_create(struct vcpu *v);
 void pv_vcpu_destroy(struct vcpu *v);
 /* What the personality keeps of a vcpu that starts anew; it is paused. */
 void pv_vcpu_reset(struct vcpu *v);
+/* What it is at comes to no end; the vcpu is paused. */
+void pv_abandon(struct vcpu *v);
 
 static inline bool is_pv(const struct domain *d)
 {
@@ -69,8 +72,11 @@ static inline bool is_pv(const struct domain *d)
 void pv_get_context(struct vcpu *v, struct vcpu_guest_context *c);
 /* 0, -EINVAL (what Xen refuses), or what pv_memory_complete() says. */
 int pv_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
-/* Of a vcpu that has run: its general registers and FPU. */
-void pv_set_registers(struct vcpu *v, const struct vcpu_guest_context *c);
+/*
+ * Of a vcpu that has run: its general registers and FPU.  0, or -EOPNOTSUPP if
+ * 'c' has other tables than it runs on, as from Xen.
+ */
+int pv_set_registers(struct vcpu *v, const struct vcpu_guest_context *c);
 
 /* Are its values such that a vcpu can start?  Its frames are not looked at. */
 bool pv_context_is_valid(const struct vcpu_guest_context *c);
@@ -104,6 +110,14 @@ bool pv_exit_call(struct vcpu *v);
 void pv_exit_npf(struct vcpu *v, uint64_t gpa);
 /* Chooses what to inject; the PV half of hvm_prepare_entry(). */
 void pv_prepare_entry(struct vcpu *v);
+/*
+ * 'v', the current one, is at a VMMCALL, 'nr', that was answered.  Within the
+ * guest's hypercall, what yields (for a lock) or flushes may be made again, so
+ * it may stop at these as if they had not been.
+ */
+void pv_at_call(struct vcpu *v, uint64_t nr);
+/* See arch_vcpu_is_between(). */
+bool pv_is_between(struct vcpu *v);
 /* Another vcpu wants v's translations gone: true once for each time. */
 bool pv_take_flush(struct vcpu *v);
 

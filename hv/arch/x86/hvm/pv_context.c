@@ -5,8 +5,13 @@
  *
  *   not started yet             all is as it was set
  *   in the guest (CPL 3)        registers are the machine's
- *   in the personality (CPL 0)  they are the frame at its stack's top; rax is
- *                               the result of the hypercall that is under way
+ *   in the personality (CPL 0)  they are the frame at its stack's top:
+ *     in a hypercall            before it: it would be made (again)
+ *     waiting in one            after it: rax is its result
+ *     at PVK_CALL_STOP          all is done, it was about to leave
+ *
+ * Elsewhere in the personality a vcpu is not stopped, but for one that stays
+ * there longer than the scheduler waits, as no honest one does.
  *
  *  1. The vcpu is paused.  What the personality keeps is read as the guest's
  *     word: it is shown, nothing depends on it.
@@ -16,9 +21,11 @@
 #include "core/arch.h"
 #include "hvm/pv.h"
 #include "lib/atomic.h"
+#include "lib/errno.h"
 #include "lib/string.h"
 
 #define IOPL_SHIFT 12
+#define SYSCALL_SIZE 2
 
 static void from_machine(struct cpu_user_regs *u, const struct hvm_regs *r,
                          const struct hvm_state *s)
@@ -63,8 +70,19 @@ static void registers(struct vcpu *v, const struct hvm_state *s,
         memcpy(&frame, v->arch->pv->stack_top_page + PAGE_SIZE
                        - sizeof(frame), sizeof(frame));
         from_frame(u, &frame);
-        if (frame.vector == PVK_FROM_SYSCALL) {
+        switch (READ_ONCE(v->arch->pv->shared->stage)) {
+        case PVK_IN_CALL:
+            u->rip -= SYSCALL_SIZE;
+            break;
+        case PVK_IN_WAIT:
             u->rax = v->arch->regs.gpr[HVM_RAX];
+            break;
+        default:
+            if (frame.vector == PVK_FROM_SYSCALL) {
+                u->rcx = u->rip;        /* as SYSRET leaves them */
+                u->r11 = u->rflags;
+            }
+            break;
         }
     }
     u->ds = s->segment[HVM_DS].selector;
@@ -118,7 +136,7 @@ void pv_get_context(struct vcpu *v, struct vcpu_guest_context *c)
     const struct pvk_vcpu *p = v->arch->pv->shared;
     struct hvm_state s;
 
-    if (READ_ONCE(p->kernel_cr3) == 0) {
+    if (READ_ONCE(p->stage) == PVK_STARTING) {
         as_set(v, c);
         return;
     }
@@ -183,29 +201,57 @@ static void to_frame(const struct cpu_user_regs *u, struct pvk_regs *f)
     f->r15 = u->r15;
     f->rip = u->rip;
     f->rflags = flags_of(u);
+    f->vector = 0;
 }
 
-void pv_set_registers(struct vcpu *v, const struct vcpu_guest_context *c)
+/* What it was at is not gone on with: it goes to its guest by 'u'. */
+static void leave_by(struct vcpu *v, const struct cpu_user_regs *u)
 {
-    char *at = v->arch->pv->stack_top_page + PAGE_SIZE
-               - sizeof(struct pvk_regs);
+    const uint64_t below = sizeof(struct pvk_regs);
+    char *at = v->arch->pv->stack_top_page + PAGE_SIZE - below;
+    struct hvm_regs *r = &v->arch->regs;
     struct pvk_regs frame;
+
+    memcpy(&frame, at, sizeof(frame));
+    to_frame(u, &frame);
+    memcpy(at, &frame, sizeof(frame));
+    r->gpr[HVM_RAX] = PVK_AREA(v->id) + PVK_AREA_STACK_TOP - below;
+    r->rip = pv_image()->leave;
+    r->rflags = 2;
+    pv_abandon(v);
+}
+
+static bool has_same_tables(const struct pvk_vcpu *p,
+                            const struct vcpu_guest_context *c)
+{
+    unsigned int frames = (p->gdt_count + 511) / 512;
+    bool same = c->ctrlreg[3] == p->kernel_cr3 && c->ctrlreg[1] == p->user_cr3
+                && c->gdt_ents == p->gdt_count && c->ldt_ents == p->ldt_count
+                && (p->ldt_count == 0 || c->ldt_base == p->ldt_base);
+
+    for (unsigned int i = 0; i < frames && i < PVK_GDT_FRAMES; i++) {
+        same = same && c->gdt_frames[i] == p->gdt_frame[i];
+    }
+    return same;
+}
+
+int pv_set_registers(struct vcpu *v, const struct vcpu_guest_context *c)
+{
     struct hvm_state s;
 
+    if (!has_same_tables(v->arch->pv->shared, c)) {
+        return -EOPNOTSUPP;
+    }
     hvm_ops->get_state(v, &s);
     if ((s.segment[HVM_SS].attr >> CPL_SHIFT & 3) == 3) {
         to_machine(&c->user_regs, &v->arch->regs);
     } else {
-        memcpy(&frame, at, sizeof(frame));
-        to_frame(&c->user_regs, &frame);
-        memcpy(at, &frame, sizeof(frame));
-        if (frame.vector == PVK_FROM_SYSCALL) {
-            v->arch->regs.gpr[HVM_RAX] = c->user_regs.rax;
-        }
+        leave_by(v, &c->user_regs);
     }
     if (c->flags & VGCF_i387_valid) {
         hvm_ops->set_fpu(v, &c->fpu_ctxt);
     }
+    return 0;
 }
 
 /* ---- the ways in that only 32-bit user mode has ---- */

@@ -190,6 +190,11 @@ void arch_vcpu_destroy(struct vcpu *v)
     v->arch = NULL;
 }
 
+bool arch_vcpu_is_between(struct vcpu *v)
+{
+    return is_pv(v->domain) && pv_is_between(v);
+}
+
 void arch_vcpu_switch_from(struct vcpu *v)
 {
     hvm_ops->switch_from(v);

@@ -144,6 +144,7 @@ struct pvk_regs *boot_vcpu(void)
     load_registers(r, &c->user_regs);
     load_segments(v, r, c);
     load_breakpoints(v, c);
+    v->stage = PVK_MOVING;
     if (c->ctrlreg[0] & CR0_TS) {
         write_cr0(read_cr0() | CR0_TS);
     }

@@ -39,6 +39,7 @@
         .quad sysenter_entry
         .quad trap_idt
         .quad stub_page
+        .quad leave
         .long stub_syscall32 - stub_page
         .long 0
 

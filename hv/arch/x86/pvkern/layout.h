@@ -88,6 +88,7 @@
 #define PVK_CALL_CRASH 1        /* rsi: enum pvk_crash; rdx, r10: facts */
 #define PVK_CALL_FLUSH 2        /* rsi: word of the vcpu mask; rdx: mask */
 #define PVK_CALL_M2P 3          /* rsi: frame; rdx: what the M2P says of it */
+#define PVK_CALL_STOP 4         /* the frame is made: here it may stop */
 
 /* A record: level in bits 0-2, pinned, and how often it is used. */
 #define PVK_RECORD_LEVEL 7u
@@ -120,6 +121,7 @@ struct pvk_image {
     uint64_t syscall, syscall32, sysenter;
     uint64_t idt;
     uint64_t stubs;             /* the page that each area shows */
+    uint64_t leave;             /* to the guest, by the pvk_regs at rax */
     uint32_t stub_syscall32;    /* offset of it in that page */
     uint32_t reserved;
 };
@@ -139,9 +141,9 @@ struct pvk_domain {
     uint64_t slot[PVK_SLOT_COUNT]; /* entries of every level 4 table */
     uint64_t mapped_grants;     /* frame of the grant with handle 0 */
     uint32_t max_vcpus;
-    uint32_t lock;              /* the personality's, on the records */
+    uint32_t lock;              /* on the records: its vcpu's id + 1 */
     uint32_t is_ready;          /* the records were replayed */
-    uint32_t replaying;
+    uint32_t replaying;         /* by the vcpu of id + 1 */
     uint32_t version;           /* the hypervisor's, once it was asked */
     uint32_t shows_iopl;        /* VMASST_TYPE_architectural_iopl */
     struct pvk_version constant;
@@ -156,6 +158,17 @@ struct pvk_tss {
     uint16_t reserved3;
     uint16_t io_map;
 } __attribute__((packed));
+
+/*
+ * Where a vcpu may stop while the personality runs, and what registers its
+ * guest then has: those of the frame at the stack's top.
+ */
+enum pvk_stage {
+    PVK_MOVING,                 /* not here: the frame is being changed */
+    PVK_STARTING,               /* none yet: the context is as it was set */
+    PVK_IN_CALL,                /* of a hypercall that has not begun */
+    PVK_IN_WAIT,                /* at a VMMCALL: of a hypercall that is done */
+};
 
 struct pvk_callback {
     uint64_t address;           /* 0: none */
@@ -189,6 +202,8 @@ struct pvk_vcpu {
     uint32_t iopl;              /* 0..3, as by PHYSDEVOP_set_iopl */
     uint32_t nmi_pending;       /* set by the hypervisor */
     uint32_t in_nmi;            /* its handler runs: until the next iret */
+    uint32_t stage;             /* enum pvk_stage */
+    uint32_t wants_stop;        /* by the hypervisor: PVK_CALL_STOP, soon */
     uint32_t reserved;
     struct pvk_tss tss;
 };

@@ -70,6 +70,12 @@ static inline struct pvk_vcpu *pvk_this(void)
     return (struct pvk_vcpu *)pvk_area();
 }
 
+/* What stands for this vcpu where 0 is nobody. */
+static inline uint32_t pvk_name(void)
+{
+    return pvk_this()->id + 1;
+}
+
 static inline struct pvk_domain *pvk_domain(void)
 {
     return (struct pvk_domain *)PVK_DOMAIN;

@@ -15,7 +15,8 @@
  *     does not gets wrong counts, and with them page faults of its own: no
  *     memory of anybody depends on them.
  *  4. The lock holds for records and for entries of levels 2-4.  A vcpu
- *     that waits for it yields, as its holder may not be running.
+ *     that waits for it yields, as its holder may not be running; of a holder
+ *     that the toolstack takes out, the hypervisor opens it.
  */
 #include "pvkern/table.h"
 
@@ -42,7 +43,14 @@ static void lock(void)
 {
     unsigned int spins = 0;
 
-    while (__atomic_exchange_n(&pvk_domain()->lock, 1, __ATOMIC_ACQUIRE)) {
+    for (;;) {
+        uint32_t nobody = 0;
+
+        if (__atomic_compare_exchange_n(&pvk_domain()->lock, &nobody,
+                                        pvk_name(), false, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED)) {
+            return;
+        }
         spin(&spins);
     }
 }
@@ -293,12 +301,16 @@ void table_replay(void)
 {
     struct pvk_domain *d = pvk_domain();
     unsigned int spins = 0;
+    uint32_t nobody = 0;
 
-    if (__atomic_exchange_n(&d->replaying, 1, __ATOMIC_ACQUIRE)) {
-        while (!__atomic_load_n(&d->is_ready, __ATOMIC_ACQUIRE)) {
-            spin(&spins);
+    while (!__atomic_compare_exchange_n(&d->replaying, &nobody, pvk_name(),
+                                        false, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED)) {
+        if (__atomic_load_n(&d->is_ready, __ATOMIC_ACQUIRE)) {
+            return;
         }
-        return;
+        spin(&spins);
+        nobody = 0;
     }
     for (uint64_t frame = 0; frame < d->frames; frame++) {
         uint32_t record = records[frame];
