@@ -93,6 +93,28 @@ static void test_version(void)
     }
 }
 
+/* What is asked of the hypervisor each time, by way of the personality. */
+static void test_handle(void)
+{
+    uint8_t handle[17], again[17];
+
+    memset(handle, 0x5a, sizeof(handle));
+    memset(again, 0xa5, sizeof(again));
+    pv_equal("handle", hypercall(__HYPERVISOR_xen_version,
+                                 XENVER_guest_handle, PTR(handle), 0), 0);
+    pv_equal("handle-again", hypercall(__HYPERVISOR_xen_version,
+                                       XENVER_guest_handle, PTR(again), 0),
+             0);
+    pv_case(memcmp(handle, again, 16) == 0 && handle[16] == 0x5a
+            && again[16] == 0xa5, "handle-content", "%x", handle[16]);
+    pv_equal("handle-pointer", hypercall(__HYPERVISOR_xen_version,
+                                         XENVER_guest_handle, HOLE, 0),
+             -EFAULT);
+    pv_equal("features-pointer", hypercall(__HYPERVISOR_xen_version,
+                                           XENVER_get_features, HOLE, 0),
+             -EFAULT);
+}
+
 /* ---- traps of the kernel ---- */
 
 static void do_ud(void *arg)
@@ -707,6 +729,7 @@ void pv_main(void)
     test_text();
     test_start();
     test_version();
+    test_handle();
     test_traps();
     test_user();
     test_debug();

@@ -449,15 +449,16 @@ static long put_constant(uint64_t to, const void *from, size_t size)
  * Linux asks for the version to have its events looked at, often; what the
  * answer is does not change.
  */
-static long xen_version(const uint64_t a[6])
+static long xen_version(struct pvk_vcpu *v, const uint64_t a[6])
 {
     struct pvk_domain *d = pvk_domain();
     const struct pvk_version *c = &d->constant;
+    const uint64_t nr = __HYPERVISOR_xen_version;
 
     switch (a[0]) {
     case XENVER_version:
         if (d->version == 0) {
-            d->version = (uint32_t)vmmcall(__HYPERVISOR_xen_version, a);
+            d->version = (uint32_t)vmmcall(nr, a);
         }
         return d->version;
     case XENVER_extraversion:
@@ -470,8 +471,12 @@ static long xen_version(const uint64_t a[6])
         return put_constant(a[1], c->changeset, sizeof(c->changeset));
     case XENVER_platform_parameters:
         return put_constant(a[1], &c->virt_start, sizeof(c->virt_start));
+    case XENVER_get_features:
+        return exchange(v, nr, a, 1, sizeof(struct xen_feature_info));
+    case XENVER_guest_handle:
+        return exchange(v, nr, a, 1, sizeof(xen_domain_handle_t));
     default:
-        return vmmcall(__HYPERVISOR_xen_version, a);
+        return vmmcall(nr, a);
     }
 }
 
@@ -600,7 +605,7 @@ static long dispatch(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6])
     case __HYPERVISOR_sched_op:
         return sched_op(v, a);
     case __HYPERVISOR_xen_version:
-        return xen_version(a);
+        return xen_version(v, a);
     case __HYPERVISOR_vcpu_op:
         return vcpu_op(v, a);
     default:
