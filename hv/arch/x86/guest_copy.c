@@ -34,11 +34,6 @@
 #define PTE_LARGE 0x80u
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
-static bool is_canonical(uint64_t va)
-{
-    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
-}
-
 /*
  * The guest-physical address behind 'va' in v's address space, whose entries
  * have all bits of 'need' on every level.  0 or -EFAULT.
@@ -61,7 +56,7 @@ static int translate(struct vcpu *v, uint64_t va, uint64_t need,
         *gpa = va;
         return va >> 32 == 0 ? 0 : -EFAULT;
     }
-    if (!hvm_is_long_mode(&p) || !is_canonical(va)) {
+    if (!hvm_is_long_mode(&p) || !hvm_is_canonical(va)) {
         return -EFAULT;
     }
     table = p.cr3 & PTE_ADDRESS;

@@ -238,6 +238,12 @@ void hvm_regs_from_user(const struct cpu_user_regs *u, struct hvm_regs *r);
 /* Sets 'v' to the state after INIT and 'entry' page (SIPI): CS = entry<<8. */
 void hvm_vcpu_reset(struct vcpu *v, uint8_t sipi_vector);
 
+/* Of 48 bits: those above repeat bit 47. */
+static inline bool hvm_is_canonical(uint64_t va)
+{
+    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
+
 static inline bool hvm_is_long_mode(const struct hvm_paging *p)
 {
     return (p->efer & (1u << 10)) != 0;

@@ -19,11 +19,9 @@
 #define IOIO_SIZE_SHIFT 4
 #define IOIO_ADDRESS_SHIFT 7            /* bits for 16, 32 and 64 bits */
 #define EFER_LMA 0x400
-#define CS_LONG 0x200
+#define CS_LONG 0x200                   /* L and D of packed attributes */
 #define CS_32 0x400
 #define RFLAGS_TF 0x100
-#define EFER_LMA 0x400
-#define CODE_LONG (1u << 9)         /* CS.L, in the packed attributes */
 #define EXCEPTION_DB 1
 #define EXCEPTION_AC 17
 #define EXCEPTION_MC 18
@@ -65,6 +63,11 @@ static void finish(struct vcpu *v, bool done, unsigned int length)
     }
 }
 
+static inline bool is_64bit(const struct vmcb *vmcb)
+{
+    return (vmcb->efer & EFER_LMA) && (vmcb->cs.attr & CS_LONG);
+}
+
 /* In bytes.  QEMU leaves it out: then what the code segment says. */
 static uint8_t address_size(const struct vmcb *vmcb, uint64_t info)
 {
@@ -73,7 +76,7 @@ static uint8_t address_size(const struct vmcb *vmcb, uint64_t info)
     if (told != 0) {
         return (uint8_t)(told * 2);
     }
-    if ((vmcb->efer & EFER_LMA) && (vmcb->cs.attr & CS_LONG)) {
+    if (is_64bit(vmcb)) {
         return 8;
     }
     return vmcb->cs.attr & CS_32 ? 4 : 2;
@@ -120,9 +123,7 @@ static void exit_exception(struct vcpu *v, unsigned int vector)
 
 static inline void exit_hypercall(struct vcpu *v, const struct vmcb *vmcb)
 {
-    bool is_64bit = (vmcb->efer & EFER_LMA) && (vmcb->cs.attr & CODE_LONG);
-
-    if (hvm_exit_hypercall(v, vmcb->cpl, is_64bit)) {
+    if (hvm_exit_hypercall(v, vmcb->cpl, is_64bit(vmcb))) {
         advance(v, 3);
     }
 }

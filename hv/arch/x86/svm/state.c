@@ -204,11 +204,6 @@ static int set_efer(struct vmcb *vmcb, uint64_t value)
     return 0;
 }
 
-static bool is_canonical(uint64_t address)
-{
-    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
-}
-
 static bool pat_is_valid(uint64_t pat)
 {
     for (int i = 0; i < 8; i++) {
@@ -235,7 +230,7 @@ int svm_set_msr(struct vcpu *v, uint32_t index, uint64_t value)
     if ((index == MSR_LSTAR || index == MSR_CSTAR || index == MSR_FS_BASE
          || index == MSR_GS_BASE || index == MSR_KERNEL_GS_BASE
          || index == MSR_SYSENTER_ESP || index == MSR_SYSENTER_EIP)
-        && !is_canonical(value)) {
+        && !hvm_is_canonical(value)) {
         return -EINVAL;
     }
     *at = value;
