@@ -287,39 +287,9 @@ static void test_debug(void)
             "mov-ss-then-syscall", "vector %lx", trap_last.vector);
 }
 
-/* Frames that no user mode can run on. */
+/* An IOPL in the frame for user mode; frames that it cannot have: pv_same. */
 static void test_iret(void)
 {
-    struct pv_start s = {
-        .rip = 0x8000000000000000ul, .rsp = USER_STACK + PAGE_SIZE,
-        .rflags = 0x202, .cs = FLAT_USER_CS, .ss = FLAT_USER_SS,
-    };
-
-    pv_user(&s);
-    pv_case(trap_last.vector == 13 && trap_last.rip == s.rip,
-            "iret-non-canonical", "vector %lx rip %lx", trap_last.vector,
-            trap_last.rip);
-    s.flags = VGCF_in_syscall;
-    pv_user(&s);
-    pv_case(trap_last.vector == 13 && trap_last.rip == s.rip,
-            "sysret-non-canonical", "vector %lx rip %lx", trap_last.vector,
-            trap_last.rip);
-    s.flags = 0;
-    s.rip = USER_CODE;
-    s.cs = 0x1233;
-    pv_user(&s);
-    pv_case(trap_last.vector == 13 && trap_last.error == 0x1230
-            && (trap_last.cs & 0xffff) == 0x1233, "iret-bad-cs",
-            "vector %lx error %lx cs %lx", trap_last.vector, trap_last.error,
-            trap_last.cs);
-    s.cs = FLAT_USER_CS;
-    s.ss = 0xe009;              /* not ours to load */
-    pv_user(&s);
-    pv_case(trap_last.vector == 13 && trap_last.error == 0xe008,
-            "iret-bad-ss", "vector %lx error %lx", trap_last.vector,
-            trap_last.error);
-    s.ss = FLAT_USER_SS;
-    s.rflags = 0x23202 | 0x4000;
     pv_user_code(SYSCALL, 2, 0x3000);
     pv_case(trap_last.vector == ON_SYSCALL, "iret-drops-iopl", "%lx",
             trap_last.rflags);

@@ -2,7 +2,8 @@
 /*
  * What a toolstack does to the vcpus of a PV guest that runs: their contexts
  * read, taken away and given back.  The guest is pv_told.  All of it is so on
- * stock Xen, too.
+ * stock Xen, too, but that a guest there crashed once when a context came back
+ * after a reset.
  */
 #include "host/child.h"
 #include "pv/mail.h"

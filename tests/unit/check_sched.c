@@ -670,10 +670,6 @@ START_TEST(test_pause_stops_at_once)
 END_TEST
 
 /*
- * The guest's periodic timer went on while the vcpu was paused: a thousand
- * interrupts a second for nobody.
- */
-/*
  * One whose registers are being changed stops as soon as they are, and is not
  * waited for any longer than it may take; nor does it preempt for ever.
  */
@@ -717,6 +713,10 @@ START_TEST(test_who_is_between_stops_soon)
 }
 END_TEST
 
+/*
+ * The guest's periodic timer went on while the vcpu was paused: a thousand
+ * interrupts a second for nobody.
+ */
 START_TEST(test_a_periodic_timer_rests_while_paused)
 {
     struct domain *d;
