@@ -107,8 +107,8 @@ void arch_vcpu_switch_to(struct vcpu *v);
 /* Forgets 'v's registers and what is on its way into it; it is paused. */
 void arch_vcpu_reset(struct vcpu *v);
 /*
- * Is 'v', the current one, where its registers are none of its guest's, but
- * soon are?  Who stops it may let it run on for an instant.  Any lock.
+ * Is 'v', which does not run, where its registers are none of its guest's?
+ * While it is_settling it runs until they are, and says vcpu_settled().
  */
 bool arch_vcpu_is_between(struct vcpu *v);
 /*

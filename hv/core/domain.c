@@ -45,6 +45,7 @@
 #define MAPTRACK_FRAMES_DEFAULT 1024u
 #define MAPTRACK_FRAMES_MAX 16384u
 #define CONTROLLER_PAUSES_MAX 255u
+#define SETTLE_WAIT_NS 50000u
 
 struct domain *dom0;
 
@@ -441,6 +442,33 @@ void domain_unpause(struct domain *d)
     if (before == 1) {
         wake_all(d);
     }
+}
+
+static bool settle_all(struct domain *d)
+{
+    bool are_settled = true;
+
+    for (unsigned int i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = __atomic_load_n(&d->vcpu[i], __ATOMIC_ACQUIRE);
+
+        if (v != NULL && v->is_initialised && !vcpu_settle(v)) {
+            are_settled = false;
+        }
+    }
+    return are_settled;
+}
+
+int domain_settle(struct domain *d)
+{
+    uint64_t until = arch_time_now() + SETTLE_WAIT_NS;
+
+    while (!settle_all(d)) {
+        if (arch_time_now() >= until) {
+            return -ERESTART;
+        }
+        arch_pause();
+    }
+    return 0;
 }
 
 int domain_pause_by_controller(struct domain *d)

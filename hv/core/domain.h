@@ -114,6 +114,12 @@ void domain_pause(struct domain *d);
 /* The same, but does not wait: for use by the domain's own vcpu. */
 void domain_pause_nosync(struct domain *d);
 void domain_unpause(struct domain *d);
+/*
+ * Lets all vcpus of 'd', which the caller paused, come to where they have
+ * their guest's registers: one may wait for what another holds.  0, or
+ * -ERESTART: it goes on by itself, to be asked for again.
+ */
+int domain_settle(struct domain *d);
 /* Pause counted for the toolstack (XEN_DOMCTL_pausedomain): 0 or -E. */
 int domain_pause_by_controller(struct domain *d);
 int domain_unpause_by_controller(struct domain *d);

@@ -118,6 +118,22 @@ static int set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     return rc;
 }
 
+/* 'c', or none.  What the vcpu is at comes to its end before. */
+static int set_settled(struct vcpu *v, const struct vcpu_guest_context *c)
+{
+    int rc;
+
+    domain_pause(v->domain);
+    rc = domain_settle(v->domain);
+    if (rc == 0 && c == NULL) {
+        vcpu_reset(v);
+    } else if (rc == 0) {
+        rc = set_context(v, c);
+    }
+    domain_unpause(v->domain);
+    return rc;
+}
+
 int domctl_set_context(struct domain *d, struct xen_domctl *op)
 {
     struct vcpu *v = domctl_vcpu(d, op->u.vcpucontext.vcpu);
@@ -129,8 +145,7 @@ int domctl_set_context(struct domain *d, struct xen_domctl *op)
         return -EINVAL;
     }
     if (guest_ptr_is_null(from)) {
-        vcpu_reset(v);
-        return 0;
+        return set_settled(v, NULL);
     }
     c = kmem_alloc(sizeof(*c));
     if (c == NULL) {
@@ -138,9 +153,7 @@ int domctl_set_context(struct domain *d, struct xen_domctl *op)
     }
     rc = guest_read(c, from, sizeof(*c));
     if (rc == 0) {
-        domain_pause(d);
-        rc = set_context(v, c);
-        domain_unpause(d);
+        rc = set_settled(v, c);
     }
     kmem_free(c);
     return rc;
@@ -164,10 +177,15 @@ int domctl_get_context(struct domain *d, struct xen_domctl *op)
         return -ENOMEM;
     }
     domain_pause(d);
-    arch_vcpu_get_context(v, c);
-    c->vm_assist = READ_ONCE(d->vm_assist);
+    rc = domain_settle(d);
+    if (rc == 0) {
+        arch_vcpu_get_context(v, c);
+        c->vm_assist = READ_ONCE(d->vm_assist);
+    }
     domain_unpause(d);
-    rc = guest_write(to, c, sizeof(*c));
+    if (rc == 0) {
+        rc = guest_write(to, c, sizeof(*c));
+    }
     kmem_free(c);
     return rc;
 }

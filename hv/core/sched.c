@@ -19,9 +19,6 @@
  *  - A CPU without work takes from any queue; who queues work behind a busy
  *    CPU kicks an idle one.  So no CPU idles while a vcpu that may run
  *    there waits.
- *  - Who is to stop goes on for GRACE_TURNS of GRACE_NS at most, while the
- *    machine says that its registers are being changed (by a PV guest's
- *    personality, which is told, and ends it as soon as they are).
  *  - At slice ends a CPU whose waiters trail those that run on another CPU
  *    by more than a slice asks that CPU to pull one.
  *
@@ -60,9 +57,6 @@
 #include "lib/string.h"
 
 #define MAX_CPUS (SCHED_AFFINITY_WORDS * 64)
-/* For arch_vcpu_is_between(): one turn may be lost to what is below us. */
-#define GRACE_NS 200000u
-#define GRACE_TURNS 4u
 #define PEERS_MAX 8u                /* CPUs looked at per slice end */
 
 struct run_queue {
@@ -76,8 +70,6 @@ struct run_queue {
     bool did_yield;                 /* [o] */
     unsigned int pull_from;         /* [a] CPU + 1 that asks for help */
     struct timer slice;             /* [o] */
-    uint64_t grace;                 /* [o] until then it may not stop; 0 */
-    unsigned int grace_turns;       /* [o] that there were of these */
     uint64_t idle_since;            /* [a] 0: busy */
     uint64_t idle_total;            /* [a] */
     /* What others may see of the current one without the lock. */
@@ -438,6 +430,7 @@ void sched_sleep_nosync(struct vcpu *v)
 
 void sched_sleep_sync(struct vcpu *v)
 {
+    WRITE_ONCE(v->is_settling, false);
     sched_sleep_nosync(v);
     BUG_ON(v == vcpu_current());
     while (__atomic_load_n(&v->sched.is_running, __ATOMIC_ACQUIRE)) {
@@ -592,22 +585,6 @@ static bool may_go_on(struct run_queue *rq, struct vcpu *head, uint64_t now)
     return ran < SCHED_MIN_RUN_NS;
 }
 
-/* Does the current one, which is to stop, run on for an instant? */
-static bool has_grace(struct run_queue *rq, uint64_t now)
-{
-    if (!arch_vcpu_is_between(rq->current)) {
-        return false;
-    }
-    if (rq->grace == 0) {
-        rq->grace_turns = 0;
-    }
-    if (now >= rq->grace) {
-        rq->grace = now + GRACE_NS;
-        rq->grace_turns++;
-    }
-    return rq->grace_turns <= GRACE_TURNS;
-}
-
 /* When this CPU must look again because somebody waits; lock held. */
 static uint64_t next_look(struct run_queue *rq, struct vcpu *runs,
                           uint64_t now)
@@ -697,11 +674,7 @@ static void decide(struct run_queue *rq, struct vcpu **next, uint64_t now)
     head = head_of(rq);
     if (prev != NULL && may_go_on(rq, head, now)) {
         *next = prev;
-        rq->grace = 0;
-    } else if (prev != NULL && has_grace(rq, now)) {
-        *next = prev;
     } else {
-        rq->grace = 0;
         *next = head;
         if (prev != NULL) {
             set_runstate(prev, waiting_state(prev), now);
@@ -769,7 +742,7 @@ static bool pick_once(struct run_queue *rq)
     }
     spin_lock(&rq->lock);
     head = head_of(rq);
-    look_at = rq->grace != 0 ? rq->grace : next_look(rq, next, now);
+    look_at = next_look(rq, next, now);
     if (head != NULL) {
         waiting = head->sched.vruntime;
     }

@@ -8,6 +8,9 @@
  *  2. Blocking is two steps, is_blocked and then a look for events; a sender
  *     sets the event and then calls vcpu_unblock().  One of the two sees the
  *     other (both sequentially consistent).
+ *  3. One that settles runs though its domain is paused.  Who asks for that,
+ *     and who pauses the domain and waits meanwhile, is one at a time
+ *     (domctl.c), or the domain dies.  Whoever waits ends it.
  */
 #include "core/vcpu.h"
 
@@ -116,7 +119,15 @@ void vcpu_destroy(struct vcpu *v)
     kmem_free(v);
 }
 
-bool vcpu_is_runnable(const struct vcpu *v)
+/* A domain that dies never runs again. */
+static bool runs_on(const struct vcpu *v)
+{
+    return READ_ONCE(v->is_settling)
+           && __atomic_load_n(&v->domain->state, __ATOMIC_SEQ_CST)
+              == DOMAIN_RUNNING;
+}
+
+static bool may_run(const struct vcpu *v)
 {
     const struct domain *d = v->domain;
 
@@ -125,6 +136,11 @@ bool vcpu_is_runnable(const struct vcpu *v)
            __atomic_load_n(&v->pause_count, __ATOMIC_SEQ_CST) == 0 &&
            __atomic_load_n(&d->pause_count, __ATOMIC_SEQ_CST) == 0 &&
            !READ_ONCE(d->is_shut_down);
+}
+
+bool vcpu_is_runnable(const struct vcpu *v)
+{
+    return may_run(v) || runs_on(v);
 }
 
 void vcpu_wake(struct vcpu *v)
@@ -205,4 +221,48 @@ void vcpu_unpause(struct vcpu *v)
     if (before == 1) {
         vcpu_wake(v);
     }
+}
+
+/* ---- settling ---- */
+
+#define SETTLE_NS 1000000000u
+
+static uint64_t run_time(struct vcpu *v)
+{
+    struct vcpu_runstate_info r;
+
+    sched_runstate(v, &r);
+    return r.time[RUNSTATE_running] + 1;
+}
+
+bool vcpu_settle(struct vcpu *v)
+{
+    uint64_t ran;
+
+    if (READ_ONCE(v->is_settling)) {
+        return false;
+    }
+    sched_sleep_sync(v);            /* it may just be leaving its CPU */
+    if (!arch_vcpu_is_between(v)) {
+        v->settle_from = 0;
+        return true;
+    }
+    ran = run_time(v);
+    if (v->settle_from == 0) {
+        v->settle_from = ran;
+    }
+    if (ran - v->settle_from > SETTLE_NS) {
+        return true;
+    }
+    /* In the midst of more than a wait: that ends early, as any may. */
+    __atomic_store_n(&v->is_blocked, false, __ATOMIC_SEQ_CST);
+    WRITE_ONCE(v->is_settling, true);
+    vcpu_wake(v);
+    return false;
+}
+
+void vcpu_settled(struct vcpu *v)
+{
+    WRITE_ONCE(v->is_settling, false);
+    sched_sleep_nosync(v);
 }

@@ -5,7 +5,8 @@
  *   create --> DOWN --VCPUOP_up / SIPI / build--> RUNNABLE <--> BLOCKED
  *                ^--- VCPUOP_down / INIT / reset ----'
  *   Whether it runs: not down, not blocked, no pause counts (its own and its
- *   domain's).  vcpu_wake() and vcpu_sleep_nosync() tell the scheduler.
+ *   domain's), or settling.  vcpu_wake() and vcpu_sleep_nosync() tell the
+ *   scheduler.
  */
 #ifndef CORE_VCPU_H
 #define CORE_VCPU_H
@@ -24,6 +25,8 @@ struct vcpu {
     bool is_blocked;                /* [a] waits for an event */
     uint32_t pause_count;           /* [a] */
     bool is_initialised;            /* [d] has registers */
+    bool is_settling;               /* [a] runs on though it may not */
+    uint64_t settle_from;           /* domain_settle(): its run time, or 0 */
     /* If it polls (evtchn's poll mask): > 0 one port, < 0 any of many. */
     int poll_port;                  /* [a] it alone writes */
 
@@ -92,5 +95,13 @@ void vcpu_reset(struct vcpu *v);
 void vcpu_pause(struct vcpu *v);
 void vcpu_pause_nosync(struct vcpu *v);
 void vcpu_unpause(struct vcpu *v);
+/*
+ * 'v', of a domain that does not run but for this, goes on to where its
+ * registers are its guest's (arch_vcpu_is_between()).  False: not there yet.
+ * True as well once it had a second for it, which no honest one needs.
+ */
+bool vcpu_settle(struct vcpu *v);
+/* It is there: the current one, from the machine's side. */
+void vcpu_settled(struct vcpu *v);
 
 #endif

@@ -97,5 +97,7 @@ extern void (*machine_on_leave)(struct vcpu *v);
 
 /* tests/fake/sched.c: 'v' is what this CPU runs; NULL: nothing. */
 void machine_run(struct vcpu *v);
+/* There too: told of sched_wake(); NULL: nobody is. */
+extern void (*machine_on_wake)(struct vcpu *v);
 
 #endif

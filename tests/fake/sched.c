@@ -5,6 +5,7 @@
  */
 #include "core/sched.h"
 #include "fake/machine.h"
+#include "lib/atomic.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 
@@ -47,9 +48,13 @@ void sched_vcpu_destroy(struct vcpu *v)
     (void)v;
 }
 
+void (*machine_on_wake)(struct vcpu *v);
+
 void sched_wake(struct vcpu *v)
 {
-    (void)v;
+    if (machine_on_wake != NULL) {
+        machine_on_wake(v);
+    }
 }
 
 void sched_sleep_nosync(struct vcpu *v)
@@ -60,6 +65,7 @@ void sched_sleep_nosync(struct vcpu *v)
 /* What runs elsewhere is what the test says: it also says when it ends. */
 void sched_sleep_sync(struct vcpu *v)
 {
+    WRITE_ONCE(v->is_settling, false);
     while (__atomic_load_n(&v->sched.is_running, __ATOMIC_ACQUIRE)) {
         arch_pause();
     }

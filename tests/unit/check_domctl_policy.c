@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/domctl.h"
 #include "core/evtchn.h"
 #include "fake/machine.h"
 #include "unit.h"
@@ -325,6 +326,74 @@ START_TEST(a_vcpu_is_reset)
 }
 END_TEST
 
+static uint64_t then;               /* its rax when it was let run on */
+
+/* A CPU takes it up, and it gets where it has its guest's registers. */
+static void on_wake(struct vcpu *v)
+{
+    if (v->is_settling) {
+        then = v->arch->rax;
+        v->arch->rax = 42;
+        v->arch->is_between = false;
+        v->is_settling = false;
+    }
+}
+
+/*
+ * Registers were read, and others set, in the middle of what the hypervisor's
+ * part in the guest did with them: the guest died.
+ */
+START_TEST(registers_are_not_read_while_they_change)
+{
+    vcpu_guest_context_t *c = calloc(1, sizeof(*c));
+    struct xen_domctl op = { .domain = guest->id };
+    struct vcpu *v = guest->vcpu[0];
+
+    ck_assert_ptr_nonnull(c);
+    op.u.vcpucontext.ctxt.p = c;
+    domain_pause(guest);
+    machine_on_wake = on_wake;
+    v->arch->is_between = true;
+    v->arch->rax = 1;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpucontext, &op), 0);
+    ck_assert_uint_eq(then, 1);
+    ck_assert_uint_eq(c->user_regs.rax, 42);
+    v->arch->is_between = true;
+    v->arch->rax = 2;
+    c->user_regs.rax = 4711;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpucontext, &op), 0);
+    ck_assert_uint_eq(then, 2);
+    ck_assert_uint_eq(v->arch->rax, 4711);
+    v->arch->is_between = true;
+    op.u.vcpucontext.ctxt.p = NULL;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpucontext, &op), 0);
+    ck_assert_uint_eq(then, 4711);
+    ck_assert(v->is_down);
+    machine_on_wake = NULL;
+    domain_unpause(guest);
+    free(c);
+}
+END_TEST
+
+/* Nor for a guest that never gets there is a CPU held: it is asked again. */
+START_TEST(who_settles_is_asked_for_again)
+{
+    vcpu_guest_context_t *c = calloc(1, sizeof(*c));
+    struct xen_domctl op = { .domain = guest->id };
+
+    ck_assert_ptr_nonnull(c);
+    op.u.vcpucontext.ctxt.p = c;
+    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    guest->vcpu[0]->arch->is_between = true;
+    machine_step_time(1000);
+    ck_assert_int_eq(domctl_get_context(guest, &op), -ERESTART);
+    ck_assert_int_eq(domctl_set_context(guest, &op), -ERESTART);
+    machine_step_time(0);
+    ck_assert_uint_eq(guest->pause_count, 0);
+    free(c);
+}
+END_TEST
+
 /* Two vcpus that pause their domain wait for each other for ever. */
 START_TEST(a_domain_does_not_read_its_own_vcpus)
 {
@@ -461,6 +530,8 @@ static Suite *suite(void)
     tcase_add_test(t, a_pv_domain_has_no_records);
     tcase_add_test(t, a_suspended_domain_goes_on);
     tcase_add_test(t, a_vcpu_is_reset);
+    tcase_add_test(t, registers_are_not_read_while_they_change);
+    tcase_add_test(t, who_settles_is_asked_for_again);
     tcase_add_test(t, a_domain_does_not_read_its_own_vcpus);
     tcase_add_test(t, shut_down_is_said_when_no_vcpu_runs);
     tcase_add_test(t, a_tsc_of_another_rate_is_refused);

@@ -669,47 +669,120 @@ START_TEST(test_pause_stops_at_once)
 }
 END_TEST
 
-/*
- * One whose registers are being changed stops as soon as they are, and is not
- * waited for any longer than it may take; nor does it preempt for ever.
- */
-START_TEST(test_who_is_between_stops_soon)
+/* It does not run, and its registers are not its guest's. */
+static struct vcpu *stopped_between(void)
 {
-    struct domain *a, *b;
-    struct vcpu *v;
-    uint64_t before;
+    struct domain *d = guest(256, 1);
+    struct vcpu *v = d->vcpu[0];
 
-    start(1);
-    a = guest(256, 1);
-    add_load(a, 0, 0, 0);
-    go(a);
-    v = a->vcpu[0];
+    add_load(d, 0, 0, 0);
+    go(d);
     run(1 * MS);
     v->arch->is_between = true;
     enter(0);
-    vcpu_pause_nosync(v);
+    domain_pause_nosync(d);
+    settle();
+    ck_assert(!v->sched.is_running);
+    return v;
+}
+
+/* It runs, alone of its domain, until its registers are; and no longer. */
+START_TEST(test_who_settles_runs_though_paused)
+{
+    struct vcpu *v;
+
+    start(1);
+    v = stopped_between();
+    ck_assert(!vcpu_settle(v));
+    settle();
+    ck_assert(v->sched.is_running);
+    ck_assert(!vcpu_settle(v));
+    v->arch->is_between = false;
+    vcpu_settled(v);
+    settle();
+    ck_assert(!v->sched.is_running);
+    ck_assert(vcpu_settle(v));
+    ck_assert(!vcpu_is_runnable(v));
+    enter(0);
+    domain_unpause(v->domain);
+    run(1 * MS);
+    ck_assert(v->sched.is_running);
+}
+END_TEST
+
+/* Behind one of a list of hypercalls that blocks: the others come first. */
+START_TEST(test_who_settles_does_not_wait_for_events)
+{
+    struct vcpu *v;
+
+    start(1);
+    v = stopped_between();
+    v->is_blocked = true;
+    ck_assert(!vcpu_settle(v));
     settle();
     ck_assert(v->sched.is_running);
     v->arch->is_between = false;
-    pick(0);                        /* at the next exit */
-    ck_assert(!v->sched.is_running);
+    vcpu_settled(v);
     enter(0);
-    vcpu_unpause(v);
+    domain_unpause(v->domain);
     run(1 * MS);
     ck_assert(v->sched.is_running);
-    v->arch->is_between = true;
-    enter(0);
-    vcpu_pause_nosync(v);
-    run(1 * MS);
+}
+END_TEST
+
+/* Who pauses the domain again finds it stopped, whatever it is at. */
+START_TEST(test_a_pause_ends_settling)
+{
+    struct vcpu *v;
+
+    start(2);
+    v = stopped_between();
+    ck_assert(!vcpu_settle(v));
+    domain_pause(v->domain);        /* before its CPU took it up */
+    ck_assert(!v->is_settling);
+    settle();
     ck_assert(!v->sched.is_running);
-    enter(0);
-    vcpu_unpause(v);
-    b = guest(256, 1);
-    add_load(b, 0, 0, 0);
-    go(b);
-    before = load_of(b->vcpu[0])->ran;
-    run(100 * MS);
-    ck_assert_uint_ge(load_of(b->vcpu[0])->ran - before, 40 * MS);
+}
+END_TEST
+
+/* A guest that means ill never gets there: it has a second. */
+START_TEST(test_settling_ends_some_time)
+{
+    unsigned int turns = 0;
+    struct vcpu *v;
+    struct load *l;
+
+    start(1);
+    v = stopped_between();
+    l = load_of(v);
+    l->ran = 0;
+    while (!vcpu_settle(v)) {
+        run(10 * MS);
+        v->is_settling = false;     /* a pause: those wait in another thread */
+        enter(0);
+        sched_sleep_nosync(v);
+        settle();
+        ck_assert_uint_lt(turns++, 200);
+    }
+    ck_near((double)l->ran / (1000 * MS), 1.0, 0.05);
+    ck_assert(!vcpu_is_runnable(v));
+    v->arch->is_between = false;
+    ck_assert(vcpu_settle(v));
+    v->arch->is_between = true;
+    ck_assert(!vcpu_settle(v));     /* a second anew */
+}
+END_TEST
+
+/* Its page tables are being taken down. */
+START_TEST(test_who_dies_does_not_settle)
+{
+    struct vcpu *v;
+
+    start(1);
+    v = stopped_between();
+    ck_assert(!vcpu_settle(v));
+    v->domain->state = DOMAIN_DYING;
+    ck_assert(!vcpu_is_runnable(v));
 }
 END_TEST
 
@@ -831,7 +904,11 @@ int main(void)
     tcase_add_test(tc, test_affinity_between_the_locks_of_a_steal);
     tcase_add_test(tc, test_restricted);
     tcase_add_test(tc, test_pause_stops_at_once);
-    tcase_add_test(tc, test_who_is_between_stops_soon);
+    tcase_add_test(tc, test_who_settles_runs_though_paused);
+    tcase_add_test(tc, test_who_settles_does_not_wait_for_events);
+    tcase_add_test(tc, test_a_pause_ends_settling);
+    tcase_add_test(tc, test_settling_ends_some_time);
+    tcase_add_test(tc, test_who_dies_does_not_settle);
     tcase_add_test(tc, test_a_periodic_timer_rests_while_paused);
     tcase_add_test(tc, test_runstates_add_up);
     tcase_add_test(tc, test_yield_lets_the_other_in);

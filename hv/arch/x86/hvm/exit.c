@@ -236,13 +236,12 @@ static bool pv_hypercall(struct vcpu *v)
     uint64_t nr = *rax;
 
     if (nr == PVK_CALL) {
-        pv_at_call(v, nr);
         return pv_exit_call(v);
     }
     if (!hypercall(v, nr, rax) && !go_on(v)) {
         return false;
     }
-    pv_at_call(v, nr);
+    pv_at_call(v);
     return true;
 }
 

@@ -95,7 +95,7 @@ void pv_abandon(struct vcpu *v)
     struct pvk_domain *shared = v->domain->arch->pv->shared;
     uint32_t name = v->id + 1;
 
-    v->arch->pv->at_call = false;
+    v->arch->pv->is_waiting = false;
     WRITE_ONCE(v->arch->pv->shared->stage, PVK_MOVING);
     (void)__atomic_compare_exchange_n(&shared->lock, &name, 0, false,
                                       __ATOMIC_RELEASE, __ATOMIC_RELAXED);
@@ -380,9 +380,6 @@ bool pv_exit_call(struct vcpu *v)
     case PVK_CALL_M2P:
         rc = pv_memory_set_m2p(v->domain, gpr[HVM_RSI], gpr[HVM_RDX]);
         break;
-    case PVK_CALL_STOP:
-        arch_cpu_kick(arch_cpu_id());   /* to look who runs next */
-        break;
     default:
         rc = -ENOSYS;
         break;
@@ -403,49 +400,47 @@ void pv_exit_npf(struct vcpu *v, uint64_t gpa)
     (void)hvm_inject_gp(v);
 }
 
-void pv_at_call(struct vcpu *v, uint64_t nr)
+void pv_at_call(struct vcpu *v)
 {
     struct pv_vcpu *pv = v->arch->pv;
 
-    pv->at_call = (nr != __HYPERVISOR_sched_op && nr != PVK_CALL)
-                  || READ_ONCE(pv->shared->stage) != PVK_IN_CALL;
+    pv->is_waiting = READ_ONCE(pv->shared->stage) == PVK_IN_WAIT;
 }
 
-/*
- * A hypercall that was answered is not made again: it runs on to its end, but
- * for those that wait there.
- */
+/* Not before its first instruction, nor where it has waited for events. */
 bool pv_is_between(struct vcpu *v)
 {
     struct pv_vcpu *pv = v->arch->pv;
     struct hvm_paging p;
-    bool is_between;
 
     hvm_ops->get_paging(v, &p);
-    if (p.cpl != 0 || READ_ONCE(v->domain->shutdown_code) == SHUTDOWN_crash) {
-        return false;
-    }
-    switch (READ_ONCE(pv->shared->stage)) {
-    case PVK_STARTING:
-        return false;
-    case PVK_IN_CALL:
-        is_between = pv->at_call;
-        break;
-    default:
-        is_between = !pv->at_call;
-        break;
-    }
-    if (is_between) {
-        WRITE_ONCE(pv->shared->wants_stop, 1);
-    }
-    return is_between;
+    return p.cpl == 0 && !pv->is_waiting
+           && v->arch->regs.rip != pv_image()->start
+           && READ_ONCE(v->domain->shutdown_code) != SHUTDOWN_crash;
 }
 
-void pv_prepare_entry(struct vcpu *v)
+/*
+ * To be where the guest's registers are is to be back in its code, where alone
+ * interrupts can be taken: the window for one.
+ */
+static bool settle(struct vcpu *v)
+{
+    if (!pv_is_between(v)) {
+        vcpu_settled(v);
+        return false;
+    }
+    hvm_ops->set_window(v, true);
+    return true;
+}
+
+bool pv_prepare_entry(struct vcpu *v)
 {
     struct pv_vcpu *pv = v->arch->pv;
 
-    pv->at_call = false;
+    if (READ_ONCE(v->is_settling) && !settle(v)) {
+        return false;
+    }
+    pv->is_waiting = false;
     if (READ_ONCE(v->arch->nmi_pending)
         && __atomic_exchange_n(&v->arch->nmi_pending, false,
                                __ATOMIC_ACQ_REL)) {
@@ -458,4 +453,5 @@ void pv_prepare_entry(struct vcpu *v)
         pv->nmi_due = false;
         hvm_ops->inject_interrupt(v, PVK_EVENT_VECTOR);
     }
+    return true;
 }

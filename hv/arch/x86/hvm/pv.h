@@ -47,7 +47,7 @@ struct pv_vcpu {
     void *traps;                /* [I] PVK_AREA_TRAPS */
     char *stack_top_page;       /* [I] the stack's highest page */
     bool nmi_due;               /* [o] the personality is to be told */
-    bool at_call;               /* [o] its VMMCALL is done, it is behind it */
+    bool is_waiting;            /* [o] behind a VMMCALL in PVK_IN_WAIT */
 };
 
 /* Boot CPU, before the first domain: takes the image apart. */
@@ -109,13 +109,9 @@ bool pv_exit_call(struct vcpu *v);
 /* A nested fault: nothing stands behind a gfn that PV code used. */
 void pv_exit_npf(struct vcpu *v, uint64_t gpa);
 /* Chooses what to inject; the PV half of hvm_prepare_entry(). */
-void pv_prepare_entry(struct vcpu *v);
-/*
- * 'v', the current one, is at a VMMCALL, 'nr', that was answered.  Within the
- * guest's hypercall, what yields (for a lock) or flushes may be made again, so
- * it may stop at these as if they had not been.
- */
-void pv_at_call(struct vcpu *v, uint64_t nr);
+bool pv_prepare_entry(struct vcpu *v);
+/* 'v', the current one, is at a VMMCALL that was answered. */
+void pv_at_call(struct vcpu *v);
 /* See arch_vcpu_is_between(). */
 bool pv_is_between(struct vcpu *v);
 /* Another vcpu wants v's translations gone: true once for each time. */

@@ -5,13 +5,11 @@
  *
  *   not started yet             all is as it was set
  *   in the guest (CPL 3)        registers are the machine's
- *   in the personality (CPL 0)  they are the frame at its stack's top:
- *     in a hypercall            before it: it would be made (again)
- *     waiting in one            after it: rax is its result
- *     at PVK_CALL_STOP          all is done, it was about to leave
+ *   waiting in the personality  they are the frame at its stack's top, rax
+ *                               the result of its hypercall
  *
- * Elsewhere in the personality a vcpu is not stopped, but for one that stays
- * there longer than the scheduler waits, as no honest one does.
+ * Elsewhere in the personality a vcpu is let run on before (domain_settle()),
+ * for as long as an honest one can need: then it has what it left there.
  *
  *  1. The vcpu is paused.  What the personality keeps is read as the guest's
  *     word: it is shown, nothing depends on it.
@@ -25,7 +23,6 @@
 #include "lib/string.h"
 
 #define IOPL_SHIFT 12
-#define SYSCALL_SIZE 2
 
 static void from_machine(struct cpu_user_regs *u, const struct hvm_regs *r,
                          const struct hvm_state *s)
@@ -70,20 +67,7 @@ static void registers(struct vcpu *v, const struct hvm_state *s,
         memcpy(&frame, v->arch->pv->stack_top_page + PAGE_SIZE
                        - sizeof(frame), sizeof(frame));
         from_frame(u, &frame);
-        switch (READ_ONCE(v->arch->pv->shared->stage)) {
-        case PVK_IN_CALL:
-            u->rip -= SYSCALL_SIZE;
-            break;
-        case PVK_IN_WAIT:
-            u->rax = v->arch->regs.gpr[HVM_RAX];
-            break;
-        default:
-            if (frame.vector == PVK_FROM_SYSCALL) {
-                u->rcx = u->rip;        /* as SYSRET leaves them */
-                u->r11 = u->rflags;
-            }
-            break;
-        }
+        u->rax = v->arch->regs.gpr[HVM_RAX];
     }
     u->ds = s->segment[HVM_DS].selector;
     u->es = s->segment[HVM_ES].selector;

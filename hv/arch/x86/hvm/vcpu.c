@@ -351,8 +351,7 @@ bool hvm_prepare_entry(struct vcpu *v)
     struct vlapic *apic;
 
     if (v->arch->pv != NULL) {
-        pv_prepare_entry(v);
-        return true;
+        return pv_prepare_entry(v);
     }
     apic = v->arch->vlapic;
     if ((READ_ONCE(apic->init_pending) || READ_ONCE(apic->sipi) != 0)

@@ -614,11 +614,21 @@ static long dispatch(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6])
 }
 
 /* Those in which a vcpu may stop for long. */
-static uint32_t stage_of(const struct pvk_regs *r)
+static bool may_wait(const struct pvk_regs *r)
 {
     return r->rax == __HYPERVISOR_sched_op
-           || (r->rax == __HYPERVISOR_vcpu_op && r->rdi == VCPUOP_down)
-           ? PVK_IN_WAIT : PVK_IN_CALL;
+           || (r->rax == __HYPERVISOR_vcpu_op && r->rdi == VCPUOP_down);
+}
+
+static __attribute__((noinline)) long wait_in(struct pvk_vcpu *v,
+                                              struct pvk_regs *r)
+{
+    long result;
+
+    __atomic_store_n(&v->stage, PVK_IN_WAIT, __ATOMIC_RELEASE);
+    result = dispatch(v, r->rax, r->arg);
+    __atomic_store_n(&v->stage, PVK_MOVING, __ATOMIC_RELEASE);
+    return result;
 }
 
 /*
@@ -627,16 +637,12 @@ static uint32_t stage_of(const struct pvk_regs *r)
  */
 struct pvk_regs *pvk_hypercall(struct pvk_vcpu *v, struct pvk_regs *r)
 {
-    uint64_t result;
-
     if (r->rax == __HYPERVISOR_iret) {
         bounce_iret(v, r);
         return trap_finish(v, r);
     }
-    __atomic_store_n(&v->stage, stage_of(r), __ATOMIC_RELEASE);
-    result = (uint64_t)dispatch(v, r->rax, r->arg);
-    __atomic_store_n(&v->stage, PVK_MOVING, __ATOMIC_RELEASE);
-    r->rax = result;
-    return trap_has_news(v) || v->wants_stop || !pvk_is_canonical(r->rip)
+    r->rax = (uint64_t)(may_wait(r) ? wait_in(v, r)
+                                    : dispatch(v, r->rax, r->arg));
+    return trap_has_news(v) || !pvk_is_canonical(r->rip)
            ? trap_finish(v, r) : r;
 }

@@ -88,7 +88,6 @@
 #define PVK_CALL_CRASH 1        /* rsi: enum pvk_crash; rdx, r10: facts */
 #define PVK_CALL_FLUSH 2        /* rsi: word of the vcpu mask; rdx: mask */
 #define PVK_CALL_M2P 3          /* rsi: frame; rdx: what the M2P says of it */
-#define PVK_CALL_STOP 4         /* the frame is made: here it may stop */
 
 /* A record: level in bits 0-2, pinned, and how often it is used. */
 #define PVK_RECORD_LEVEL 7u
@@ -159,15 +158,11 @@ struct pvk_tss {
     uint16_t io_map;
 } __attribute__((packed));
 
-/*
- * Where a vcpu may stop while the personality runs, and what registers its
- * guest then has: those of the frame at the stack's top.
- */
+/* What registers a vcpu's guest has while the personality runs. */
 enum pvk_stage {
-    PVK_MOVING,                 /* not here: the frame is being changed */
+    PVK_MOVING,                 /* none: they are being changed */
     PVK_STARTING,               /* none yet: the context is as it was set */
-    PVK_IN_CALL,                /* of a hypercall that has not begun */
-    PVK_IN_WAIT,                /* at a VMMCALL: of a hypercall that is done */
+    PVK_IN_WAIT,                /* at a VMMCALL: the frame's, but for rax */
 };
 
 struct pvk_callback {
@@ -203,8 +198,6 @@ struct pvk_vcpu {
     uint32_t nmi_pending;       /* set by the hypervisor */
     uint32_t in_nmi;            /* its handler runs: until the next iret */
     uint32_t stage;             /* enum pvk_stage */
-    uint32_t wants_stop;        /* by the hypervisor: PVK_CALL_STOP, soon */
-    uint32_t reserved;
     struct pvk_tss tss;
 };
 

@@ -239,10 +239,6 @@ struct pvk_regs *trap_finish(struct pvk_vcpu *v, struct pvk_regs *r)
     if (r->vector >= PVK_FROM_SYSCALL) {
         r->vector = can_sysret(r) ? PVK_FROM_SYSCALL : 0;
     }
-    if (v->wants_stop) {
-        v->wants_stop = 0;
-        (void)pvk_call(PVK_CALL_STOP, 0, 0, 0);
-    }
     return r;
 }
 
