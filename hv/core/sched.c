@@ -434,6 +434,11 @@ void sched_sleep_sync(struct vcpu *v)
     sched_sleep_nosync(v);
     BUG_ON(v == vcpu_current());
     while (__atomic_load_n(&v->sched.is_running, __ATOMIC_ACQUIRE)) {
+        if (READ_ONCE(v->is_settling)) {
+            /* Another CPU just asked for that: it does not for long. */
+            WRITE_ONCE(v->is_settling, false);
+            sched_sleep_nosync(v);
+        }
         arch_pause();
     }
 }

@@ -8,9 +8,9 @@
  *  2. Blocking is two steps, is_blocked and then a look for events; a sender
  *     sets the event and then calls vcpu_unblock().  One of the two sees the
  *     other (both sequentially consistent).
- *  3. One that settles runs though its domain is paused.  Who asks for that,
- *     and who pauses the domain and waits meanwhile, is one at a time
- *     (domctl.c), or the domain dies.  Whoever waits ends it.
+ *  3. One that settles runs though its domain is paused.  Who asks for that
+ *     and who needs the domain to stand still is one at a time (domctl.c), or
+ *     the domain dies.  Whoever waits for it to stop ends it.
  */
 #include "core/vcpu.h"
 
