@@ -334,10 +334,11 @@ static bool receive(unsigned int queue, struct seen *seen)
 {
     struct queue *q = &queues[queue];
     union netif_rx_sring_entry *entries = q->rx->ring;
+    RING_IDX end = ring_load(&q->rx->rsp_prod);
     netif_rx_response_t rsp;
     bool more;
 
-    if (ring_load(&q->rx->rsp_prod) == q->rx_cons) {
+    if (end == q->rx_cons) {
         return false;
     }
     /* Ids are handed out in order, so slot n's buffer is n's. */
@@ -350,7 +351,7 @@ static bool receive(unsigned int queue, struct seen *seen)
     }
     give(q, (uint16_t)(q->rx_cons++ % BUFFERS));
     more = (rsp.flags & NETRXF_extra_info) != 0;
-    while (more) {
+    while (more && q->rx_cons != end) {
         netif_extra_info_t extra;
 
         memcpy(&extra, &entries[q->rx_cons % 256].rsp, sizeof(extra));
