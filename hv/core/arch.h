@@ -211,6 +211,12 @@ int arch_pv_pin(struct domain *d, gfn_t g, unsigned int level);
 /* What 'g' is as a page table: level 1-4, or 0; for who saves the domain. */
 unsigned int arch_pv_level(struct domain *d, gfn_t g, bool *pinned);
 /*
+ * 'd' may have so many pages from now on, while it runs: what else it needs
+ * for them.  0, -ERESTART (bounded work per call), -E2BIG (too many beside
+ * what it was built for), -ENOMEM (what was begun is taken back), -ESRCH.
+ */
+int arch_pv_grow(struct domain *d, uint64_t pages);
+/*
  * Where 'd' finds shared_info, the frames of its grant table, and, by
  * handle, grants that it mapped.
  */

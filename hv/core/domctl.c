@@ -31,6 +31,7 @@
 #include "lib/atomic.h"
 #include "lib/bug.h"
 #include "lib/errno.h"
+#include "lib/minmax.h"
 #include "lib/string.h"
 
 #define TSC_TOLERANCE 1000u         /* one part in as many */
@@ -221,10 +222,15 @@ static int soft_reset(struct domain *d, struct xen_domctl *op)
 
 static int set_max_mem(struct domain *d, struct xen_domctl *op)
 {
-    uint64_t pages = op->u.max_mem.max_memkb / KB_PER_PAGE;
+    uint64_t pages = min(op->u.max_mem.max_memkb / KB_PER_PAGE,
+                         (uint64_t)UINT32_MAX);
+    int rc = d->is_pv ? arch_pv_grow(d, pages) : 0;
 
+    if (rc != 0) {
+        return rc;
+    }
     spin_lock(&d->lock);
-    d->max_pages = pages < UINT32_MAX ? pages : UINT32_MAX;
+    d->max_pages = pages;
     spin_unlock(&d->lock);
     return 0;
 }

@@ -26,6 +26,7 @@ struct arch_vcpu {
     bool is_between;            /* answer of arch_vcpu_is_between() */
     uint64_t rax;               /* all of a context or HVM record */
     uint64_t sysenter;          /* all of an extended context */
+    struct pv_vcpu *pv;         /* a test's of hv/arch/x86/hvm/pv_memory.c */
 };
 
 #define MACHINE_PV_PINS 16u
@@ -36,6 +37,8 @@ struct arch_domain {
     struct machine_pin { uint64_t gfn; unsigned int level; }
         pin[MACHINE_PV_PINS];
     unsigned int flushes;       /* arch_p2m_flush() calls */
+    uint64_t grown;             /* by arch_pv_grow(): pages */
+    struct pv_domain *pv;       /* a test's of hv/arch/x86/hvm/pv_memory.c */
 };
 
 /*
@@ -83,6 +86,9 @@ unsigned int machine_domains(void);
 void machine_give_m2p(mfn_t m);
 /* A PV guest's own numbers are its frames', but for these bits. */
 extern uint64_t machine_pv_moved;
+/* In how many parts more arch_pv_grow() grows, and what it answers then. */
+extern unsigned int machine_pv_parts;
+extern int machine_pv_error;
 
 /* What was written to the UART since the last call. */
 const char *machine_console(void);

@@ -62,6 +62,21 @@ unsigned int arch_pv_level(struct domain *d, gfn_t g, bool *pinned)
     return 0;
 }
 
+unsigned int machine_pv_parts;
+int machine_pv_error;
+
+int arch_pv_grow(struct domain *d, uint64_t pages)
+{
+    if (machine_pv_parts > 0) {
+        machine_pv_parts--;
+        return -ERESTART;
+    }
+    if (machine_pv_error == 0) {
+        d->arch->grown = pages;
+    }
+    return machine_pv_error;
+}
+
 gfn_t arch_pv_gfn(const struct domain *d, enum pv_place place,
                   uint64_t index)
 {

@@ -107,6 +107,40 @@ static long update(uint64_t ptr, uint64_t value, uint64_t domid)
     return call4(__HYPERVISOR_mmu_update, &u, 1, NULL, domid);
 }
 
+static uint64_t limit_of(const struct domain *d)
+{
+    struct xen_domctl op = { .domain = d->id };
+
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getdomaininfo, &op), 0);
+    return op.u.getdomaininfo.max_pages;
+}
+
+/* The limit is what it was until all is there that the pages need. */
+START_TEST(a_pv_domain_grows_with_its_limit)
+{
+    struct xen_domctl op = { .domain = pv->id,
+                             .u.max_mem.max_memkb = 5000 * 4 };
+
+    machine_pv_parts = 3;
+    machine_pv_error = -E2BIG;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_max_mem, &op), -E2BIG);
+    ck_assert_uint_eq(env_restarts(), 3);
+    ck_assert_uint_eq(limit_of(pv), 1024);
+    machine_pv_error = 0;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_max_mem, &op), 0);
+    ck_assert_uint_eq(limit_of(pv), 5000);
+    ck_assert_uint_eq(pv->arch->grown, 5000);
+    op.u.max_mem.max_memkb = UINT64_MAX;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_max_mem, &op), 0);
+    ck_assert_uint_eq(limit_of(pv), UINT32_MAX);
+    ck_assert_uint_eq(pv->arch->grown, UINT32_MAX);
+    op.domain = other->id;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_max_mem, &op), 0);
+    ck_assert_uint_eq(limit_of(other), UINT32_MAX);
+    ck_assert_uint_eq(other->arch->grown, 0);
+}
+END_TEST
+
 /* As xl restore tells the M2P, and as a builder may write tables. */
 START_TEST(a_builder_updates_tables_and_the_m2p)
 {
@@ -513,6 +547,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, a_pv_domain_is_told_apart);
     tcase_add_test(t, pins_before_the_first_entry_are_kept);
+    tcase_add_test(t, a_pv_domain_grows_with_its_limit);
     tcase_add_test(t, a_builder_updates_tables_and_the_m2p);
     tcase_add_test(t, a_pv_guest_gets_the_frames_of_its_numbers);
     tcase_add_test(t, no_frame_is_exchanged);

@@ -71,6 +71,14 @@ tests_unit_check_pv_table_CPPFLAGS = $(HV_UNIT_CPPFLAGS) \
 tests_unit_check_pv_table_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_pv_table_LDADD = $(UNIT_LDADD)
 
+# It includes the source, for the fake machine.
+unit_tests += tests/unit/check_pv_memory
+tests_unit_check_pv_memory_SOURCES = tests/unit/check_pv_memory.c \
+	$(HV_CORE_ENV)
+tests_unit_check_pv_memory_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_pv_memory_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_pv_memory_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
 unit_tests += tests/unit/check_guest_copy
 tests_unit_check_guest_copy_SOURCES = tests/unit/check_guest_copy.c \
 	tests/unit/unit.h hv/arch/x86/guest_copy.c hv/arch/x86/guest_copy.h

@@ -318,7 +318,8 @@ void arch_pv_m2p(const struct domain *d, struct xen_machphys_mapping *m)
 {
     m->v_start = PVK_M2P;
     m->v_end = PVK_IMAGE;
-    m->max_mfn = d->arch->pv->frames - 1;
+    /* Asked once by most: what there is of it yet ends at 'frames'. */
+    m->max_mfn = d->arch->pv->most - 1;
 }
 
 /* ---- exits ---- */

@@ -14,31 +14,38 @@
 /*
  * Container gfns above every guest frame: first the grant table's frames,
  * shared_info, mapped grants by handle, then our own pages as they are made,
- * and the M2P.
+ * the records, and the M2P.
  */
 #define PV_GFNS (1ull << 23)
 #define PV_GFN_GRANTS 0ull
 #define PV_GFN_SHARED_INFO 0x10000ull
 #define PV_GFN_MAPPED 0x100000ull
 #define PV_GFN_PAGES 0x200000ull
+#define PV_GFN_RECORDS 0x500000ull
 #define PV_GFN_M2P 0x600000ull
 
 /* Pages of the M2P that a domain may change and still balloon by. */
 #define PV_OWN_M2P_MAX 16u
 
+/* What guest frames need: M2P, records, the view of them. */
+#define PV_PARTS 3u
+
 struct pv_domain {
     uint64_t base;              /* [I] first container gfn of ours */
-    uint64_t next;              /* next free gfn: while it is built */
-    struct list_node pages;     /* ours, by link; d->lock while it runs */
+    uint64_t next;              /* next free gfn: who builds it, or grows */
+    struct list_node pages;     /* ours, by link; d->lock */
+    struct list_node records;   /* [c] pages of them, the last one first */
     uint64_t root;              /* [I] gfn of the level 4 table */
     struct pvk_domain *shared;  /* [I] PVK_DOMAIN: the guest can write it */
-    bool is_completing;         /* [a] one caller of pv_memory_complete() */
-    uint64_t wanted;            /* by that caller: frames to come, 0: ask */
-    uint64_t m2p_done, records_done, direct_done; /* by that caller: pages */
+    bool is_completing;         /* [a] one caller, who has what is [c] */
+    uint64_t wanted;            /* [c] frames to be built for, 0: ask */
+    uint64_t asked;             /* [c] pages of the highest limit so far */
+    uint64_t done[PV_PARTS];    /* [c] pieces that are shown */
+    int error;                  /* [c] growth came to it and is taken back */
+    uint64_t most;              /* [I] once frames is set: its maximum */
     uint64_t own_m2p[PV_OWN_M2P_MAX]; /* d->lock: pages that are its own */
     uint32_t own_m2p_count;     /* d->lock: all of them, so it may be more */
     uint64_t frames;            /* [a] frames with records; 0: none yet */
-    uint32_t **records;         /* [I] once frames is set: page by page */
 };
 
 struct pv_vcpu {
@@ -97,7 +104,10 @@ int pv_memory_complete(struct domain *d);
 int pv_memory_release(struct domain *d);
 /* What the guest's M2P says of one of its frames: 0, -EINVAL, -ENOMEM. */
 int pv_memory_set_m2p(struct domain *d, uint64_t frame, uint64_t pfn);
-/* The record of a guest frame, or NULL. */
+/*
+ * The record of a guest frame, or NULL.  While the guest runs it is what the
+ * guest says.
+ */
 uint32_t *pv_memory_record(struct domain *d, uint64_t frame);
 /* Entry points of the image. */
 const struct pvk_image *pv_image(void);

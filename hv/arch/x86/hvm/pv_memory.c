@@ -11,6 +11,12 @@
  *     then hurts itself.
  *  3. The shared M2P is the identity, made as far as the largest guest needs.
  *     A page of it where a guest changes something becomes the domain's own.
+ *  4. Records, M2P and the view of the guest's frames are made as far as the
+ *     guest's limit when it is built says, and further when that is raised,
+ *     while it runs: the number of frames comes last.  Level 4 entries are
+ *     made at once for all that may follow, as every table has them.
+ *  5. What stands in the container's tables of a guest that runs is its word:
+ *     it leads to pages that are the domain's to write (page_at()).
  */
 #include "core/console.h"
 #include "core/budget.h"
@@ -48,12 +54,20 @@
 #define WORDS (PAGE_SIZE / sizeof(uint64_t))
 #define FRAMES_2M 512ull
 #define RECORDS_PER_PAGE (PAGE_SIZE / sizeof(uint32_t))
+#define SLOT_SIZE (1ull << 39)      /* what a level 4 entry maps */
 #define PHYS_BITS_MAX 48u
-#define PAGES_PER_CALL 64u          /* mapped before other work's turn */
+#define PIECES_PER_CALL 64u         /* shown before other work's turn */
 #define RELEASES_PER_CALL 64u
 
 /* Guest frames beyond the limit that a balloon may still be given. */
 #define FRAMES_SLACK 2048u
+/*
+ * Linux adds memory in sections of 128 MiB: frames above a limit that was
+ * raised, for one that it does not fill and for where the next one begins.
+ */
+#define FRAMES_SECTIONS 65536u
+/* How much a guest may come to have of what it was built for. */
+#define GROWTH_MAX 16u
 
 extern const char pv_image_start[], pv_image_end[];
 
@@ -92,24 +106,34 @@ void pv_init(void)
 
 /* ---- pages at container gfns ---- */
 
-/* A zeroed page of ours at the next gfn, or NULL. */
+/* A zeroed page of ours at 'g', or NULL. */
+static struct frame *make_page_at(struct domain *d, uint64_t g)
+{
+    struct frame *f = page_alloc_shared(d);
+
+    if (f != NULL && p2m_set(d, gfn(g), frame_mfn(f), 0, P2M_SHARED) != 0) {
+        frame_disown(f);
+        return NULL;
+    }
+    return f;
+}
+
+/* The same at the next gfn. */
 static void *make_page(struct domain *d, uint64_t *g)
 {
     struct pv_domain *pv = d->arch->pv;
     struct frame *f;
 
-    if (pv->next >= pv->base + PV_GFN_M2P) {
+    if (pv->next >= pv->base + PV_GFN_RECORDS) {
         return NULL;
     }
-    f = page_alloc_shared(d);
+    f = make_page_at(d, pv->next);
     if (f == NULL) {
         return NULL;
     }
-    if (p2m_set(d, gfn(pv->next), frame_mfn(f), 0, P2M_SHARED) != 0) {
-        frame_disown(f);
-        return NULL;
-    }
+    spin_lock(&d->lock);
     list_add(&f->link, &pv->pages);
+    spin_unlock(&d->lock);
     *g = pv->next++;
     return arch_frame_map(frame_mfn(f));
 }
@@ -147,18 +171,20 @@ static uint64_t *entry_of(struct domain *d, uint64_t va, unsigned int level)
 
     for (unsigned int l = 4; t != NULL && l > level; l--) {
         uint64_t *at = &t[va >> (12 + 9 * (l - 1)) & (WORDS - 1)];
+        uint64_t entry = READ_ONCE(*at);
 
-        if (*at == 0) {
+        if (entry == 0) {
             uint64_t g;
 
             t = make_page(d, &g);
             if (t != NULL) {
                 /* The M2P's leaves alone have USER below it. */
-                *at = g << PAGE_SHIFT | TABLE
-                      | (va < PVK_IMAGE ? PTE_USER : 0);
+                entry = g << PAGE_SHIFT | TABLE
+                        | (va < PVK_IMAGE ? PTE_USER : 0);
+                __atomic_store_n(at, entry, __ATOMIC_RELEASE);
             }
         } else {
-            t = page_at(d, (*at & PTE_ADDRESS) >> PAGE_SHIFT);
+            t = page_at(d, (entry & PTE_ADDRESS) >> PAGE_SHIFT);
         }
     }
     return t == NULL ? NULL
@@ -172,8 +198,18 @@ static int map(struct domain *d, uint64_t va, uint64_t g, uint64_t flags)
     if (at == NULL) {
         return -ENOMEM;
     }
-    *at = g << PAGE_SHIFT | flags;
+    __atomic_store_n(at, g << PAGE_SHIFT | flags, __ATOMIC_RELEASE);
     return 0;
+}
+
+/* Nothing is at 'va', 'level' says of which size; tables stay. */
+static void unmap(struct domain *d, uint64_t va, unsigned int level)
+{
+    uint64_t *at = entry_of(d, va, level);
+
+    if (at != NULL) {
+        WRITE_ONCE(*at, 0);
+    }
 }
 
 /* A page of the domain's own at 'va'. */
@@ -191,7 +227,7 @@ static int map_text(struct domain *d, uint64_t va, mfn_t m)
     uint64_t g = pv->next;
     int rc;
 
-    if (g >= pv->base + PV_GFN_M2P) {
+    if (g >= pv->base + PV_GFN_RECORDS) {
         return -ENOMEM;
     }
     rc = show_shared(d, m, g);
@@ -264,6 +300,7 @@ int pv_memory_create(struct domain *d)
     int rc;
 
     list_init(&pv->pages);
+    list_init(&pv->records);
     pv->base = (1ull << (bits - PAGE_SHIFT)) - PV_GFNS;
     pv->next = pv->base + PV_GFN_PAGES;
     if (make_page(d, &pv->root) == NULL) {
@@ -280,22 +317,28 @@ int pv_memory_create(struct domain *d)
     return rc != 0 ? rc : map_shared_info(d);
 }
 
+/* Frees as many pages as are '*left': is the list empty? */
+static bool release_list(struct list_node *list, unsigned int *left)
+{
+    while (!list_is_empty(list) && *left > 0) {
+        struct frame *f = list_first(list, struct frame, link);
+
+        list_del(&f->link);
+        frame_disown(f);
+        --*left;
+    }
+    return list_is_empty(list);
+}
+
 int pv_memory_release(struct domain *d)
 {
     struct pv_domain *pv = d->arch->pv;
 
-    for (unsigned int i = 0; pv->base != 0 && !list_is_empty(&pv->pages);
-         i++) {
-        struct frame *f;
+    unsigned int left = RELEASES_PER_CALL;
 
-        if (i == RELEASES_PER_CALL) {
-            return -ERESTART;
-        }
-        f = list_first(&pv->pages, struct frame, link);
-        list_del(&f->link);
-        frame_disown(f);
-    }
-    return 0;
+    return pv->base == 0 || (release_list(&pv->pages, &left)
+                             && release_list(&pv->records, &left))
+           ? 0 : -ERESTART;
 }
 
 void pv_memory_destroy(struct domain *d)
@@ -310,7 +353,6 @@ void pv_memory_destroy(struct domain *d)
     }
     while (pv_memory_release(d) != 0) {
     }
-    kmem_free(pv->records);
 }
 
 /* ---- a vcpu ---- */
@@ -456,7 +498,15 @@ mfn_t arch_pv_m2p_page(uint64_t index)
     return page == NULL ? mfn_invalid() : arch_virt_to_mfn(page);
 }
 
-static int map_m2p(struct domain *d, uint64_t i)
+static void hide_m2p(struct domain *d, uint64_t i)
+{
+    gfn_t g = gfn(d->arch->pv->base + PV_GFN_M2P + i);
+
+    unmap(d, PVK_M2P + i * PAGE_SIZE, 1);
+    (void)p2m_remove_if(d, g, arch_virt_to_mfn(m2p_page(i)));
+}
+
+static int show_m2p(struct domain *d, uint64_t i)
 {
     uint64_t g = d->arch->pv->base + PV_GFN_M2P + i;
     uint64_t *page = m2p_page(i);
@@ -466,96 +516,165 @@ static int map_m2p(struct domain *d, uint64_t i)
         return -ENOMEM;
     }
     rc = show_shared(d, arch_virt_to_mfn(page), g);
-    return rc != 0 ? rc : map(d, PVK_M2P + i * PAGE_SIZE, g, PUBLIC);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = map(d, PVK_M2P + i * PAGE_SIZE, g, PUBLIC);
+    if (rc != 0) {
+        hide_m2p(d, i);
+    }
+    return rc;
 }
 
-static int map_records(struct domain *d, uint64_t i)
+/* Of page 'i', which is the last one. */
+static void hide_records(struct domain *d, uint64_t i)
 {
-    uint64_t g;
+    struct pv_domain *pv = d->arch->pv;
+    struct frame *f = list_first(&pv->records, struct frame, link);
 
-    d->arch->pv->records[i] = map_page(d, PVK_RECORDS + i * PAGE_SIZE, &g);
-    return d->arch->pv->records[i] == NULL ? -ENOMEM : 0;
+    unmap(d, PVK_RECORDS + i * PAGE_SIZE, 1);
+    (void)p2m_remove_if(d, gfn(pv->base + PV_GFN_RECORDS + i), frame_mfn(f));
+    list_del(&f->link);
+    frame_disown(f);
 }
 
-static int map_direct(struct domain *d, uint64_t i)
+static int show_records(struct domain *d, uint64_t i)
+{
+    struct pv_domain *pv = d->arch->pv;
+    uint64_t g = pv->base + PV_GFN_RECORDS + i;
+    struct frame *f = make_page_at(d, g);
+    int rc;
+
+    if (f == NULL) {
+        return -ENOMEM;
+    }
+    list_add(&f->link, &pv->records);
+    rc = map(d, PVK_RECORDS + i * PAGE_SIZE, g, DATA);
+    if (rc != 0) {
+        hide_records(d, i);
+    }
+    return rc;
+}
+
+static void hide_direct(struct domain *d, uint64_t i)
+{
+    unmap(d, PVK_DIRECT + (i << (PAGE_SHIFT + 9)), 2);
+}
+
+static int show_direct(struct domain *d, uint64_t i)
 {
     return map(d, PVK_DIRECT + (i << (PAGE_SHIFT + 9)), i * FRAMES_2M,
                DATA | PTE_LARGE);
 }
 
+/* What a guest's frames need, in pieces that are shown one by one. */
+static const struct part {
+    int (*show)(struct domain *d, uint64_t i);
+    void (*hide)(struct domain *d, uint64_t i);
+    uint64_t frames;            /* of one piece */
+} parts[PV_PARTS] = {
+    { show_m2p, hide_m2p, WORDS },
+    { show_records, hide_records, RECORDS_PER_PAGE },
+    { show_direct, hide_direct, FRAMES_2M },
+};
+
 struct turn {
-    unsigned int left;          /* pages */
+    unsigned int count;         /* of pieces */
     struct budget time;
 };
 
-/* From page '*done' to 'end', as far as the turn goes. */
-static int map_some(struct domain *d, int (*one)(struct domain *d,
-                                                 uint64_t i),
-                    uint64_t *done, uint64_t end, struct turn *turn)
+/* Before each piece: a turn has one at least. */
+static bool turn_is_over(struct turn *turn)
 {
+    return turn->count == PIECES_PER_CALL
+           || (turn->count++ > 0 && budget_is_spent(&turn->time));
+}
+
+static uint64_t pieces(const struct part *part, uint64_t frames)
+{
+    return (frames + part->frames - 1) / part->frames;
+}
+
+/* All that 'frames' need, as far as the turn goes. */
+static int show(struct domain *d, uint64_t frames)
+{
+    struct turn turn = { 0, budget_start() };
     int rc = 0;
 
-    while (rc == 0 && *done < end) {
-        if (turn->left == 0 || budget_is_spent(&turn->time)) {
-            return -ERESTART;
+    for (unsigned int i = 0; rc == 0 && i < PV_PARTS; i++) {
+        uint64_t *done = &d->arch->pv->done[i];
+
+        while (rc == 0 && *done < pieces(&parts[i], frames)) {
+            rc = turn_is_over(&turn) ? -ERESTART : parts[i].show(d, *done);
+            *done += rc == 0;
         }
-        turn->left--;
-        rc = one(d, *done);
-        *done += rc == 0;
     }
     return rc;
 }
 
+/* Of what was shown only what 'frames' need stays: 0, -ERESTART. */
+static int hide(struct domain *d, uint64_t frames)
+{
+    struct turn turn = { 0, budget_start() };
+
+    for (unsigned int i = PV_PARTS; i-- > 0;) {
+        uint64_t *done = &d->arch->pv->done[i];
+
+        while (*done > pieces(&parts[i], frames)) {
+            if (turn_is_over(&turn)) {
+                return -ERESTART;
+            }
+            parts[i].hide(d, --*done);
+        }
+    }
+    return 0;
+}
+
+/* For one with so many pages, but never more than the host's RAM needs. */
+static uint64_t frames_for(uint64_t pages)
+{
+    uint64_t frames = min(pages, arch_max_mfn()) + FRAMES_SLACK;
+
+    frames = (frames + FRAMES_2M - 1) / FRAMES_2M * FRAMES_2M;
+    return min(frames, m2p_limit * WORDS);
+}
+
 /*
- * How many frames the guest may ever have, settled at the first call: its
+ * How many frames the guest has at first, settled at the first call: its
  * limit then, or the end of its memory map, up to which it may balloon; or
  * those that a restored guest has had, of which it may have fewer now.
  */
 static int choose_frames(struct domain *d)
 {
     struct pv_domain *pv = d->arch->pv;
-    uint64_t frames = max(READ_ONCE(d->max_pages),
-                          physmap_memory_end(d) >> PAGE_SHIFT);
-    uint64_t pages;
+    uint64_t most = min((uint64_t)PVK_DIRECT_LIMIT, pv->base);
+    uint64_t pages = max(READ_ONCE(d->max_pages),
+                         physmap_memory_end(d) >> PAGE_SHIFT);
+    uint64_t frames;
 
-    frames = max(frames, READ_ONCE(d->shared_info->arch.max_pfn));
-    frames = min(frames, arch_max_mfn()) + FRAMES_SLACK;
-    frames = (frames + FRAMES_2M - 1) / FRAMES_2M * FRAMES_2M;
-    if (frames > PVK_DIRECT_LIMIT || frames > pv->base) {
+    pages = max(pages, READ_ONCE(d->shared_info->arch.max_pfn));
+    frames = frames_for(pages);
+    if (frames > most) {
         console_guest_log(LOG_WARNING, d, "a PV guest has at most 4 TiB");
         return -E2BIG;
     }
-    pages = (frames + RECORDS_PER_PAGE - 1) / RECORDS_PER_PAGE;
-    pv->records = kmem_alloc_array(pages, sizeof(*pv->records));
-    if (pv->records == NULL) {
-        return -ENOMEM;
-    }
+    pv->asked = pages;
+    most = min(most, m2p_limit * WORDS);
+    pv->most = min(most, GROWTH_MAX * frames);
     pv->wanted = frames;
     return 0;
 }
 
-static int complete(struct domain *d)
+/* The level 4 entries of all that the guest may come to have. */
+static int make_slots(struct domain *d)
 {
     struct pv_domain *pv = d->arch->pv;
-    struct turn turn = { PAGES_PER_CALL, budget_start() };
     uint64_t *root;
-    int rc = pv->wanted == 0 ? choose_frames(d) : 0;
 
-    if (rc == 0) {
-        rc = map_some(d, map_m2p, &pv->m2p_done,
-                      (pv->wanted + WORDS - 1) / WORDS, &turn);
-    }
-    if (rc == 0) {
-        rc = map_some(d, map_records, &pv->records_done,
-                      (pv->wanted + RECORDS_PER_PAGE - 1) / RECORDS_PER_PAGE,
-                      &turn);
-    }
-    if (rc == 0) {
-        rc = map_some(d, map_direct, &pv->direct_done,
-                      pv->wanted / FRAMES_2M, &turn);
-    }
-    if (rc != 0) {
-        return rc;
+    for (uint64_t at = 0; at < pv->most << PAGE_SHIFT; at += SLOT_SIZE) {
+        if (entry_of(d, PVK_DIRECT + at, 3) == NULL) {
+            return -ENOMEM;
+        }
     }
     root = page_at(d, pv->root);
     if (root == NULL) {
@@ -564,9 +683,31 @@ static int complete(struct domain *d)
     for (unsigned int i = 0; i < PVK_SLOT_COUNT; i++) {
         pv->shared->slot[i] = root[PVK_SLOT_FIRST + i];
     }
-    pv->shared->frames = pv->wanted;
-    __atomic_store_n(&pv->frames, pv->wanted, __ATOMIC_RELEASE);
     return 0;
+}
+
+/* They have all that they need.  The personality asks us about them then. */
+static void publish(struct pv_domain *pv, uint64_t frames)
+{
+    __atomic_store_n(&pv->frames, frames, __ATOMIC_RELEASE);
+    __atomic_store_n(&pv->shared->frames, frames, __ATOMIC_RELEASE);
+}
+
+static int complete(struct domain *d)
+{
+    struct pv_domain *pv = d->arch->pv;
+    int rc = pv->wanted == 0 ? choose_frames(d) : 0;
+
+    if (rc == 0) {
+        rc = show(d, pv->wanted);
+    }
+    if (rc == 0) {
+        rc = make_slots(d);
+    }
+    if (rc == 0) {
+        publish(pv, pv->wanted);
+    }
+    return rc;
 }
 
 int pv_memory_complete(struct domain *d)
@@ -584,6 +725,72 @@ int pv_memory_complete(struct domain *d)
     __atomic_store_n(&pv->is_completing, false, __ATOMIC_RELEASE);
     return rc;
 }
+
+/* ---- and once it may have more ---- */
+
+/* As far as a turn goes, forth or, once something failed, back. */
+static int grow(struct domain *d, uint64_t frames)
+{
+    struct pv_domain *pv = d->arch->pv;
+    int rc = pv->error != 0 ? pv->error : show(d, frames);
+
+    if (rc == 0) {
+        publish(pv, max(pv->frames, frames));
+    }
+    if (rc == 0 || rc == -ERESTART) {
+        return rc;
+    }
+    if (domain_is_dying(d)) {
+        return -ESRCH;              /* all of it goes anyway */
+    }
+    pv->error = rc;
+    if (hide(d, pv->frames) != 0) {
+        return -ERESTART;
+    }
+    pv->error = 0;
+    return rc;
+}
+
+/* is_completing is set. */
+static int grow_for(struct domain *d, uint64_t pages)
+{
+    struct pv_domain *pv = d->arch->pv;
+    uint64_t frames = frames_for(pages);
+    int rc = pv->wanted != 0 && pv->frames == 0 ? complete(d) : 0;
+
+    if (rc != 0 || pages <= pv->asked || pv->wanted == 0) {
+        return rc;
+    }
+    if (domain_is_dying(d)) {
+        return -ESRCH;
+    }
+    if (frames > pv->most) {
+        console_guest_log(LOG_WARNING, d, "a PV guest grows to %u times what "
+                          "it was built for, 4 TiB at most: %lu frames "
+                          "refused", GROWTH_MAX, frames);
+        return -E2BIG;
+    }
+    rc = grow(d, min(frames + FRAMES_SECTIONS, pv->most));
+    if (rc == 0) {
+        pv->asked = pages;
+    }
+    return rc;
+}
+
+int arch_pv_grow(struct domain *d, uint64_t pages)
+{
+    struct pv_domain *pv = d->arch->pv;
+    int rc;
+
+    if (__atomic_exchange_n(&pv->is_completing, true, __ATOMIC_ACQUIRE)) {
+        return -ERESTART;
+    }
+    rc = grow_for(d, pages);
+    __atomic_store_n(&pv->is_completing, false, __ATOMIC_RELEASE);
+    return rc;
+}
+
+/* ---- the M2P, and what is known of frames ---- */
 
 /*
  * Page 'i' of the M2P as the domain's own, instead of the shared one; d->lock
@@ -675,7 +882,11 @@ int pv_memory_set_m2p(struct domain *d, uint64_t frame, uint64_t pfn)
 uint32_t *pv_memory_record(struct domain *d, uint64_t frame)
 {
     struct pv_domain *pv = d->arch->pv;
+    uint32_t *page;
 
-    return frame >= pv->frames ? NULL
-           : &pv->records[frame / RECORDS_PER_PAGE][frame % RECORDS_PER_PAGE];
+    if (frame >= __atomic_load_n(&pv->frames, __ATOMIC_ACQUIRE)) {
+        return NULL;
+    }
+    page = page_at(d, pv->base + PV_GFN_RECORDS + frame / RECORDS_PER_PAGE);
+    return page == NULL ? NULL : &page[frame % RECORDS_PER_PAGE];
 }

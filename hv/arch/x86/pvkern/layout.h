@@ -136,7 +136,7 @@ struct pvk_version {
 
 /* What the hypervisor tells about the domain, at PVK_DOMAIN. */
 struct pvk_domain {
-    uint64_t frames;            /* guest frames that have records */
+    uint64_t frames;            /* guest frames that have records: it grows */
     uint64_t slot[PVK_SLOT_COUNT]; /* entries of every level 4 table */
     uint64_t mapped_grants;     /* frame of the grant with handle 0 */
     uint32_t max_vcpus;

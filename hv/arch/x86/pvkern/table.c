@@ -312,7 +312,7 @@ void table_replay(void)
         spin(&spins);
         nobody = 0;
     }
-    for (uint64_t frame = 0; frame < d->frames; frame++) {
+    for (uint64_t frame = 0; frame < table_frames(); frame++) {
         uint32_t record = records[frame];
 
         /* It may have become a table by one that came before. */

@@ -19,15 +19,21 @@ static inline uint64_t pte_frame(uint64_t entry)
     return (entry & PTE_ADDRESS) >> 12;
 }
 
-/* Only for frames below pvk_domain()->frames. */
+/* Only for frames below table_frames(). */
 static inline uint64_t *table_of(uint64_t frame)
 {
     return (uint64_t *)(PVK_DIRECT + (frame << 12));
 }
 
+/* They may become more meanwhile, but never fewer. */
+static inline uint64_t table_frames(void)
+{
+    return __atomic_load_n(&pvk_domain()->frames, __ATOMIC_ACQUIRE);
+}
+
 static inline bool table_has_frame(uint64_t frame)
 {
-    return frame < pvk_domain()->frames;
+    return frame < table_frames();
 }
 
 /* Level of a frame as a page table, 1-4; 0: it is none. */
