@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a toolstack does to the vcpus of a PV guest that runs: their contexts
- * read, taken away and given back.  The guest is pv_told.  All of it is so on
- * stock Xen, too, but that a guest there crashed once when a context came back
- * after a reset.
+ * What a toolstack does to a PV guest that runs: the contexts of its vcpus
+ * read, taken away and given back, and its limit raised.  The guest is
+ * pv_told.  All of it is so on stock Xen, too, but that a guest there crashes
+ * now and then when a context comes back after a reset.
  */
 #include "host/child.h"
 #include "pv/mail.h"
@@ -199,6 +199,44 @@ static void test_take(bool reset)
                                           &context), -EOPNOTSUPP);
 }
 
+/* ---- more memory than it was built for ---- */
+
+#define GROWTH 16u
+
+static void test_new(const char *name, uint64_t pfn, uint64_t slot)
+{
+    struct xen_domctl op = { 0 };
+    xen_pfn_t frame;
+
+    mail->arg[0] = pfn;
+    mail->arg[1] = slot;
+    guest_equal(name, tell(MAIL_GROW), 0);
+    frame = mail->table;
+    op.u.getpageframeinfo3.num = 1;
+    set_xen_guest_handle(op.u.getpageframeinfo3.array, &frame);
+    child_must("new-type", child_domctl(&child,
+                                        XEN_DOMCTL_getpageframeinfo3, &op));
+    guest_case((frame & XEN_DOMCTL_PFINFO_LTAB_MASK)
+               == (XEN_DOMCTL_PFINFO_L1TAB | XEN_DOMCTL_PFINFO_LPINTAB),
+               "new-type", "%lx", frame);
+}
+
+static void test_grow(void)
+{
+    const uint64_t pages = child.pages * GROWTH;
+    struct xen_domctl op = { 0 };
+    domid_t id = child.id;
+
+    op.u.max_mem.max_memkb = pages * 4;
+    guest_equal("raise", child_domctl(&child, XEN_DOMCTL_max_mem, &op), 0);
+    guest_equal("raised", memory_op(XENMEM_maximum_reservation, &id),
+                (long)pages);
+    test_new("new-frames", pages / 2, 510);
+    test_new("new-highest", pages - 2, 511);
+    guest_case(counts(3, WAIT_MS) && mail->wrong[3] == 0, "grown-works-on",
+               "%lu wrong", mail->wrong[3]);
+}
+
 void guest_main(void)
 {
     const struct bundle *b = child_bundle();
@@ -215,6 +253,7 @@ void guest_main(void)
     test_reset();
     test_reset_blocked();
     test_look();
+    test_grow();
     test_take(false);
     test_take(true);
     (void)post(MAIL_END);

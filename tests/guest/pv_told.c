@@ -10,7 +10,7 @@
 #define UPDATES 64u
 
 static struct mail *mail;
-static uint64_t *pages[2], *view;
+static uint64_t *pages[2], *view, *window;
 
 static void __attribute__((noreturn)) spin(void)
 {
@@ -79,6 +79,76 @@ static long start(unsigned int vcpu, void (*fn)(void))
     return rc != 0 ? rc : hypercall(__HYPERVISOR_vcpu_op, VCPUOP_up, vcpu, 0);
 }
 
+/* ---- memory that it did not have at first ---- */
+
+static long populate(xen_pfn_t frame[2])
+{
+    struct xen_memory_reservation r = { .nr_extents = 2,
+                                        .domid = DOMID_SELF };
+
+    set_xen_guest_handle(r.extent_start, frame);
+    return hypercall(__HYPERVISOR_memory_op, XENMEM_populate_physmap, PTR(&r),
+                     0);
+}
+
+/* A level 1 table in frame[0], of frame[1] and one of ours. */
+static long make_table(const xen_pfn_t frame[2])
+{
+    long rc = update_va(window, frame[0] << PAGE_SHIFT | PTE_RW);
+
+    if (rc != 0) {
+        return rc;
+    }
+    memset(window, 0, PAGE_SIZE);
+    window[0] = frame[1] << PAGE_SHIFT | PTE_RW;
+    window[1] = mfn_of(pages[1]) << PAGE_SHIFT | PTE_RO;
+    rc = update_va(window, frame[0] << PAGE_SHIFT | PTE_RO);
+    return rc != 0 ? rc : mmuext(MMUEXT_PIN_L1_TABLE, frame[0]);
+}
+
+/* 'table' is the one of level 1 at VIRT_BASE + 'slot' * 2 MiB from now on. */
+static long place_table(uint64_t table, uint64_t slot)
+{
+    const uint64_t *t = pv_root();
+
+    for (unsigned int shift = 39; shift > 21; shift -= 9) {
+        t = page_of(t[VIRT_BASE >> shift & 511]);
+    }
+    return mmu_write(mfn_of(t) << PAGE_SHIFT | slot * sizeof(*t),
+                     table << PAGE_SHIFT | PTE_RW);
+}
+
+/* 0, or the step that failed. */
+static long use_new(uint64_t pfn, uint64_t slot)
+{
+    volatile uint64_t *there = (uint64_t *)(VIRT_BASE + (slot << 21));
+    xen_pfn_t frame[2] = { pfn, pfn + 1 };
+
+    if (populate(frame) != 2) {
+        return 1;
+    }
+    if (pv_m2p(frame[0]) != pfn || pv_m2p(frame[1]) != pfn + 1) {
+        return 2;
+    }
+    mail->table = frame[0];
+    if (make_table(frame) != 0) {
+        return 3;
+    }
+    if (place_table(frame[0], slot) != 0) {
+        return 4;
+    }
+    there[5] = pfn;
+    if (there[5] != pfn || there[512] != 1) {
+        return 5;
+    }
+    if (mmu_write((frame[0] << PAGE_SHIFT) + sizeof(*there),
+                  mfn_of(pages[0]) << PAGE_SHIFT | PTE_RO) != 0
+        || mmuext(MMUEXT_TLB_FLUSH_LOCAL, 0) != 0) {
+        return 6;
+    }
+    return there[512] == 0 ? 0 : 7;
+}
+
 static long obey(uint32_t ask)
 {
     switch ((enum mail_ask)(ask & 0xff)) {
@@ -91,6 +161,8 @@ static long obey(uint32_t ask)
         return start(2, block);
     case MAIL_WORK:
         return start(3, work);
+    case MAIL_GROW:
+        return use_new(mail->arg[0], mail->arg[1]);
     case MAIL_END:
         pv_end(SHUTDOWN_poweroff);
     default:
@@ -109,6 +181,7 @@ void pv_main(void)
         pages[i][0] = i;
     }
     view = pv_pages(1);
+    window = pv_pages(1);
     mail->here = PTR(mail);
     mail->image = PTR(image_start);
     mail->image_end = PTR(image_end);

@@ -16,6 +16,8 @@ enum mail_ask {
     MAIL_SPIN,                  /* start vcpu arg[0], which counts */
     MAIL_WORK,                  /* the same; it makes hypercalls meanwhile */
     MAIL_BLOCK,                 /* the same; it blocks at once, and counts */
+    MAIL_GROW,                  /* use frames arg[0] and the next, at slot
+                                   arg[1] of a level 2 table */
     MAIL_END,
 };
 
@@ -30,6 +32,7 @@ struct mail {
     uint64_t stack[MAIL_VCPUS]; /* the end of the stack of each */
     uint64_t traps;             /* the end of the one for traps of vcpu 3 */
     uint64_t image, image_end, user, user_rsp;
+    uint64_t table;             /* the machine frame of a new table */
     uint64_t data[MAIL_DATA];   /* for what an argument points to */
 };
 
