@@ -62,10 +62,11 @@
 /* Guest frames beyond the limit that a balloon may still be given. */
 #define FRAMES_SLACK 2048u
 /*
- * Linux adds memory in sections of 128 MiB: frames above a limit that was
- * raised, for one that it does not fill and for where the next one begins.
+ * Linux adds memory above 4 GiB, in sections of 128 MiB: frames above a limit
+ * that was raised, for that, for a section that it does not fill and for
+ * where the next one begins.
  */
-#define FRAMES_SECTIONS 65536u
+#define FRAMES_AHEAD ((1u << 20) + 65536u)
 /* How much a guest may come to have of what it was built for. */
 #define GROWTH_MAX 16u
 
@@ -660,7 +661,7 @@ static int choose_frames(struct domain *d)
     }
     pv->asked = pages;
     most = min(most, m2p_limit * WORDS);
-    pv->most = min(most, GROWTH_MAX * frames);
+    pv->most = min(most, GROWTH_MAX * frames + FRAMES_AHEAD);
     pv->wanted = frames;
     return 0;
 }
@@ -764,13 +765,13 @@ static int grow_for(struct domain *d, uint64_t pages)
     if (domain_is_dying(d)) {
         return -ESRCH;
     }
-    if (frames > pv->most) {
+    if (frames > min(pv->most, GROWTH_MAX * pv->wanted)) {
         console_guest_log(LOG_WARNING, d, "a PV guest grows to %u times what "
                           "it was built for, 4 TiB at most: %lu frames "
                           "refused", GROWTH_MAX, frames);
         return -E2BIG;
     }
-    rc = grow(d, min(frames + FRAMES_SECTIONS, pv->most));
+    rc = grow(d, min(frames + FRAMES_AHEAD, pv->most));
     if (rc == 0) {
         pv->asked = pages;
     }
