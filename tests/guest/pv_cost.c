@@ -73,6 +73,30 @@ static void two_in_one(void)
     (void)hypercall(__HYPERVISOR_multicall, PTR(list), 2, 0);
 }
 
+/* ---- a page table's entry ---- */
+
+static const void *page;
+static struct mmu_update update;
+
+static void update_page(void)
+{
+    (void)hypercall(__HYPERVISOR_update_va_mapping, PTR(page), update.val, 0);
+}
+
+static void update_list(void)
+{
+    (void)hypercall6(__HYPERVISOR_mmu_update, PTR(&update), 1, 0, DOMID_SELF,
+                     0);
+}
+
+static void update_keeping(void)
+{
+    struct mmu_update u = { .ptr = update.ptr | MMU_PT_UPDATE_PRESERVE_AD,
+                            .val = update.val };
+
+    (void)hypercall6(__HYPERVISOR_mmu_update, PTR(&u), 1, 0, DOMID_SELF, 0);
+}
+
 /* ---- there and back: each vcpu sleeps until its port is rung ---- */
 
 static void ring(unsigned int vcpu)
@@ -122,6 +146,9 @@ static const struct {
     { "cost-send", send, 880 },
     { "cost-status", ask_status, 940 },
     { "cost-extraversion", ask_extraversion, 210 },
+    { "cost-update-va", update_page, 460 },
+    { "cost-mmu-update", update_list, 360 },
+    { "cost-mmu-update-keeping", update_keeping, 380 },
     { "cost-ping", ping, 14400 },
 };
 
@@ -169,8 +196,19 @@ static evtchn_port_t bind_masked(unsigned int vcpu)
     return bind.port;
 }
 
+static void choose_page(void)
+{
+    const uint64_t *entry;
+
+    page = pv_pages(1);
+    entry = pv_entry_of(page);
+    update.ptr = mfn_of(entry) << PAGE_SHIFT | (PTR(entry) & 0xfff);
+    update.val = *entry;
+}
+
 void pv_main(void)
 {
+    choose_page();
     port = bind_masked(0);
     ports[0] = bind_masked(0);
     ports[1] = bind_masked(1);

@@ -461,6 +461,52 @@ static void test_updates(void)
              -ESRCH);
 }
 
+/* Entries that no table may have. */
+static void test_bad_entries(void)
+{
+    const uint64_t none = NO_FRAME << PAGE_SHIFT;
+    uint64_t *a = pv_pages(1), *l1 = pv_pages(1), *l2 = pv_pages(1);
+    uint64_t at = entry_address(a), old = *pv_entry_of(a);
+    uint64_t table, mine = mfn_of(a) << PAGE_SHIFT;
+
+    pv_equal("leaf-of-no-frame", mmu_write(at, none | PTE_RW), -EPERM);
+    pv_equal("leaf-all-ones", mmu_write(at, PTE_ADDRESS | PTE_RW), -EINVAL);
+    pv_equal("leaf-keeping-no-frame",
+             mmu_write(at | MMU_PT_UPDATE_PRESERVE_AD, none | PTE_RW),
+             -EPERM);
+    pv_equal("va-of-no-frame", update_va(a, none | PTE_RW), -EPERM);
+    pv_equal("leaf-not-present", mmu_write(at, none), 0);
+    pv_equal("leaf-pwt", mmu_write(at, mine | PTE_RW | 0x8), -EINVAL);
+    pv_equal("leaf-pcd", mmu_write(at, mine | PTE_RW | 0x10), -EINVAL);
+    pv_equal("leaf-pat", mmu_write(at, mine | PTE_RW | 0x80), -EINVAL);
+    pv_equal("leaf-pcd-no-frame", mmu_write(at, none | PTE_RW | 0x10),
+             -EINVAL);
+    pv_equal("leaf-global", mmu_write(at, mine | PTE_RW | 0x100), 0);
+    pv_equal("leaf-available", mmu_write(at, mine | PTE_RW | 0xe00
+                                             | 1ul << 52 | 1ul << 62), 0);
+    pv_equal("leaf-nx", mmu_write(at, mine | PTE_RW | PTE_NX), 0);
+    pv_equal("leaf-back", mmu_write(at, old), 0);
+    protect(l1);
+    protect(l2);
+    pv_equal("l2-pin", mmuext(MMUEXT_PIN_L2_TABLE, mfn_of(l2)), 0);
+    table = mfn_of(l1) << PAGE_SHIFT | PTE_RW;
+    at = mfn_of(l2) << PAGE_SHIFT;
+    pv_equal("l2-of-no-frame", mmu_write(at, none | PTE_RW), -EINVAL);
+    pv_equal("l2-large", mmu_write(at, table | 0x80), -EINVAL);
+    pv_equal("l2-pcd", mmu_write(at, table | 0x10), -EINVAL);
+    pv_equal("l2-pwt", mmu_write(at, table | 0x8), -EINVAL);
+    pv_equal("l2-global", mmu_write(at, table | 0x100), -EINVAL);
+    pv_equal("l2-writable-linear", mmu_write(at, at | PTE_RW), -EINVAL);
+    pv_equal("l2-linear", mmu_write(at, at | PTE_RO), 0);
+    pv_equal("l2-no-longer", mmu_write(at, 0), 0);
+    pv_equal("l2-entry", mmu_write(at, table), 0);
+    pv_equal("l2-entry-is-table", mmuext(MMUEXT_PIN_L2_TABLE, mfn_of(l1)),
+             -EINVAL);
+    pv_equal("l4-slot-of-xen", mmu_write((mfn_of(pv_root()) << PAGE_SHIFT)
+                                         + 256 * 8, 0), -EINVAL);
+    pv_equal("l2-unpin", mmuext(MMUEXT_UNPIN_TABLE, mfn_of(l2)), 0);
+}
+
 /* ---- descriptors ---- */
 
 #define DATA 0x00cf93000000fffful
@@ -767,6 +813,7 @@ void pv_main(void)
     test_absent();
     test_extended();
     test_updates();
+    test_bad_entries();
     test_gdt();
     test_multicall();
     test_memory();

@@ -237,8 +237,21 @@ START_TEST(frames_beyond_are_no_tables)
     table_put(FRAMES + 5, 3);
     table_of(20)[0] = (uint64_t)(FRAMES + 9) << 12 | PTE_PRESENT;
     ck_assert_int_eq(table_pin(20, 3), 0);
-    ck_assert_int_eq(table_write(20, 1, 1ul << 51 | PTE_PRESENT, 0), 0);
+    ck_assert_int_eq(table_write(20, 1, 1ul << 51 | PTE_PRESENT, 0),
+                     -EINVAL);
     ck_assert_int_eq(table_unpin(20), 0);
+    /* Level 1: but for those that the hypervisor shows. */
+    pvk_domain()->shown = 1ul << 30;
+    pvk_domain()->shown_end = (1ul << 30) + 5;
+    ck_assert_int_eq(table_pin(40, 1), 0);
+    ck_assert_int_eq(table_write(40, 0, FRAMES << 12 | PTE_PRESENT, 0),
+                     -EPERM);
+    ck_assert_int_eq(table_write(40, 0, PTE_ADDRESS | PTE_PRESENT, 0),
+                     -EINVAL);
+    ck_assert_int_eq(table_write(40, 0, 1ul << 42 | PTE_PRESENT, 0), 0);
+    ck_assert_int_eq(table_write(40, 0, ((1ul << 30) + 5) << 12 | PTE_PRESENT,
+                                 0), -EPERM);
+    ck_assert_int_eq(table_write(40, 0, PTE_PCD | PTE_PRESENT, 0), -EINVAL);
 }
 END_TEST
 

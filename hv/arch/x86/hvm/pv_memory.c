@@ -313,6 +313,8 @@ int pv_memory_create(struct domain *d)
     }
     pv->shared->max_vcpus = d->max_vcpus;
     tell_version(d, &pv->shared->constant);
+    pv->shared->shown = pv->base;
+    pv->shared->shown_end = pv->base + PV_GFNS;
     pv->shared->mapped_grants = pv->base + PV_GFN_MAPPED;
     rc = map_image(d);
     return rc != 0 ? rc : map_shared_info(d);

@@ -138,6 +138,7 @@ struct pvk_version {
 struct pvk_domain {
     uint64_t frames;            /* guest frames that have records: it grows */
     uint64_t slot[PVK_SLOT_COUNT]; /* entries of every level 4 table */
+    uint64_t shown, shown_end;  /* frames above them that it may map */
     uint64_t mapped_grants;     /* frame of the grant with handle 0 */
     uint32_t max_vcpus;
     uint32_t lock;              /* on the records: its vcpu's id + 1 */

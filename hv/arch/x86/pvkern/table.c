@@ -26,6 +26,11 @@
 #define ENTRIES 512u
 #define SPINS 1000u
 
+/* What a guest without devices may have in its entries, and what not. */
+#define LEAF_FLAGS (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED   \
+                    | PTE_DIRTY | PTE_GLOBAL | PTE_AVAILABLE | PTE_NX)
+#define NOT_IN_TABLES (PTE_PWT | PTE_PCD | PTE_LARGE | PTE_GLOBAL)
+
 static uint32_t *const records = (uint32_t *)PVK_RECORDS;
 
 /* One look of many at what another vcpu is to do, which may not be running. */
@@ -180,6 +185,12 @@ static void put(uint64_t frame, unsigned int level)
     }
 }
 
+/* Shows tables of its own level as memory: it is not counted. */
+static bool is_linear(uint64_t entry, unsigned int level)
+{
+    return !(entry & PTE_WRITE) && table_level(pte_frame(entry)) == level;
+}
+
 static long write_upper(uint64_t frame, unsigned int level,
                         unsigned int index, uint64_t value)
 {
@@ -193,8 +204,9 @@ static long write_upper(uint64_t frame, unsigned int level,
         && pte_frame(value) == pte_frame(old)) {
         return word_write(at, value) ? 0 : -EINVAL;
     }
-    if (names_table(value, level)) {
-        (void)get(pte_frame(value), level - 1);
+    if (names_table(value, level) && !get(pte_frame(value), level - 1)
+        && !is_linear(value, level)) {
+        return -EINVAL;
     }
     if (!word_write(at, value)) {
         return -EINVAL;
@@ -269,28 +281,76 @@ static long write_leaf(uint64_t *at, uint64_t value, uint64_t keep)
     return 0;
 }
 
-long table_write(uint64_t frame, unsigned int index, uint64_t value,
-                 uint64_t keep)
+/* Flags that it may not have end up above all frames. */
+static inline bool is_plain_leaf(uint64_t value)
 {
-    unsigned int level = table_level(frame);
-    long error;
+    uint64_t rest = value & ~LEAF_FLAGS;
 
-    if (!table_has_frame(frame) || is_ours(level, index)) {
+    return (rest >> 12 | rest << 52) < pvk_domain()->frames;
+}
+
+/* The others: what the hypervisor shows, or an error as from Xen. */
+static __attribute__((noinline)) long check_leaf(uint64_t value)
+{
+    const struct pvk_domain *d = pvk_domain();
+    uint64_t frame = pte_frame(value);
+
+    if ((value & ~(LEAF_FLAGS | PTE_ADDRESS)) != 0) {
         return -EINVAL;
     }
-    if (level != 0 && (value & PTE_PRESENT)) {
-        value |= PTE_USER;
-        if (level > 1 && (value & PTE_LARGE)) {
+    if (frame >= d->shown && frame < d->shown_end) {
+        return 0;
+    }
+    return frame == pte_frame(PTE_ADDRESS) ? -EINVAL : -EPERM;
+}
+
+static __attribute__((noinline)) long write_table(uint64_t frame,
+                                                  unsigned int level,
+                                                  unsigned int index,
+                                                  uint64_t value)
+{
+    long error;
+
+    if (is_ours(level, index)) {
+        return -EINVAL;
+    }
+    if (value & PTE_PRESENT) {
+        if (value & NOT_IN_TABLES) {
             return -EINVAL;
         }
-    }
-    if (level <= 1) {
-        return write_leaf(table_of(frame) + index, value, keep);
+        value |= PTE_USER;
     }
     lock();
     error = write_upper(frame, level, index, value);
     unlock();
     return error;
+}
+
+long table_write(uint64_t frame, unsigned int index, uint64_t value,
+                 uint64_t keep)
+{
+    uint32_t record;
+
+    if (!table_has_frame(frame)) {
+        return -EINVAL;
+    }
+    record = __atomic_load_n(&records[frame], __ATOMIC_RELAXED);
+    if (is_table(record)) {
+        unsigned int level = record & PVK_RECORD_LEVEL;
+
+        if (level > 1) {
+            return write_table(frame, level, index, value);
+        }
+        if (value & PTE_PRESENT) {
+            long error = is_plain_leaf(value) ? 0 : check_leaf(value);
+
+            if (error != 0) {
+                return error;
+            }
+            value |= PTE_USER;
+        }
+    }
+    return write_leaf(table_of(frame) + index, value, keep);
 }
 
 /*

@@ -8,9 +8,13 @@
 #define PTE_PRESENT 0x001ul
 #define PTE_WRITE 0x002ul
 #define PTE_USER 0x004ul
+#define PTE_PWT 0x008ul
+#define PTE_PCD 0x010ul
 #define PTE_ACCESSED 0x020ul
 #define PTE_DIRTY 0x040ul
 #define PTE_LARGE 0x080ul
+#define PTE_GLOBAL 0x100ul
+#define PTE_AVAILABLE 0x7ff0000000000e00ul
 #define PTE_NX (1ul << 63)
 #define PTE_ADDRESS 0x000ffffffffff000ul
 
@@ -47,7 +51,7 @@ long table_unpin(uint64_t frame);
 /*
  * Writes an entry by the rules of its table's level; of a frame that is
  * no table, just writes.  'keep' holds the bits taken over from the old
- * entry.  0 or -EINVAL.
+ * entry.  0, or as Xen says: -EINVAL, or -EPERM of no frame of the guest's.
  */
 long table_write(uint64_t frame, unsigned int index, uint64_t value,
                  uint64_t keep);
