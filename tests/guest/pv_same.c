@@ -507,6 +507,29 @@ static void test_bad_entries(void)
     pv_equal("l2-unpin", mmuext(MMUEXT_UNPIN_TABLE, mfn_of(l2)), 0);
 }
 
+static void do_store(void *arg)
+{
+    *(volatile uint64_t *)arg = 0;
+}
+
+/* What a kernel stores into a table itself, read-only as it is mapped. */
+static void test_stores(void)
+{
+    uint64_t *l1 = pv_pages(1), *l2 = pv_pages(1), *page = pv_pages(1);
+
+    protect(l1);
+    protect(l2);
+    protect(page);
+    trap("store-to-page", do_store, page, 14);
+    pv_equal("store-pin-1", mmuext(MMUEXT_PIN_L1_TABLE, mfn_of(l1)), 0);
+    pv_equal("store-pin-2", mmuext(MMUEXT_PIN_L2_TABLE, mfn_of(l2)), 0);
+    trap("store-to-l1", do_store, l1, DONE);
+    trap("store-to-l2", do_store, l2, 14);
+    pv_equal("store-unpin-1", mmuext(MMUEXT_UNPIN_TABLE, mfn_of(l1)), 0);
+    pv_equal("store-unpin-2", mmuext(MMUEXT_UNPIN_TABLE, mfn_of(l2)), 0);
+    trap("store-to-former-l2", do_store, l2, 14);
+}
+
 /* ---- descriptors ---- */
 
 #define DATA 0x00cf93000000fffful
@@ -814,6 +837,7 @@ void pv_main(void)
     test_extended();
     test_updates();
     test_bad_entries();
+    test_stores();
     test_gdt();
     test_multicall();
     test_memory();

@@ -8,11 +8,10 @@
  *  1. "Machine" frames are the container's: nothing is translated here.  A
  *     guest may number its own in another order (pvgrub does, for the next
  *     kernel): MMU_MACHPHYS_UPDATE keeps its M2P.
- *  2. A store by the guest's kernel to a page table through a read-only
+ *  2. A store by the guest's kernel to a level 1 table through a read-only
  *     mapping, which the ABI promises to work (writable_pagetables), makes
  *     the mapping writable instead of being emulated: the next ones cost no
- *     fault.  table.c keeps no state that such stores to level 1 would
- *     make wrong.
+ *     fault.  table.c keeps no state that such stores would make wrong.
  */
 #include "lib/errno.h"
 #include "pvkern/guest.h"
@@ -131,7 +130,7 @@ static bool add_bits(uint64_t *at, uint64_t entry, uint64_t bits)
 static bool mend_write(struct pvk_vcpu *v, uint64_t *at, uint64_t entry)
 {
     return (entry & PTE_WRITE)
-           || (v->in_kernel && table_level(pte_frame(entry)) != 0
+           || (v->in_kernel && table_level(pte_frame(entry)) == 1
                && add_bits(at, entry, PTE_WRITE));
 }
 
