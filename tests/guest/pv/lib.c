@@ -15,6 +15,7 @@ struct start_info *start_info;
 struct shared_info *shared_info;
 struct pv_frame trap_last;
 volatile unsigned int events, nmis;
+uint64_t event_flags, event_frame_flags;
 
 static uint8_t arena[ARENA_PAGES][PAGE_SIZE] __attribute__((aligned(4096)));
 static unsigned int arena_used;
@@ -196,6 +197,8 @@ void pv_trap(struct pv_frame *f)
 
     if (f->vector == ON_EVENT) {
         events++;
+        event_flags = handler_flags;
+        event_frame_flags = f->rflags;
         shared_info->vcpu_info[0].evtchn_upcall_pending = 0;
         shared_info->vcpu_info[0].evtchn_pending_sel = 0;
         for (unsigned int i = 0; i < 8; i++) {
@@ -217,7 +220,7 @@ void pv_trap(struct pv_frame *f)
         is_trying = false;
         f->rip = PTR(pv_try_failed);
         f->rsp = try_rsp;
-        f->rflags &= ~0x100ul;      /* no more steps */
+        f->rflags &= ~0x500ul;      /* no more steps; DF as in C */
         return;
     }
     if (f->vector == 3) {

@@ -75,6 +75,8 @@ extern struct pv_frame trap_last;
 extern volatile unsigned int events, nmis;
 /* With which the last handler started. */
 extern volatile uint64_t handler_flags;
+/* The same of the event callback, and the flags in its frame. */
+extern uint64_t event_flags, event_frame_flags;
 /* For callbacks that a kernel asks for itself. */
 extern const char stub_nmi[], stub_syscall[], stub_syscall32[],
     stub_sysenter[];

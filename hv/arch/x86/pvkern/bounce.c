@@ -174,8 +174,10 @@ void bounce_syscall(struct pvk_vcpu *v, struct pvk_regs *r,
         return;
     }
     call_back(v, r, name, &none);
-    /* As by SFMASK: a kernel's string instructions go upwards. */
-    r->rflags &= ~FLAG_DF;
+    /* As by SFMASK, which SYSENTER has not. */
+    if (name != PVK_ON_SYSENTER) {
+        r->rflags &= ~FLAG_DF;
+    }
 }
 
 void bounce_failsafe(struct pvk_vcpu *v, struct pvk_regs *r,
