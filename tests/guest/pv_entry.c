@@ -4,7 +4,8 @@
  * programs do not take: 32-bit system calls, SYSENTER; NMIs, by all the ways
  * to name their handler; and what comes in the instant between SYSCALL and the
  * switch of stacks: NMIs and events that another vcpu sends all the time,
- * while the user's stack pointer is one that nothing may be pushed at.
+ * while the user's stack pointer is one that nothing may be pushed at.  And
+ * FPU state, over switches between vcpus that do not tell of it.
  */
 #include "pv/pv.h"
 
@@ -12,7 +13,8 @@
 
 #define CALLS 20000u
 #define RAX 0x77u
-#define FLAGS 0x4400u               /* NT, DF */
+#define DF 0x400u
+#define FLAGS (0x4000u | DF)        /* NT, DF: SYSENTER leaves DF alone */
 
 static evtchn_port_t port;
 static volatile bool is_over;
@@ -83,7 +85,7 @@ static void test_sysenter(void)
     pv_user_code32("\x9c\x81\x0c\x24\0\x44\0\0\x9d\x0f\x34", 11);
     pv_case((trap_last.vector == ON_SYSENTER && (trap_last.cs & 3) == 3
              && (trap_last.rflags & FLAGS) == FLAGS
-             && !(handler_flags & FLAGS))
+             && (handler_flags & FLAGS) == DF)
             || (trap_last.vector == 6 && trap_last.rip == USER_CODE + 9),
             "sysenter-with-flags", "vector %lx cs %lx flags %lx handler's "
             "%lx", trap_last.vector, trap_last.cs, trap_last.rflags,
@@ -215,10 +217,100 @@ static void test_window(void)
             "%u NMIs and %u events of %u sent", nmis, events, sent);
 }
 
+/* ---- FPU state of vcpus that take turns on a CPU ---- */
+
+#define TURNS 5000u
+
+static volatile bool turns_over;
+static volatile unsigned int turns[4], lost[4];
+
+struct fpu {
+    uint64_t xmm[16][2];
+    uint64_t st;
+    uint32_t mxcsr;
+    uint32_t control;           /* in the low half */
+};
+
+#define ALL_XMM(instruction)                                            \
+    ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"                    \
+    instruction "\n.endr\n"
+
+static void load_fpu(const struct fpu *f)
+{
+    __asm__ volatile(ALL_XMM("movdqu \\n*16(%0), %%xmm\\n")
+                     "ldmxcsr %1\n\tfninit\n\tfldcw %2\n\tfildll %3"
+                     :: "r" (f->xmm), "m" (f->mxcsr), "m" (f->control),
+                        "m" (f->st) : "memory");
+}
+
+static void save_fpu(struct fpu *f)
+{
+    __asm__ volatile(ALL_XMM("movdqu %%xmm\\n, \\n*16(%0)")
+                     "stmxcsr %1\n\tfnstcw %2\n\tfistpll %3"
+                     :: "r" (f->xmm), "m" (f->mxcsr), "m" (f->control),
+                        "m" (f->st) : "memory");
+}
+
+/* C code leaves the FPU alone: each vcpu's has its own values all the time. */
+static void take_turn(unsigned int vcpu)
+{
+    struct fpu mine = { .mxcsr = 0x1f80 | vcpu << 13,
+                        .control = 0x37f | vcpu << 10 };
+    struct fpu got = { .st = 0 };
+    uint64_t seed = (uint64_t)vcpu << 56 | (uint64_t)turns[vcpu] << 8;
+
+    for (unsigned int i = 0; i < 16; i++) {
+        mine.xmm[i][0] = seed + i;
+        mine.xmm[i][1] = ~seed - i;
+    }
+    mine.st = seed;
+    load_fpu(&mine);
+    (void)hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0, 0);
+    save_fpu(&got);
+    lost[vcpu] += memcmp(&mine, &got, sizeof(mine)) != 0;
+    turns[vcpu]++;
+}
+
+static void __attribute__((noreturn)) take_turns(unsigned int vcpu)
+{
+    while (!turns_over) {
+        take_turn(vcpu);
+    }
+    for (;;) {
+        (void)hypercall(__HYPERVISOR_vcpu_op, VCPUOP_down, vcpu, 0);
+    }
+}
+
+static void __attribute__((noreturn)) second(void)
+{
+    take_turns(2);
+}
+
+static void __attribute__((noreturn)) third(void)
+{
+    take_turns(3);
+}
+
+/* Three vcpus on two CPUs: they switch without anybody's fpu_taskswitch. */
+static void test_fpu(void)
+{
+    pv_start_vcpu(2, second);
+    pv_start_vcpu(3, third);
+    while (turns[0] < TURNS) {
+        take_turn(0);
+    }
+    turns_over = true;
+    pv_case(turns[2] > TURNS / 100 && turns[3] > TURNS / 100, "fpu-turns",
+            "%u, %u and %u", turns[0], turns[2], turns[3]);
+    pv_case(lost[0] + lost[2] + lost[3] == 0, "fpu-kept",
+            "lost %u, %u and %u times", lost[0], lost[2], lost[3]);
+}
+
 void pv_main(void)
 {
     test_32_bit();
     test_sysenter();
     test_nmi();
     test_window();
+    test_fpu();
 }
