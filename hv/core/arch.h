@@ -228,6 +228,8 @@ gfn_t arch_pv_gfn(const struct domain *d, enum pv_place place,
  * much of that that we do not look for it.
  */
 bool arch_pv_frame(struct domain *d, uint64_t pfn, gfn_t *g);
+/* 'd' is to know of its handle, which changed; d->lock is held. */
+void arch_pv_tell_handle(struct domain *d);
 /* Where 'd' sees the M2P. */
 void arch_pv_m2p(const struct domain *d, struct xen_machphys_mapping *m);
 /* Pages of the M2P: of all that RAM can need, whole 2 MiB. */

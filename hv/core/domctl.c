@@ -239,6 +239,9 @@ static int set_handle(struct domain *d, struct xen_domctl *op)
 {
     spin_lock(&d->lock);
     memcpy(d->handle, op->u.setdomainhandle.handle, sizeof(d->handle));
+    if (d->is_pv) {
+        arch_pv_tell_handle(d);
+    }
     spin_unlock(&d->lock);
     return 0;
 }

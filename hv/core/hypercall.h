@@ -31,6 +31,8 @@ long version_op(unsigned int cmd, struct guest_ptr arg);
  * size, and where it is; 0 if not.
  */
 size_t version_constant(struct domain *d, unsigned int cmd, const void **data);
+/* XENVER_get_features of 'd'. */
+uint32_t version_features(const struct domain *d);
 long console_op(unsigned int cmd, unsigned int count, struct guest_ptr buf);
 long hvm_op(unsigned long cmd, struct guest_ptr arg);
 long domctl(struct guest_ptr arg);

@@ -11,6 +11,7 @@
 #include "core/hypercall.h"
 #include "core/vcpu.h"
 #include "core/xsm.h"
+#include "lib/atomic.h"
 #include "lib/errno.h"
 #include "lib/minmax.h"
 #include "lib/string.h"
@@ -90,15 +91,18 @@ size_t version_constant(struct domain *d, unsigned int cmd, const void **data)
     }
 }
 
-static uint32_t features(const struct domain *d)
+uint32_t version_features(const struct domain *d)
 {
     uint32_t map = 1u << XENFEAT_memory_op_vnode_supported;
 
     if (d->is_pv) {
+        if (READ_ONCE(d->vm_assist) >> VMASST_TYPE_pae_extended_cr3 & 1) {
+            map |= 1u << XENFEAT_pae_pgdir_above_4gb;
+        }
         return map | 1u << XENFEAT_mmu_pt_update_preserve_ad |
                1u << XENFEAT_highmem_assist |
                1u << XENFEAT_gnttab_map_avail_bits |
-               1u << XENFEAT_not_direct_mapped;
+               1u << XENFEAT_direct_mapped;
     }
     map |= 1u << XENFEAT_writable_page_tables |
            1u << XENFEAT_auto_translated_physmap |
@@ -122,7 +126,7 @@ static long get_features(struct domain *d, struct guest_ptr arg)
     if (info.submap_idx >= XENFEAT_NR_SUBMAPS) {
         return -EINVAL;
     }
-    info.submap = features(d);
+    info.submap = version_features(d);
     return guest_write(arg, &info, sizeof(info));
 }
 

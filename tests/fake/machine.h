@@ -36,6 +36,7 @@ struct arch_domain {
     /* What arch_pv_pin() was told. */
     struct machine_pin { uint64_t gfn; unsigned int level; }
         pin[MACHINE_PV_PINS];
+    xen_domain_handle_t told_handle;
     unsigned int flushes;       /* arch_p2m_flush() calls */
     uint64_t grown;             /* by arch_pv_grow(): pages */
     struct pv_domain *pv;       /* a test's of hv/arch/x86/hvm/pv_memory.c */

@@ -129,6 +129,11 @@ void machine_give_m2p(mfn_t m)
     m2p_page = m;
 }
 
+void arch_pv_tell_handle(struct domain *d)
+{
+    memcpy(d->arch->told_handle, d->handle, sizeof(d->arch->told_handle));
+}
+
 void arch_pv_get_ext_context(struct vcpu *v,
                              struct xen_domctl_ext_vcpucontext *e)
 {

@@ -8,6 +8,8 @@
 #include "host/child.h"
 #include "pv/mail.h"
 
+#include <xen/version.h>
+
 #define WAIT_MS 20000u
 
 static struct child child;
@@ -169,6 +171,39 @@ static void test_look(void)
                "%lu wrong", mail->wrong[3]);
 }
 
+#define HANDLES 500u
+
+static void set_handle(uint8_t byte)
+{
+    struct xen_domctl op = { 0 };
+
+    memset(op.u.setdomainhandle.handle, byte,
+           sizeof(op.u.setdomainhandle.handle));
+    child_must("set-handle", child_domctl(&child, XEN_DOMCTL_setdomainhandle,
+                                          &op));
+}
+
+/* The guest's own word for itself; one that works looks at it all the time. */
+static void test_handle(void)
+{
+    static const uint8_t bytes[] = { 0x11, 0xee, 0 };
+    uint64_t want, at = mail->here + offsetof(struct mail, data);
+
+    for (unsigned int i = 0; i < sizeof(bytes); i++) {
+        set_handle(bytes[i]);
+        memset(&want, bytes[i], sizeof(want));
+        guest_equal("handle", call(__HYPERVISOR_xen_version,
+                                   XENVER_guest_handle, at, 0), 0);
+        guest_case(mail->data[0] == want && mail->data[1] == want,
+                   "handle-is", "%lx %lx", mail->data[0], mail->data[1]);
+    }
+    for (unsigned int i = 0; i < HANDLES; i++) {
+        set_handle((uint8_t)i);
+    }
+    guest_case(counts(3, WAIT_MS) && mail->wrong[3] == 0, "handle-is-whole",
+               "%lu wrong", mail->wrong[3]);
+}
+
 /* What it was at it goes on with, though it lost all in between. */
 static void test_take(bool reset)
 {
@@ -253,6 +288,7 @@ void guest_main(void)
     test_reset();
     test_reset_blocked();
     test_look();
+    test_handle();
     test_grow();
     test_take(false);
     test_take(true);

@@ -34,6 +34,22 @@ static void ask_extraversion(void)
                     PTR(extra), 0);
 }
 
+static void ask_features(void)
+{
+    struct xen_feature_info info = { .submap_idx = 0 };
+
+    (void)hypercall(__HYPERVISOR_xen_version, XENVER_get_features, PTR(&info),
+                    0);
+}
+
+static void ask_handle(void)
+{
+    xen_domain_handle_t handle;
+
+    (void)hypercall(__HYPERVISOR_xen_version, XENVER_guest_handle,
+                    PTR(handle), 0);
+}
+
 static void send(void)
 {
     struct evtchn_send op = { .port = port };
@@ -146,6 +162,8 @@ static const struct {
     { "cost-send", send, 880 },
     { "cost-status", ask_status, 940 },
     { "cost-extraversion", ask_extraversion, 210 },
+    { "cost-features", ask_features, 260 },
+    { "cost-handle", ask_handle, 260 },
     { "cost-update-va", update_page, 460 },
     { "cost-mmu-update", update_list, 360 },
     { "cost-mmu-update-keeping", update_keeping, 380 },

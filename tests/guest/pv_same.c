@@ -6,6 +6,8 @@
  */
 #include "pv/pv.h"
 
+#include <xen/version.h>
+
 #define SPINS 200000000u
 #define NOWHERE 0x8000000000000000ul
 #define NO_FRAME (1ul << 38)
@@ -621,6 +623,54 @@ static void test_multicall(void)
                                           0), 0);
 }
 
+/* ---- version ---- */
+
+static long features(void)
+{
+    struct xen_feature_info info = { .submap_idx = 0 };
+
+    return hypercall(__HYPERVISOR_xen_version, XENVER_get_features,
+                     PTR(&info), 0) == 0 ? (long)info.submap : -1;
+}
+
+static long set_assist(unsigned int cmd, unsigned int type)
+{
+    return hypercall(__HYPERVISOR_vm_assist, cmd, type, 0);
+}
+
+#define FEATURES (1u << XENFEAT_memory_op_vnode_supported               \
+                  | 1u << XENFEAT_mmu_pt_update_preserve_ad             \
+                  | 1u << XENFEAT_highmem_assist                        \
+                  | 1u << XENFEAT_gnttab_map_avail_bits                 \
+                  | 1u << XENFEAT_direct_mapped)
+
+static void test_version(void)
+{
+    struct xen_feature_info second = { .submap_idx = 1 };
+    const struct call calls[] = {
+        CALL("features-unreadable", -EFAULT, xen_version, XENVER_get_features,
+             0x1000),
+        CALL("features-in-hole", -EFAULT, xen_version, XENVER_get_features,
+             HOLE),
+        CALL("features-no-map", -EINVAL, xen_version, XENVER_get_features,
+             PTR(&second)),
+        CALL("handle-unreadable", -EFAULT, xen_version, XENVER_guest_handle,
+             0x1000),
+        CALL("handle-in-hole", -EFAULT, xen_version, XENVER_guest_handle,
+             HOLE),
+        CALL("page-size", 4096, xen_version, XENVER_pagesize, 0),
+        CALL("build-id", -EPERM, xen_version, XENVER_build_id, 0),
+        CALL("version-unknown", -ENOSYS, xen_version, 99, 0),
+    };
+
+    MAKE(calls);
+    (void)set_assist(VMASST_CMD_disable, VMASST_TYPE_pae_extended_cr3);
+    pv_equal("features", features(), FEATURES);
+    (void)set_assist(VMASST_CMD_enable, VMASST_TYPE_pae_extended_cr3);
+    pv_equal("features-by-assist", features(),
+             FEATURES | 1u << XENFEAT_pae_pgdir_above_4gb);
+}
+
 /* ---- memory ---- */
 
 static long reserve(unsigned int op, xen_pfn_t *list, unsigned int count,
@@ -905,6 +955,7 @@ void pv_main(void)
     test_stores();
     test_gdt();
     test_multicall();
+    test_version();
     test_memory();
     test_flags();
     test_fpu();

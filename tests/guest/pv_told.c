@@ -7,6 +7,8 @@
 #include "pv/pv.h"
 #include "pv/mail.h"
 
+#include <xen/version.h>
+
 #define UPDATES 64u
 
 static struct mail *mail;
@@ -49,6 +51,17 @@ static void change(unsigned int to)
     mail->wrong[3] += rc != 0 || READ_ONCE(*view) != to;
 }
 
+/* Its bytes are the same, whatever the host makes them. */
+static bool has_whole_handle(void)
+{
+    uint64_t handle[2];
+
+    return hypercall(__HYPERVISOR_xen_version, XENVER_guest_handle,
+                     PTR(handle), 0) == 0
+           && handle[0] == handle[1]
+           && handle[0] == (handle[0] & 0xff) * 0x0101010101010101ul;
+}
+
 static void __attribute__((noreturn)) work(void)
 {
     uint64_t i = 0;
@@ -62,6 +75,7 @@ static void __attribute__((noreturn)) work(void)
         mail->wrong[3] += trap_last.vector != ON_SYSCALL;
         mail->wrong[3] += hypercall(__HYPERVISOR_xen_version, XENVER_version,
                                     0, 0) != (4 << 16 | 17);
+        mail->wrong[3] += !has_whole_handle();
         mail->counter[3]++;
     }
 }

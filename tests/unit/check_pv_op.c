@@ -302,6 +302,7 @@ START_TEST(a_pv_guest_has_its_own_features_and_m2p)
     ck_assert_uint_eq(info.submap >> XENFEAT_auto_translated_physmap & 1, 0);
     ck_assert_uint_eq(info.submap >> XENFEAT_mmu_pt_update_preserve_ad & 1,
                       1);
+    ck_assert_uint_eq(info.submap >> XENFEAT_direct_mapped & 1, 1);
     ck_assert_int_eq(env_call(__HYPERVISOR_memory_op,
                               XENMEM_machphys_mapping, env_arg(&m), 0), 0);
     ck_assert_uint_eq(m.v_start, 0xffff800000000000);
@@ -309,6 +310,18 @@ START_TEST(a_pv_guest_has_its_own_features_and_m2p)
     ck_assert_int_eq(env_call(__HYPERVISOR_memory_op,
                               XENMEM_machphys_mapping, env_arg(&m), 0),
                      -ENOSYS);
+}
+END_TEST
+
+START_TEST(a_pv_guest_is_told_its_handle)
+{
+    struct xen_domctl op = { .domain = pv->id };
+
+    memset(op.u.setdomainhandle.handle, 0x5a,
+           sizeof(op.u.setdomainhandle.handle));
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setdomainhandle, &op), 0);
+    ck_assert_mem_eq(pv->arch->told_handle, op.u.setdomainhandle.handle,
+                     sizeof(pv->arch->told_handle));
 }
 END_TEST
 
@@ -557,6 +570,7 @@ static Suite *suite(void)
     t = unit_case(s, "guest");
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, a_pv_guest_has_its_own_features_and_m2p);
+    tcase_add_test(t, a_pv_guest_is_told_its_handle);
     tcase_add_test(t, grant_frames_stand_above_the_guest);
     tcase_add_test(t, a_pv_guest_has_no_physmap_to_change);
     t = unit_case(s, "save");

@@ -107,10 +107,16 @@ static int64_t run_extraversion(unsigned int count)
     return hypercalls("/sys/hypervisor/version/extra", count);
 }
 
-/* Not a constant of the domain's life: who has it must be asked. */
+/* Not a constant of the domain's life: the toolstack may change it. */
 static int64_t run_handle(unsigned int count)
 {
     return hypercalls("/sys/hypervisor/uuid", count);
+}
+
+/* The hypervisor says who may know it: a guest may not. */
+static int64_t run_buildid(unsigned int count)
+{
+    return hypercalls("/sys/hypervisor/buildid", count);
 }
 
 /* ---- memory ---- */
@@ -289,6 +295,7 @@ static const struct load loads[] = {
     { "version", 33, 1000, run_version },
     { "extraversion", 33, 1000, run_extraversion },
     { "handle", 33, 1000, run_handle },
+    { "buildid", 33, 1000, run_buildid },
     { "ping", 33, 200, run_ping },
 };
 

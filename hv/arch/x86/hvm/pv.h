@@ -37,6 +37,7 @@ struct pv_domain {
     struct list_node records;   /* [c] pages of them, the last one first */
     uint64_t root;              /* [I] gfn of the level 4 table */
     struct pvk_domain *shared;  /* [I] PVK_DOMAIN: the guest can write it */
+    uint32_t handle_turn;       /* d->lock: what we wrote there last */
     bool is_completing;         /* [a] one caller, who has what is [c] */
     uint64_t wanted;            /* [c] frames to be built for, 0: ask */
     uint64_t asked;             /* [c] pages of the highest limit so far */

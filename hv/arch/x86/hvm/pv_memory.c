@@ -293,6 +293,18 @@ static void tell_version(struct domain *d, struct pvk_version *c)
          sizeof(c->virt_start));
 }
 
+void arch_pv_tell_handle(struct domain *d)
+{
+    struct pv_domain *pv = d->arch->pv;
+
+    __atomic_store_n(&pv->shared->handle_turn, ++pv->handle_turn,
+                     __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    memcpy(pv->shared->handle, d->handle, sizeof(pv->shared->handle));
+    __atomic_store_n(&pv->shared->handle_turn, ++pv->handle_turn,
+                     __ATOMIC_RELEASE);
+}
+
 int pv_memory_create(struct domain *d)
 {
     struct pv_domain *pv = d->arch->pv;
@@ -313,6 +325,8 @@ int pv_memory_create(struct domain *d)
     }
     pv->shared->max_vcpus = d->max_vcpus;
     tell_version(d, &pv->shared->constant);
+    pv->shared->features = version_features(d);
+    arch_pv_tell_handle(d);
     pv->shared->shown = pv->base;
     pv->shared->shown_end = pv->base + PV_GFNS;
     pv->shared->mapped_grants = pv->base + PV_GFN_MAPPED;

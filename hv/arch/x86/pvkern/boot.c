@@ -135,8 +135,7 @@ struct pvk_regs *boot_vcpu(void)
     }
     leave_tables(v);
     if (v->id == 0) {
-        pvk_domain()->shows_iopl =
-            c->vm_assist >> VMASST_TYPE_architectural_iopl & 1;
+        hypercall_follow_assists(c->vm_assist);
     }
     v->iopl = (uint32_t)(c->user_regs.rflags & FLAG_IOPL) >> 12;
     load_callbacks(v, c);

@@ -429,13 +429,33 @@ static long vcpu_op(struct pvk_vcpu *v, const uint64_t a[6])
     return result;
 }
 
-/* The assist that bounce.c must know of; a restored guest's: boot.c. */
+#define ABOVE_4GB (1u << XENFEAT_pae_pgdir_above_4gb)
+
+void hypercall_follow_assists(uint64_t assists)
+{
+    struct pvk_domain *d = pvk_domain();
+
+    d->shows_iopl = assists >> VMASST_TYPE_architectural_iopl & 1;
+    if (assists >> VMASST_TYPE_pae_extended_cr3 & 1) {
+        d->features |= ABOVE_4GB;
+    } else {
+        d->features &= ~ABOVE_4GB;
+    }
+}
+
+/* What a restored guest had: boot.c. */
 static long vm_assist(const uint64_t a[6])
 {
+    const struct pvk_domain *d = pvk_domain();
+    uint64_t now = (uint64_t)(d->shows_iopl != 0)
+                   << VMASST_TYPE_architectural_iopl
+                   | (uint64_t)((d->features & ABOVE_4GB) != 0)
+                   << VMASST_TYPE_pae_extended_cr3;
     long result = vmmcall(__HYPERVISOR_vm_assist, a);
 
-    if (result == 0 && a[1] == VMASST_TYPE_architectural_iopl) {
-        pvk_domain()->shows_iopl = a[0] == VMASST_CMD_enable;
+    if (result == 0) {
+        hypercall_follow_assists(a[0] == VMASST_CMD_enable
+                                 ? now | 1ul << a[1] : now & ~(1ul << a[1]));
     }
     return result;
 }
@@ -445,11 +465,41 @@ static long put_constant(uint64_t to, const void *from, size_t size)
     return guest_put(to, from, size) ? 0 : -EFAULT;
 }
 
+static long get_features(uint64_t at)
+{
+    struct xen_feature_info info;
+
+    if (!guest_get(&info, at, sizeof(info))) {
+        return -EFAULT;
+    }
+    if (info.submap_idx >= XENFEAT_NR_SUBMAPS) {
+        return -EINVAL;
+    }
+    info.submap = pvk_domain()->features;
+    return guest_put(at, &info, sizeof(info)) ? 0 : -EFAULT;
+}
+
+/* All of one handle, though the toolstack may give another meanwhile. */
+static long get_handle(uint64_t at)
+{
+    const struct pvk_domain *d = pvk_domain();
+    xen_domain_handle_t handle;
+    uint32_t turn;
+
+    do {
+        turn = __atomic_load_n(&d->handle_turn, __ATOMIC_ACQUIRE);
+        __builtin_memcpy(handle, d->handle, sizeof(handle));
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    } while ((turn & 1)
+             || turn != __atomic_load_n(&d->handle_turn, __ATOMIC_RELAXED));
+    return guest_put(at, handle, sizeof(handle)) ? 0 : -EFAULT;
+}
+
 /*
  * Linux asks for the version to have its events looked at, often; what the
- * answer is does not change.
+ * answer is does not change, or the hypervisor says so in the domain's page.
  */
-static long xen_version(struct pvk_vcpu *v, const uint64_t a[6])
+static long xen_version(const uint64_t a[6])
 {
     struct pvk_domain *d = pvk_domain();
     const struct pvk_version *c = &d->constant;
@@ -472,9 +522,9 @@ static long xen_version(struct pvk_vcpu *v, const uint64_t a[6])
     case XENVER_platform_parameters:
         return put_constant(a[1], &c->virt_start, sizeof(c->virt_start));
     case XENVER_get_features:
-        return exchange(v, nr, a, 1, sizeof(struct xen_feature_info));
+        return get_features(a[1]);
     case XENVER_guest_handle:
-        return exchange(v, nr, a, 1, sizeof(xen_domain_handle_t));
+        return get_handle(a[1]);
     default:
         return vmmcall(nr, a);
     }
@@ -605,7 +655,7 @@ static long dispatch(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6])
     case __HYPERVISOR_sched_op:
         return sched_op(v, a);
     case __HYPERVISOR_xen_version:
-        return xen_version(v, a);
+        return xen_version(a);
     case __HYPERVISOR_vcpu_op:
         return vcpu_op(v, a);
     default:

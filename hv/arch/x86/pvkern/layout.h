@@ -146,6 +146,9 @@ struct pvk_domain {
     uint32_t replaying;         /* by the vcpu of id + 1 */
     uint32_t version;           /* the hypervisor's, once it was asked */
     uint32_t shows_iopl;        /* VMASST_TYPE_architectural_iopl */
+    uint32_t features;          /* XENVER_get_features */
+    uint32_t handle_turn;       /* odd while the handle changes */
+    uint8_t handle[16];         /* XENVER_guest_handle */
     struct pvk_version constant;
 };
 

@@ -243,6 +243,8 @@ struct pvk_regs *pvk_hypercall(struct pvk_vcpu *v, struct pvk_regs *r);
 long hypercall_set_debugreg(struct pvk_vcpu *v, unsigned int reg,
                             uint64_t value);
 long hypercall_get_debugreg(struct pvk_vcpu *v, unsigned int reg);
+/* What frames and answers look like by these bits, VMASST_TYPE_*. */
+void hypercall_follow_assists(uint64_t assists);
 void hypercall_set_traps(uint64_t list, long *error);
 void hypercall_set_callback(struct pvk_vcpu *v, enum pvk_callback_name name,
                             uint64_t address, bool masks_events);
