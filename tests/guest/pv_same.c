@@ -6,6 +6,7 @@
  */
 #include "pv/pv.h"
 
+#include <xen/nmi.h>
 #include <xen/version.h>
 
 #define SPINS 200000000u
@@ -13,7 +14,7 @@
 #define NO_FRAME (1ul << 38)
 #define HOLE 0xffff808000000000ul
 
-extern const char trap_stack_top[];
+extern const char trap_stack_top[], stub_80[], stub_81[];
 
 static struct vcpu_guest_context context;
 
@@ -50,8 +51,14 @@ static void __attribute__((noreturn)) stop(unsigned int vcpu)
     }
 }
 
+static long nmi_op_of_1;
+
 static void __attribute__((noreturn)) start_1(void)
 {
+    struct xennmi_callback op = { .handler_address = PTR(stub_nmi) };
+
+    nmi_op_of_1 = hypercall(__HYPERVISOR_nmi_op, XENNMI_register_callback,
+                            PTR(&op), 0);
     started++;
     stop(1);
 }
@@ -214,6 +221,7 @@ static void test_initialise(void)
              -EEXIST);
     pv_equal("up", vcpu_op(VCPUOP_up, 1, NULL), 0);
     pv_case(goes_down(1) && started == 1, "runs", "%u", started);
+    pv_equal("nmi-op-of-other-vcpu", nmi_op_of_1, 0);
     start_badly();
 }
 
@@ -792,6 +800,9 @@ static void test_flags(void)
 
 /* ---- instructions of the kernel ---- */
 
+static void user(const char *name, const char *code, size_t size,
+                 uint64_t vector);
+
 static uint64_t in_cr0(void)
 {
     uint64_t value;
@@ -853,6 +864,55 @@ static void do_wbinvd(void *arg)
 {
     (void)arg;
     __asm__ volatile("wbinvd");
+}
+
+static void do_int_80(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("int $0x80");
+}
+
+static void do_int_90(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("int $0x90");
+}
+
+static void do_int_14(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("int $14");
+}
+
+/* QEMU's error code of INT n names 2n, by which Xen goes: that gate, too. */
+static void set_gate(unsigned int vector, unsigned int dpl, const char *to)
+{
+    const struct trap_info gate[] = {
+        { .vector = (uint8_t)vector, .flags = (uint8_t)dpl,
+          .cs = FLAT_KERNEL_CS, .address = PTR(to) },
+        { .vector = (uint8_t)(2 * vector), .flags = (uint8_t)dpl,
+          .cs = FLAT_KERNEL_CS, .address = PTR(to) }, { 0 },
+    };
+
+    (void)hypercall(__HYPERVISOR_set_trap_table, PTR(gate), 0, 0);
+}
+
+/* INT n, by the gate's DPL: a kernel's ring is 1. */
+static void test_interrupts(void)
+{
+    trap("int-80-of-kernel", do_int_80, NULL, 0x80);
+    trap("int-14-of-kernel", do_int_14, NULL, 13);
+    set_gate(0x90, 0, stub_81);
+    trap("int-90-dpl-0", do_int_90, NULL, 13);
+    set_gate(0x90, 1, stub_81);
+    trap("int-90-dpl-1", do_int_90, NULL, 0x81);
+    user("user-int-90-dpl-1", "\xcd\x90", 2, 13);
+    set_gate(0x90, 3, stub_81);
+    user("user-int-90-dpl-3", "\xcd\x90", 2, 0x81);
+    set_gate(0x80, 0, stub_80);
+    user("user-int-80-dpl-0", "\xcd\x80", 2, 0x80);
+    trap("int-80-dpl-0", do_int_80, NULL, 0x80);
+    set_gate(0x80, 3, stub_80);
 }
 
 static void test_fpu(void)
@@ -960,6 +1020,7 @@ void pv_main(void)
     test_flags();
     test_fpu();
     test_instructions();
+    test_interrupts();
     test_iopl();
     test_cpuid();
 }

@@ -176,7 +176,7 @@ static long callback_op(struct pvk_vcpu *v, uint64_t cmd, uint64_t arg)
     }
 }
 
-static long nmi_op(struct pvk_vcpu *v, uint64_t cmd, uint64_t arg)
+static long nmi_op(uint64_t cmd, uint64_t arg)
 {
     struct xennmi_callback op;
 
@@ -185,7 +185,7 @@ static long nmi_op(struct pvk_vcpu *v, uint64_t cmd, uint64_t arg)
         if (!guest_get(&op, arg, sizeof(op))) {
             return -EFAULT;
         }
-        if (v->id != 0 || !pvk_is_canonical(op.handler_address)) {
+        if (!pvk_is_canonical(op.handler_address)) {
             return -EINVAL;
         }
         set_nmi_handler(op.handler_address);
@@ -616,7 +616,7 @@ static __attribute__((noinline)) long own(struct pvk_vcpu *v, uint64_t nr,
     case __HYPERVISOR_callback_op:
         return callback_op(v, a[0], a[1]);
     case __HYPERVISOR_nmi_op:
-        return nmi_op(v, a[0], a[1]);
+        return nmi_op(a[0], a[1]);
     case __HYPERVISOR_grant_table_op:
         return grant_table_op(v, a);
     case __HYPERVISOR_physdev_op:

@@ -23,6 +23,7 @@
 #define ERROR_IDT 2u
 #define DR6_STEP 0x4000ul
 #define INT_N 0xcd
+#define VECTOR_LINUX 0x80
 
 /* Hidden: clang goes by a table of addresses otherwise, and we have none. */
 #pragma GCC visibility push(hidden)
@@ -119,13 +120,25 @@ static void page_fault(struct pvk_vcpu *v, struct pvk_regs *r, uint64_t cr2)
     bounce_page_fault(v, r, cr2, (unsigned int)r->error);
 }
 
-/* INT n, or the like, of the guest: its own gate decides. */
+/*
+ * The guest's own gate decides, for its kernel as for one in ring 1; INT 0x80
+ * was made fast by Xen, which does not look.
+ */
+static bool may_interrupt(const struct pvk_vcpu *v, unsigned int vector,
+                          const struct trap_info *t)
+{
+    return t->address != 0
+           && (vector == VECTOR_LINUX
+               || TI_GET_DPL(t) >= (v->in_kernel ? 1 : 3));
+}
+
+/* INT n, or the like, of the guest. */
 static void software_interrupt(struct pvk_vcpu *v, struct pvk_regs *r,
                                unsigned int vector, unsigned int length)
 {
     const struct trap_info *t = pvk_gate((uint64_t)v, vector);
 
-    if (t->address == 0 || (!v->in_kernel && TI_GET_DPL(t) < 3)) {
+    if (!may_interrupt(v, vector, t)) {
         /* As if the instruction had not been executed. */
         r->rip -= length;
         bounce_trap(v, r, VECTOR_GP, (int)(vector << 3 | ERROR_IDT));
