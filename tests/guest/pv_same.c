@@ -798,6 +798,99 @@ static void test_flags(void)
     info->evtchn_upcall_mask = 1;
 }
 
+/* ---- MSRs ---- */
+
+struct msr {
+    uint32_t index;
+    uint64_t value;
+};
+
+static void do_rdmsr(void *arg)
+{
+    struct msr *m = arg;
+    uint32_t low, high;
+
+    __asm__ volatile("rdmsr" : "=a" (low), "=d" (high) : "c" (m->index));
+    m->value = (uint64_t)high << 32 | low;
+}
+
+static void do_wrmsr(void *arg)
+{
+    const struct msr *m = arg;
+
+    __asm__ volatile("wrmsr" :: "a" ((uint32_t)m->value),
+                     "d" ((uint32_t)(m->value >> 32)), "c" (m->index));
+}
+
+/* What is written back as it was read, and then 0x1234. */
+static void msr(const char *name, uint32_t index, bool is_read, bool is_same,
+                bool is_other)
+{
+    struct msr m = { .index = index }, other = { index, 0x1234 };
+    bool read = pv_try(do_rdmsr, &m);
+    bool same = pv_try(do_wrmsr, &m);
+    bool written = pv_try(do_wrmsr, &other);
+
+    pv_case(read == is_read && same == is_same && written == is_other, name,
+            "read %u (%lx), written as it was %u, another %u", read, m.value,
+            same, written);
+    (void)pv_try(do_wrmsr, &m);
+}
+
+/* Reads as 'want', before and after something else is written. */
+static void msr_is(const char *name, uint32_t index, uint64_t want)
+{
+    struct msr m = { .index = index }, other = { index, 0x1234 };
+
+    (void)pv_try(do_rdmsr, &m);
+    (void)pv_try(do_wrmsr, &other);
+    (void)pv_try(do_rdmsr, &other);
+    pv_case(m.value == want && other.value == want, name, "%lx and %lx",
+            m.value, other.value);
+}
+
+static void test_msrs(void)
+{
+    struct msr user = { .index = 0xc0000102 };
+
+    msr("msr-tsc", 0x10, true, false, false);
+    msr("msr-pat", 0x277, true, false, false);
+    msr_is("msr-pat-is", 0x277, 0x50100070406);
+    msr("msr-platform-id", 0x17, false, false, false);
+    msr("msr-patchlevel", 0x8b, true, false, false);
+    msr("msr-mtrr-cap", 0xfe, false, false, false);
+    msr("msr-mtrr", 0x200, false, false, false);
+    msr("msr-mtrr-default", 0x2ff, false, false, false);
+    msr("msr-debugctl", 0x1d9, false, false, false);
+    msr("msr-branch", 0x1db, false, false, false);
+    msr("msr-perf-capabilities", 0x345, true, false, false);
+    msr_is("msr-perf-capabilities-is", 0x345, 0);
+    msr("msr-hypervisor", 0x40000000, true, false, false);
+    msr("msr-sysenter", 0x176, false, false, false);
+    msr("msr-lstar", 0xc0000082, false, false, false);
+    msr("msr-efer", 0xc0000080, true, true, false);
+    msr("msr-syscfg", 0xc0010010, false, false, false);
+    msr("msr-top-mem", 0xc001001a, false, false, false);
+    msr("msr-hwcr", 0xc0010015, true, true, true);
+    msr_is("msr-hwcr-is", 0xc0010015, 0);
+    msr("msr-counter", 0xc0010004, true, true, true);
+    msr_is("msr-counter-is", 0xc0010004, 0);
+    msr("msr-counter-15h", 0xc0010200, true, true, true);
+    msr("msr-pstate", 0xc0010064, true, true, true);
+    msr("msr-mmio-config", 0xc0010058, false, false, false);
+    msr("msr-svm", 0xc0010114, false, false, false);
+    msr("msr-unknown", 0x12345678, false, false, false);
+    msr("msr-fs-base", 0xc0000100, true, true, true);
+    /* A null selector's base is 0. */
+    (void)hypercall(__HYPERVISOR_set_segment_base, SEGBASE_GS_USER, 0x2345000,
+                    0);
+    (void)pv_try(do_rdmsr, &user);
+    pv_equal("msr-gs-user", (long)user.value, 0x2345000);
+    (void)hypercall(__HYPERVISOR_set_segment_base, SEGBASE_GS_USER_SEL, 0, 0);
+    (void)pv_try(do_rdmsr, &user);
+    pv_equal("msr-gs-user-null", (long)user.value, 0);
+}
+
 /* ---- instructions of the kernel ---- */
 
 static void user(const char *name, const char *code, size_t size,
@@ -1021,6 +1114,7 @@ void pv_main(void)
     test_fpu();
     test_instructions();
     test_interrupts();
+    test_msrs();
     test_iopl();
     test_cpuid();
 }

@@ -5,25 +5,17 @@
  *
  *  1. Only for the guest's kernel mode; for its user mode as well CPUID with
  *     the forced prefix, and by its IOPL ports, CLI and STI.
- *  2. CPUID, and MSRs that are not ours, are executed here and so answered
- *     by the hypervisor, by the domain's policy.
+ *  2. CPUID, and MSRs that are not ours (msr.c), are executed here and so
+ *     answered by the hypervisor, by the domain's policy.
  */
 #include "lib/errno.h"
 #include "pvkern/decode.h"
 #include "pvkern/guest.h"
 
-#define MSR_SYSENTER_CS 0x174
-#define MSR_SYSENTER_ESP 0x175
-#define MSR_SYSENTER_EIP 0x176
-#define MSR_DEBUGCTL 0x1d9
-#define MSR_PAT 0x277
-#define MSR_HYPERCALL_PAGE 0x40000000
-#define MSR_EFER 0xc0000080
-#define MSR_STAR 0xc0000081
-#define MSR_SFMASK 0xc0000084
-#define MSR_FS_BASE 0xc0000100
-#define MSR_GS_BASE 0xc0000101
-#define MSR_KERNEL_GS_BASE 0xc0000102
+/* PAE, MCE, OSFXSR, OSXMMEXCPT */
+#define CR4_SHOWN 0x660ul
+
+#define PORT_PCI 0xcf8u         /* a configuration address */
 
 /* By number in an instruction. */
 static uint64_t *gpr(struct pvk_regs *r, unsigned int number)
@@ -107,39 +99,6 @@ static bool write_cr(struct pvk_vcpu *v, unsigned int number, uint64_t value)
     }
 }
 
-/* The processor's own: a guest sets its entry points by hypercalls. */
-static bool is_entry_msr(uint32_t index)
-{
-    return (index >= MSR_SYSENTER_CS && index <= MSR_SYSENTER_EIP)
-           || (index >= MSR_STAR && index <= MSR_SFMASK);
-}
-
-/* In kernel mode the inactive GS base is the user's. */
-static bool read_msr(uint32_t index, uint64_t *value)
-{
-    if (is_entry_msr(index)) {
-        return false;
-    }
-    return msr_get(index, value);
-}
-
-static bool write_msr(uint32_t index, uint64_t value)
-{
-    uint64_t now;
-
-    if (is_entry_msr(index) || index == MSR_HYPERCALL_PAGE) {
-        return false;
-    }
-    if (index == MSR_EFER || index == MSR_PAT || index == MSR_DEBUGCTL) {
-        return msr_get(index, &now) && now == value;
-    }
-    if (index >= MSR_FS_BASE && index <= MSR_KERNEL_GS_BASE
-        && !pvk_is_canonical(value)) {
-        return false;
-    }
-    return msr_set(index, value);
-}
-
 static void run_cpuid(struct pvk_regs *r)
 {
     struct cpuid out = cpuid((uint32_t)r->rax, (uint32_t)r->rcx);
@@ -212,15 +171,15 @@ static bool run(struct pvk_vcpu *v, struct pvk_regs *r,
         __asm__ volatile("clts");
         return true;
     case DECODE_RDMSR:
-        if (!read_msr((uint32_t)r->rcx, &value)) {
+        if (!msr_of_guest((uint32_t)r->rcx, &value)) {
             return false;
         }
         r->rax = (uint32_t)value;
         r->rdx = value >> 32;
         return true;
     case DECODE_WRMSR:
-        return write_msr((uint32_t)r->rcx,
-                         r->rdx << 32 | (uint32_t)r->rax);
+        return msr_by_guest((uint32_t)r->rcx,
+                            r->rdx << 32 | (uint32_t)r->rax);
     case DECODE_CPUID:
         run_cpuid(r);
         return true;

@@ -2,7 +2,7 @@
 /*
  * The PV personality: ring 0 of a PV guest's container.
  *
- *   entry.S -> trap.c -> privileged.c (what a kernel may try at CPL 3)
+ *   entry.S -> trap.c -> privileged.c (what a kernel may try at CPL 3), msr.c
  *                     -> mmu.c (page faults that are ours to mend)
  *                     -> bounce.c (a frame on the guest kernel's stack)
  *           -> hypercall.c -> mmu.c, segment.c, bounce.c (iret)
@@ -255,6 +255,12 @@ void hypercall_set_callback(struct pvk_vcpu *v, enum pvk_callback_name name,
 long grant_table_op(struct pvk_vcpu *v, const uint64_t a[6]);
 
 /* ---- privileged.c ---- */
+
+/* ---- msr.c ---- */
+
+/* RDMSR and WRMSR of the guest's kernel: false, #GP. */
+bool msr_of_guest(uint32_t index, uint64_t *value);
+bool msr_by_guest(uint32_t index, uint64_t value);
 
 /* #GP or #UD of the guest: true if the instruction was emulated. */
 bool privileged_emulate(struct pvk_vcpu *v, struct pvk_regs *r,

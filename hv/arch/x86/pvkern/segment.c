@@ -234,7 +234,10 @@ long segment_set_base(struct pvk_vcpu *v, unsigned int which, uint64_t base)
         return msr_set(MSR_GS_BASE, base) ? 0 : -EINVAL;
     case SEGBASE_GS_USER_SEL:
         entry_swap_gs();
-        (void)segment_load(PVK_GS, (uint16_t)base);
+        /* Its base first: AMD's keep the one there was with a null one. */
+        (void)segment_load(PVK_GS, PVK_GUEST_SS);
+        (void)segment_load(PVK_GS, (uint16_t)base > 3
+                                   ? (uint16_t)base | 3 : (uint16_t)base);
         entry_swap_gs();
         return 0;
     default:
