@@ -891,10 +891,60 @@ static void test_msrs(void)
     pv_equal("msr-gs-user-null", (long)user.value, 0);
 }
 
-/* ---- instructions of the kernel ---- */
+/* ---- CR4 ---- */
+
+static uint64_t in_cr4(void)
+{
+    uint64_t value;
+
+    __asm__ volatile("mov %%cr4, %0" : "=r" (value));
+    return value;
+}
+
+static void set_cr4(uint64_t value)
+{
+    __asm__ volatile("mov %0, %%cr4" :: "r" (value));
+}
+
+static void do_rdtsc(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("rdtsc" ::: "eax", "edx");
+}
 
 static void user(const char *name, const char *code, size_t size,
                  uint64_t vector);
+
+#define CR4_TSD 4ul
+#define CR4_DE 8ul
+
+static void test_cr4(void)
+{
+    static const char rdtsc[] = "\x0f\x31\x0f\x05";
+    const uint64_t shown = 0x660;
+
+    pv_equal("cr4", (long)in_cr4(), (long)shown);
+    set_cr4(0);
+    pv_equal("cr4-clear", (long)in_cr4(), (long)shown);
+    set_cr4(shown | 0x93);          /* VME, PVI, PSE, PGE */
+    pv_equal("cr4-set", (long)in_cr4(), (long)shown);
+    set_cr4(CR4_TSD);
+    pv_equal("cr4-tsd", (long)in_cr4(), (long)(shown | CR4_TSD));
+    trap("rdtsc-of-kernel", do_rdtsc, NULL, DONE);
+    user("rdtsc-of-user", rdtsc, 4, 13);
+    set_cr4(CR4_DE);
+    user("rdtsc-of-user-again", rdtsc, 4, ON_SYSCALL);
+    pv_equal("cr4-de", (long)in_cr4(), (long)(shown | CR4_DE));
+    pv_equal("debug-4-lacks", hypercall(__HYPERVISOR_get_debugreg, 4, 0, 0),
+             -ENODEV);
+    pv_equal("debug-5-lacks", hypercall(__HYPERVISOR_set_debugreg, 5, 0, 0),
+             -ENODEV);
+    set_cr4(0);
+    pv_equal("debug-5-again", hypercall(__HYPERVISOR_get_debugreg, 5, 0, 0),
+             0x400);
+}
+
+/* ---- instructions of the kernel ---- */
 
 static uint64_t in_cr0(void)
 {
@@ -957,6 +1007,23 @@ static void do_wbinvd(void *arg)
 {
     (void)arg;
     __asm__ volatile("wbinvd");
+}
+
+static void do_invd(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("invd");
+}
+
+static void do_invlpg(void *arg)
+{
+    __asm__ volatile("invlpg (%0)" :: "r" (arg));
+}
+
+static void do_forced_clts(void *arg)
+{
+    (void)arg;
+    __asm__ volatile(".byte 0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x0f, 0x06");
 }
 
 static void do_int_80(void *arg)
@@ -1040,6 +1107,9 @@ static void test_instructions(void)
     trap("wbinvd", do_wbinvd, NULL, DONE);
     trap("lgdt", do_lgdt, gdtr, 13);
     trap("hlt", do_hlt, NULL, 13);
+    trap("invd", do_invd, NULL, 13);
+    trap("invlpg", do_invlpg, gdtr, 13);
+    trap("forced-clts", do_forced_clts, NULL, 6);
     iopl.iopl = 0;
     (void)hypercall(__HYPERVISOR_physdev_op, PHYSDEVOP_set_iopl, PTR(&iopl),
                     0);
@@ -1115,6 +1185,7 @@ void pv_main(void)
     test_instructions();
     test_interrupts();
     test_msrs();
+    test_cr4();
     test_iopl();
     test_cpuid();
 }

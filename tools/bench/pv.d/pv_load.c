@@ -116,7 +116,7 @@ static int64_t run_handle(unsigned int count)
 /* The hypervisor says who may know it: a guest may not. */
 static int64_t run_buildid(unsigned int count)
 {
-    return hypercalls("/sys/hypervisor/buildid", count);
+    return hypercalls("/sys/hypervisor/properties/buildid", count);
 }
 
 /* ---- memory ---- */

@@ -127,7 +127,7 @@ struct pvk_regs *boot_vcpu(void)
     table_replay();
     v->in_kernel = 1;
     v->kernel_sp = c->kernel_sp;
-    v->cr4 = c->ctrlreg[4];
+    privileged_set_cr4(v, c->ctrlreg[4]);
     if (!mmu_load_kernel(v, c->ctrlreg[3] & PTE_ADDRESS)
         || (c->ctrlreg[1] != 0
             && !mmu_load_user(v, c->ctrlreg[1] & PTE_ADDRESS))) {

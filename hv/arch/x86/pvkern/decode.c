@@ -58,25 +58,15 @@ static bool move(struct cursor *c, uint8_t opcode, uint8_t rex,
     return true;
 }
 
-/* 0F 01: XSETBV, and INVLPG by a base register alone. */
-static bool group7(struct cursor *c, uint8_t rex, struct decode_insn *out)
+/* 0F 01: XSETBV. */
+static bool group7(struct cursor *c, struct decode_insn *out)
 {
     uint8_t modrm;
 
-    if (!next(c, &modrm)) {
+    if (!next(c, &modrm) || modrm != 0xd1) {
         return false;
     }
-    if (modrm == 0xd1) {
-        out->kind = DECODE_XSETBV;
-        return true;
-    }
-    /* Neither a SIB byte nor rip-relative. */
-    if (modrm >> 6 != 0 || (modrm >> 3 & 7) != 7 || (modrm & 7) == 4
-        || (modrm & 7) == 5) {
-        return false;
-    }
-    out->kind = DECODE_INVLPG;
-    out->reg = (uint8_t)((modrm & 7) | (rex & REX_B ? 8 : 0));
+    out->kind = DECODE_XSETBV;
     return true;
 }
 
@@ -89,11 +79,10 @@ static bool two_byte(struct cursor *c, uint8_t rex, struct decode_insn *out)
     }
     switch (opcode) {
     case 0x01:
-        return group7(c, rex, out);
+        return group7(c, out);
     case 0x06:
         out->kind = DECODE_CLTS;
         return true;
-    case 0x08:
     case 0x09:
         out->kind = DECODE_NOTHING;
         return true;
@@ -101,6 +90,9 @@ static bool two_byte(struct cursor *c, uint8_t rex, struct decode_insn *out)
         return move(c, opcode, rex, out);
     case 0x30:
         out->kind = DECODE_WRMSR;
+        return true;
+    case 0x31:
+        out->kind = DECODE_RDTSC;
         return true;
     case 0x32:
         out->kind = DECODE_RDMSR;
@@ -172,5 +164,8 @@ bool decode(const uint8_t *bytes, size_t count, struct decode_insn *out)
     known = byte == 0x0f ? two_byte(&c, rex, out)
                          : one_byte(&c, byte, size16 && !(rex & REX_W), out);
     out->length = (uint8_t)(c.at - bytes);
-    return known;
+    /* The prefix is for CPUID, with no other between. */
+    return known && (!out->is_forced
+                     || (out->kind == DECODE_CPUID
+                         && out->length == DECODE_FORCE_SIZE + 2));
 }

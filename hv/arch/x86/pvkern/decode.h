@@ -19,11 +19,11 @@ enum decode_kind {
     DECODE_CPUID,
     DECODE_XSETBV,
     DECODE_FLAG,                /* CLI, STI */
-    DECODE_NOTHING,             /* INVD, WBINVD */
+    DECODE_NOTHING,             /* WBINVD */
     DECODE_HLT,
     DECODE_IN,                  /* rax <- port, 'size' bytes */
     DECODE_OUT,
-    DECODE_INVLPG,              /* address in the base register 'reg' */
+    DECODE_RDTSC,
 };
 
 struct decode_insn {

@@ -19,7 +19,7 @@
 #include <xen/version.h>
 
 #define DR7_RESERVED 0x400ul
-/* GD, and the bits of I/O breakpoints go with CR4.DE, which we lack. */
+/* GD, and I/O breakpoints: Xen has these by CR4.DE, we never. */
 #define DR7_ALLOWED 0xffff03fful
 #define DR7_GENERAL 0x2000ul
 #define DR6_RESERVED 0xffff0ff0ul
@@ -237,7 +237,7 @@ static long set_breakpoint(unsigned int reg, uint64_t value)
     }
 }
 
-/* One of the four that is on, and of type 2: with CR4.DE, which we lack. */
+/* One of the four that is on, and of type 2. */
 static bool has_io_breakpoint(uint64_t dr7)
 {
     for (unsigned int i = 0; i < 4; i++) {
@@ -249,9 +249,18 @@ static bool has_io_breakpoint(uint64_t dr7)
 }
 
 long hypercall_set_debugreg(struct pvk_vcpu *v, unsigned int reg,
+/* 4 and 5 are 6 and 7 unless CR4.DE is set. */
+static bool lacks_debugreg(const struct pvk_vcpu *v, unsigned int reg)
+{
+    return (v->cr4 & CR4_DE) && (reg == 4 || reg == 5);
+}
+
                             uint64_t value)
 {
     switch (reg) {
+    if (lacks_debugreg(v, reg)) {
+        return -ENODEV;
+    }
     case 0 ... 3:
         return set_breakpoint(reg, value);
     case 4:
@@ -283,6 +292,9 @@ long hypercall_get_debugreg(struct pvk_vcpu *v, unsigned int reg)
     uint64_t value;
 
     switch (reg) {
+    if (lacks_debugreg(v, reg)) {
+        return -ENODEV;
+    }
     case 0:
         return (long)read_dr0();
     case 1:

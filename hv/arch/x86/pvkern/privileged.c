@@ -56,6 +56,18 @@ static uint64_t *gpr(struct pvk_regs *r, unsigned int number)
     }
 }
 
+/* What it shows of the processor's, and what is for the guest to choose. */
+void privileged_set_cr4(struct pvk_vcpu *v, uint64_t value)
+{
+    uint64_t now;
+
+    v->cr4 = (value & (CR4_TSD | CR4_DE)) | CR4_SHOWN;
+    __asm__ volatile("mov %%cr4, %0" : "=r" (now));
+    if ((now ^ v->cr4) & CR4_TSD) {
+        __asm__ volatile("mov %0, %%cr4" :: "r" (now ^ CR4_TSD) : "memory");
+    }
+}
+
 static bool read_cr(struct pvk_vcpu *v, unsigned int number, uint64_t *value)
 {
     switch (number) {
@@ -91,8 +103,7 @@ static bool write_cr(struct pvk_vcpu *v, unsigned int number, uint64_t value)
     case 3:
         return mmu_load_kernel(v, value);
     case 4:
-        /* What it wants is there already, or not for it to have. */
-        v->cr4 = value;
+        privileged_set_cr4(v, value);
         return true;
     default:
         return false;
@@ -190,8 +201,10 @@ static bool run(struct pvk_vcpu *v, struct pvk_regs *r,
     case DECODE_IN:
     case DECODE_OUT:
         return port(v, r, i);
-    case DECODE_INVLPG:
-        __asm__ volatile("invlpg (%0)" :: "r" (*gpr(r, i->reg)) : "memory");
+    case DECODE_RDTSC:          /* by CR4.TSD: the kernel may all the same */
+        value = rdtsc();
+        r->rax = (uint32_t)value;
+        r->rdx = value >> 32;
         return true;
     default:
         return false;

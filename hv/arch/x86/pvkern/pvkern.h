@@ -53,6 +53,8 @@
 #define FLAG_AC 0x40000ul
 
 #define CR0_TS 8ul
+#define CR4_TSD 4ul
+#define CR4_DE 8ul
 
 #define NO_ERROR_CODE (-1)
 
@@ -254,13 +256,15 @@ void hypercall_set_callback(struct pvk_vcpu *v, enum pvk_callback_name name,
 /* GNTTABOP_map_grant_ref and _unmap_grant_ref; others go on as they are. */
 long grant_table_op(struct pvk_vcpu *v, const uint64_t a[6]);
 
-/* ---- privileged.c ---- */
-
 /* ---- msr.c ---- */
 
 /* RDMSR and WRMSR of the guest's kernel: false, #GP. */
 bool msr_of_guest(uint32_t index, uint64_t *value);
 bool msr_by_guest(uint32_t index, uint64_t value);
+
+/* ---- privileged.c ---- */
+
+void privileged_set_cr4(struct pvk_vcpu *v, uint64_t value);
 
 /* #GP or #UD of the guest: true if the instruction was emulated. */
 bool privileged_emulate(struct pvk_vcpu *v, struct pvk_regs *r,
