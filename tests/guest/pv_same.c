@@ -580,6 +580,7 @@ static void test_gdt(void)
     pv_equal("gdt-is-data", pv_try(do_load_ds, (void *)0x13), true);
     pv_equal("gdt-dpl", (long)(gdt[2] >> 45 & 3), 3);
     pv_equal("gdt-gate", update_descriptor(&gdt[3], GATE), -EINVAL);
+    pv_equal("gdt-none", update_descriptor(&gdt[3], 1ul << 47), 0);
     pv_equal("gdt-data", update_descriptor(&gdt[3], DATA), 0);
     pv_equal("gdt-more-data", pv_try(do_load_ds, (void *)0x1b), true);
     pv_equal("descriptor-beyond",
@@ -986,6 +987,20 @@ static void do_in(void *arg)
     *(uint64_t *)arg = value;
 }
 
+static void do_in_pci(void *arg)
+{
+    uint32_t value;
+
+    __asm__ volatile("inl %w1, %0" : "=a" (value) : "d" (0xcf8));
+    *(uint64_t *)arg = value;
+}
+
+static void do_out_pci(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("outl %0, %w1" :: "a" (0x80001230), "d" (0xcf8));
+}
+
 static void do_cli(void *arg)
 {
     (void)arg;
@@ -1110,6 +1125,11 @@ static void test_instructions(void)
     trap("invd", do_invd, NULL, 13);
     trap("invlpg", do_invlpg, gdtr, 13);
     trap("forced-clts", do_forced_clts, NULL, 6);
+    trap("pci-address", do_in_pci, &value, DONE);
+    pv_equal("pci-address-is", (long)value, 0);
+    trap("pci-address-set", do_out_pci, NULL, DONE);
+    trap("pci-address-again", do_in_pci, &value, DONE);
+    pv_equal("pci-address-is-set", (long)value, 0x80001230);
     iopl.iopl = 0;
     (void)hypercall(__HYPERVISOR_physdev_op, PHYSDEVOP_set_iopl, PTR(&iopl),
                     0);
@@ -1155,6 +1175,37 @@ static void test_iopl(void)
     trap("in-of-ring-1", do_in, &value, 13);
 }
 
+static long set_iobitmap(const void *bitmap, unsigned int ports)
+{
+    struct physdev_set_iobitmap map = { .nr_ports = ports };
+
+    set_xen_guest_handle(map.bitmap, (uint8_t *)PTR(bitmap));
+    return hypercall(__HYPERVISOR_physdev_op, PHYSDEVOP_set_iobitmap,
+                     PTR(&map), 0);
+}
+
+/* in $0x80 and $0x7f, of 4 bytes. */
+static void test_iobitmap(void)
+{
+    static const char in[] = "\xe5\x80\x0f\x05", low[] = "\xe5\x7f\x0f\x05";
+    uint8_t *bitmap = pv_pages(2);
+
+    memset(bitmap, 0xff, 2 * PAGE_SIZE);
+    bitmap[0x80 / 8] = 0xf0;
+    pv_equal("iobitmap-too-long", set_iobitmap(bitmap, 65537), -EINVAL);
+    pv_equal("iobitmap-in-hole", set_iobitmap((void *)HOLE, 65536), -EINVAL);
+    pv_equal("iobitmap", set_iobitmap(bitmap, 65536), 0);
+    user("iobitmap-in", in, 4, ON_SYSCALL);
+    user("iobitmap-in-low", low, 4, 13);
+    bitmap[0x80 / 8] = 0xf4;
+    user("iobitmap-in-third", in, 4, 13);
+    bitmap[0x80 / 8] = 0;
+    pv_equal("iobitmap-short", set_iobitmap(bitmap, 0x83), 0);
+    user("iobitmap-in-short", in, 4, 13);
+    pv_equal("iobitmap-off", set_iobitmap(NULL, 0), 0);
+    user("iobitmap-in-off", in, 4, 13);
+}
+
 /* The hypervisor's leaves, by the forced prefix. */
 static void test_cpuid(void)
 {
@@ -1187,5 +1238,6 @@ void pv_main(void)
     test_msrs();
     test_cr4();
     test_iopl();
+    test_iobitmap();
     test_cpuid();
 }

@@ -46,7 +46,8 @@ START_TEST(system_descriptors_are_refused)
     for (uint64_t type = 0; type < 16; type++) {
         uint64_t d = 1ull << 47 | type << 40 | DPL3;
 
-        ck_assert(!descriptor_fix(&d));
+        /* One of no kind is as good as none. */
+        ck_assert_int_eq(descriptor_fix(&d), type == 0);
     }
 }
 END_TEST
@@ -137,7 +138,8 @@ START_TEST(other_instructions_are_none)
 {
     static const char *const other[] = {
         "\x90\x90\x90", "\x0f\x05\x90", "\x0f\x0b\x90\x90\x90\x90",
-        "\x0f\x01\xd9", "\x0f\x01\x3c\x25", "\x0f\x01\x1b", "\x48\x89\xc3",
+        "\x0f\x01\xd9", "\x0f\x01\x3b", "\x0f\x08", "\x0f\x0bxen\x0f\x06",
+        "\x0f\x0bxen\x66\x0f\xa2", "\x0f\x01\x1b", "\x48\x89\xc3",
         "\xcd\x80\x90",
     };
     struct decode_insn got;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Descriptors of a PV guest (APM vol. 2, 4.7): code and data segments with
- * DPL 3 are all that it gets.  A call gate or a TSS would be a way from its
- * user mode past its kernel.
+ * DPL 3 are all that it gets, and what is of no use.  A call gate or a TSS
+ * would be a way from its user mode past its kernel.
  */
 #include "pvkern/descriptor.h"
 
 #define PRESENT (1ull << 47)
 #define DPL (3ull << 45)
 #define NOT_SYSTEM (1ull << 44)
+#define TYPE (15ull << 40)
 #define CODE (1ull << 43)
 #define CONFORMING (1ull << 42)
 #define LONG (1ull << 53)
@@ -22,7 +23,7 @@ bool descriptor_fix(uint64_t *descriptor)
         return true;            /* a load faults */
     }
     if (!(d & NOT_SYSTEM)) {
-        return false;
+        return (d & TYPE) == 0; /* of no kind: a load faults, too */
     }
     /* A conforming segment would keep ring 0's CPL; both L and D: reserved. */
     if ((d & CODE) && ((d & CONFORMING)

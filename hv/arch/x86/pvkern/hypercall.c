@@ -23,6 +23,7 @@
 #define DR7_ALLOWED 0xffff03fful
 #define DR7_GENERAL 0x2000ul
 #define DR6_RESERVED 0xffff0ff0ul
+#define IO_PORTS 65536u
 #define DR6_ALLOWED 0xfffffffful
 
 /* As a spinning kernel polls: one port. */
@@ -248,19 +249,19 @@ static bool has_io_breakpoint(uint64_t dr7)
     return false;
 }
 
-long hypercall_set_debugreg(struct pvk_vcpu *v, unsigned int reg,
 /* 4 and 5 are 6 and 7 unless CR4.DE is set. */
 static bool lacks_debugreg(const struct pvk_vcpu *v, unsigned int reg)
 {
     return (v->cr4 & CR4_DE) && (reg == 4 || reg == 5);
 }
 
+long hypercall_set_debugreg(struct pvk_vcpu *v, unsigned int reg,
                             uint64_t value)
 {
-    switch (reg) {
     if (lacks_debugreg(v, reg)) {
         return -ENODEV;
     }
+    switch (reg) {
     case 0 ... 3:
         return set_breakpoint(reg, value);
     case 4:
@@ -291,10 +292,10 @@ long hypercall_get_debugreg(struct pvk_vcpu *v, unsigned int reg)
 {
     uint64_t value;
 
-    switch (reg) {
     if (lacks_debugreg(v, reg)) {
         return -ENODEV;
     }
+    switch (reg) {
     case 0:
         return (long)read_dr0();
     case 1:
@@ -542,6 +543,22 @@ static long xen_version(const uint64_t a[6])
     }
 }
 
+static long set_iobitmap(struct pvk_vcpu *v, uint64_t at)
+{
+    struct physdev_set_iobitmap op;
+
+    if (!guest_get(&op, at, sizeof(op))) {
+        return -EFAULT;
+    }
+    if (op.nr_ports > IO_PORTS
+        || !pvk_is_guest_range((uint64_t)op.bitmap.p, IO_PORTS / 8)) {
+        return -EINVAL;
+    }
+    v->io_bitmap = (uint64_t)op.bitmap.p;
+    v->io_ports = op.nr_ports;
+    return 0;
+}
+
 static long physdev_op(struct pvk_vcpu *v, const uint64_t a[6])
 {
     struct physdev_set_iopl op;
@@ -557,7 +574,7 @@ static long physdev_op(struct pvk_vcpu *v, const uint64_t a[6])
         v->iopl = op.iopl;
         return 0;
     case PHYSDEVOP_set_iobitmap:
-        return 0;               /* no port is behind it */
+        return set_iobitmap(v, a[1]);
     default:
         return vmmcall(__HYPERVISOR_physdev_op, a);
     }

@@ -146,6 +146,7 @@ struct pvk_domain {
     uint32_t replaying;         /* by the vcpu of id + 1 */
     uint32_t version;           /* the hypervisor's, once it was asked */
     uint32_t shows_iopl;        /* VMASST_TYPE_architectural_iopl */
+    uint32_t pci_address;       /* written to port 0xcf8 */
     uint32_t features;          /* XENVER_get_features */
     uint32_t handle_turn;       /* odd while the handle changes */
     uint8_t handle[16];         /* XENVER_guest_handle */
@@ -202,6 +203,9 @@ struct pvk_vcpu {
     uint32_t nmi_pending;       /* set by the hypervisor */
     uint32_t in_nmi;            /* its handler runs: until the next iret */
     uint32_t stage;             /* enum pvk_stage */
+    uint64_t io_bitmap;         /* as by PHYSDEVOP_set_iobitmap */
+    uint32_t io_ports;
+    uint32_t reserved;
     struct pvk_tss tss;
 };
 

@@ -129,17 +129,45 @@ static bool has_iopl(const struct pvk_vcpu *v)
     return v->iopl >= 1 || pvk_domain()->shows_iopl;
 }
 
-/* No port is ours to give: reads find nothing. */
+/* Does the bitmap that the guest's kernel named let its user mode do that? */
+static bool is_in_bitmap(const struct pvk_vcpu *v, unsigned int port,
+                         unsigned int size)
+{
+    uint8_t byte[2] = { 0xff, 0xff };
+    uint64_t at = v->io_bitmap + port / 8;
+
+    if (port + size > v->io_ports) {
+        return false;
+    }
+    if (!v->in_kernel) {
+        write_cr3(v->kernel_cr3);
+    }
+    if (!guest_get(byte, at, 2) && !guest_get(byte, at, 1)) {
+        byte[0] = 0xff;
+    }
+    if (!v->in_kernel) {
+        write_cr3(v->user_cr3);
+    }
+    return ((unsigned int)(byte[1] << 8 | byte[0])
+            & ((1u << size) - 1) << port % 8) == 0;
+}
+
+/* No port is ours to give: reads find nothing, but in that which has state. */
 static bool port(struct pvk_vcpu *v, struct pvk_regs *r,
                  const struct decode_insn *i)
 {
     uint64_t mask = i->size == 4 ? 0xffffffff : (1ull << (i->size * 8)) - 1;
+    unsigned int number = i->has_port ? i->port : (uint16_t)r->rdx;
+    bool is_pci = number == PORT_PCI && i->size == 4;
 
-    if (!has_iopl(v)) {
+    if (!has_iopl(v) && !is_in_bitmap(v, number, i->size)) {
         return false;
     }
     if (i->kind == DECODE_IN) {
-        r->rax = i->size == 4 ? mask : r->rax | mask;
+        r->rax = is_pci ? pvk_domain()->pci_address
+                 : i->size == 4 ? mask : r->rax | mask;
+    } else if (is_pci) {
+        pvk_domain()->pci_address = (uint32_t)r->rax;
     }
     return true;
 }
