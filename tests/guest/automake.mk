@@ -182,6 +182,7 @@ libpv_a_CCASFLAGS = -g -fno-pic
 pv_kernels = \
 	tests/guest/pv_abi \
 	tests/guest/pv_cost \
+	tests/guest/pv_cpu \
 	tests/guest/pv_die \
 	tests/guest/pv_entry \
 	tests/guest/pv_fuzz \
@@ -253,6 +254,13 @@ tests_guest_pv_restore_LDFLAGS = $(pv_ldflags)
 tests_guest_pv_restore_LDADD = libpv.a
 EXTRA_tests_guest_pv_restore_DEPENDENCIES = $(pv_depends)
 
+tests_guest_pv_cpu_SOURCES = tests/guest/pv_cpu.c
+tests_guest_pv_cpu_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_cpu_CFLAGS = $(pv_cflags)
+tests_guest_pv_cpu_LDFLAGS = $(pv_ldflags)
+tests_guest_pv_cpu_LDADD = libpv.a
+EXTRA_tests_guest_pv_cpu_DEPENDENCIES = $(pv_depends)
+
 tests_guest_pv_same_SOURCES = tests/guest/pv_same.c
 tests_guest_pv_same_CPPFLAGS = $(guest_cppflags)
 tests_guest_pv_same_CFLAGS = $(pv_cflags)
@@ -278,6 +286,7 @@ $(tests_guest_pv_die_OBJECTS) $(tests_guest_pv_entry_OBJECTS) \
 $(tests_guest_pv_fuzz_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
 $(tests_guest_pv_loaded_OBJECTS) $(tests_guest_pv_many_OBJECTS) \
 $(tests_guest_pv_restore_OBJECTS) $(tests_guest_pv_same_OBJECTS) \
+$(tests_guest_pv_cpu_OBJECTS) \
 $(tests_guest_pvh_fuzz_OBJECTS) \
 $(tests_guest_pvh_reset_OBJECTS) $(tests_guest_reset_host_OBJECTS) \
 $(tests_guest_smp_OBJECTS) $(tests_guest_time_OBJECTS): | hv/abi/xen

@@ -55,6 +55,7 @@ static void die_slots(void)
 {
     uint64_t *root = pv_root();
 
+    (void)update_va(root, mfn_of(root) << PAGE_SHIFT | PTE_RW);
     memset(&root[SLOT_IMAGE], 0, 8 * sizeof(*root));
     flush();
 }

@@ -299,6 +299,16 @@ bool pv_try(void (*fn)(void *), void *arg)
     return ok;
 }
 
+void pv_traps(const char *name, void (*fn)(void *), void *arg,
+              uint64_t vector)
+{
+    bool ok = pv_try(fn, arg);
+
+    pv_case(ok ? vector == NO_TRAP : trap_last.vector == vector, name,
+            "%s, vector %lx error %lx", ok ? "done" : "trap",
+            trap_last.vector, trap_last.error);
+}
+
 void pv_user(const struct pv_start *s)
 {
     memset(&trap_last, 0, sizeof(trap_last));

@@ -95,6 +95,10 @@ long pv_load_user(void);
 void *pv_user_stack(void);
 
 bool pv_try(void (*fn)(void *), void *arg);
+#define NO_TRAP 0x1000u
+/* A case: fn ends in the trap 'vector', or in none. */
+void pv_traps(const char *name, void (*fn)(void *), void *arg,
+              uint64_t vector);
 /* Runs user code to its first trap or system call: trap_last. */
 void pv_user(const struct pv_start *s);
 /* Copies code to USER_CODE and runs it there. */
