@@ -197,11 +197,13 @@ static void test_handle(void)
         guest_case(mail->data[0] == want && mail->data[1] == want,
                    "handle-is", "%lx %lx", mail->data[0], mail->data[1]);
     }
+    WRITE_ONCE(mail->wants_handle, 1);
     for (unsigned int i = 0; i < HANDLES; i++) {
         set_handle((uint8_t)i);
     }
     guest_case(counts(3, WAIT_MS) && mail->wrong[3] == 0, "handle-is-whole",
                "%lu wrong", mail->wrong[3]);
+    WRITE_ONCE(mail->wants_handle, 0);
 }
 
 /* What it was at it goes on with, though it lost all in between. */

@@ -26,6 +26,7 @@ struct mail {
     uint32_t done;              /* the last one that was */
     uint64_t nr, arg[5];
     int64_t answer;
+    uint32_t wants_handle;      /* vcpu 3 looks whether that is whole, too */
     uint64_t here;              /* where the guest has this page */
     uint64_t counter[MAIL_VCPUS];
     uint64_t wrong[MAIL_VCPUS]; /* what a vcpu found that cannot be */
