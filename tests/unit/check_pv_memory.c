@@ -27,6 +27,7 @@ static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 #define arch_pv_grow own_pv_grow
 #define arch_pv_m2p_page own_pv_m2p_page
 #define arch_pv_m2p_pages own_pv_m2p_pages
+#define arch_pv_tell_handle own_pv_tell_handle
 #define arch_max_mfn own_max_mfn
 #define pv_image_start test_image
 #include "fake/machine.h"

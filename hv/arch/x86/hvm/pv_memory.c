@@ -350,7 +350,6 @@ static bool release_list(struct list_node *list, unsigned int *left)
 int pv_memory_release(struct domain *d)
 {
     struct pv_domain *pv = d->arch->pv;
-
     unsigned int left = RELEASES_PER_CALL;
 
     return pv->base == 0 || (release_list(&pv->pages, &left)
