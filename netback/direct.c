@@ -176,7 +176,7 @@ static const struct access_ops direct_ops = {
 };
 
 struct access *direct_create(struct direct_view *view, struct access *copy,
-                             uint64_t *record, struct window_counts *counts)
+                             uint64_t *records, struct window_counts *counts)
 {
     struct direct *d = calloc(1, sizeof(*d));
 
@@ -187,6 +187,6 @@ struct access *direct_create(struct direct_view *view, struct access *copy,
     d->access.ops = &direct_ops;
     d->view = view;
     d->copy = copy;
-    d->user = (struct window_user){ record, counts };
+    d->user = (struct window_user){ records, counts };
     return &d->access;
 }

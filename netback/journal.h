@@ -23,7 +23,8 @@
 
 #include "kill_point.h"
 
-#define JOURNAL_PINS 3u         /* a copy's, and two mapped ring pages' */
+#define JOURNAL_COPIES 32u      /* whose pins a packet thread holds at once */
+#define JOURNAL_PINS (JOURNAL_COPIES + 2u)  /* and two mapped ring pages' */
 #define JOURNAL_SLOTS 256u      /* of a ring */
 #define JOURNAL_WORDS_MAX 2u    /* of a response */
 

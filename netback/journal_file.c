@@ -26,7 +26,7 @@
 
 #include "journal_file.h"
 
-#define MAGIC UINT64_C(0x316c6e6a66697667)
+#define MAGIC UINT64_C(0x326c6e6a66697667)
 #define PAGE 4096u
 #define HALF_SIZE PAGE
 #define OPENS_MAX 8             /* against one that removes it meanwhile */

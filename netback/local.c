@@ -15,7 +15,7 @@
 
 #include "local.h"
 
-#define MAPS_MAX (JOURNAL_PINS - 1) /* ring pages */
+#define MAPS_MAX (JOURNAL_PINS - JOURNAL_COPIES)    /* ring pages */
 
 struct mapping {
     void *page;
@@ -29,7 +29,7 @@ struct local {
     struct window_user user;
     uint64_t *records;              /* in the journal, or own_records */
     uint64_t own_records[JOURNAL_PINS];
-    struct mapping mappings[MAPS_MAX];  /* by records[1 + index] */
+    struct mapping mappings[MAPS_MAX];  /* their records are the last */
 };
 
 static void miss(struct window *window, uint32_t frame)
@@ -69,7 +69,7 @@ static struct mapping *find_mapping(struct local *local, const void *page)
 static uint64_t *record_of(const struct local *local,
                            const struct mapping *mapping)
 {
-    return &local->records[1 + (mapping - local->mappings)];
+    return &local->records[JOURNAL_COPIES + (mapping - local->mappings)];
 }
 
 static void *map_page(struct access *access, grant_ref_t ref)

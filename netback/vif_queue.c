@@ -81,7 +81,7 @@ static struct access *make_access(const struct vif_queue *q,
                                   struct window_counts *counts,
                                   const char **why)
 {
-    static uint64_t no_record;  /* of pins that are not kept */
+    static uint64_t no_records[JOURNAL_COPIES]; /* of pins not kept */
     const struct vif *vif = q->from.vif;
     const struct gcopy_config config = {
         .domid = vif->config.domid,
@@ -98,7 +98,7 @@ static struct access *make_access(const struct vif_queue *q,
     *why = "no memory";
     errno = ENOMEM;
     return direct_create(direct_window_view(vif->window), copy,
-                         half != NULL ? &half->pins[0] : &no_record, counts);
+                         half != NULL ? half->pins : no_records, counts);
 }
 
 static int make_queue(struct vif_queue *q, struct journal_half *from,

@@ -4,8 +4,10 @@
  * clear.  Talks to grant_pin.h; it knows nothing of how the memory came here.
  *
  * Invariants:
- *  1. A copy holds one pin, and the pin is over before the next copy begins:
- *     one record for each copying thread is enough.
+ *  1. A thread pins for a group of copies, makes them, and then ends the pins,
+ *     each of which has a record of its own.  One after the other, each copy
+ *     would wait for its stores to reach the guest's CPU before its pin is
+ *     over, and the next pin for that.
  *  2. What the guest can write is used once: the head by the swap that pins
  *     the entry, the frame by the one read after it.  The reads for a
  *     prefetch choose what comes closer, and spare a lookup if they were of
@@ -23,6 +25,9 @@
 
 #define BATCH 64u               /* copies that are looked up at once */
 #define AHEAD 6u                /* copies to prefetch for */
+/* A group's copies, and their bytes but for the last one's. */
+#define GROUP JOURNAL_COPIES
+#define GROUP_BYTES 1024u
 
 /* What a copy is to touch, as far as it is known before its pin. */
 struct target {
@@ -78,13 +83,11 @@ static inline void look_ahead(const struct window *window, bool writes,
     }
 }
 
-/* A frame that is not here is left in target->frame. */
+/* Pins an entry and finds its page.  A frame not here is target->frame. */
 static inline __attribute__((always_inline))
-int16_t copy_one(const struct window *window, const struct window_user *user,
-                 bool writes, const struct access_copy *copy,
-                 struct target *target)
+int16_t pin_one(const struct window *window, uint64_t *record, bool writes,
+                const struct access_copy *copy, struct target *target)
 {
-    uint8_t *page = target->page;
     int16_t status;
     uint32_t frame;
 
@@ -92,24 +95,50 @@ int16_t copy_one(const struct window *window, const struct window_user *user,
         return GNTST_bad_gntref;
     }
     status = grant_pin(target->entry, copy->ref, window->user, writes,
-                       user->record);
+                       record);
     if (status != GNTST_okay) {
         return status;
     }
     frame = grant_frame(target->entry);
     if (frame != target->frame) {
-        page = window_page(window, frame);
+        target->page = window_page(window, frame);
     }
-    if (page == NULL) {
+    if (target->page == NULL) {
         target->frame = frame;
-        status = WINDOW_MISS;
-    } else if (writes) {
-        copy_bytes(page + copy->offset, copy->host, copy->size);
+        grant_unpin(target->entry, writes, record);
+        return WINDOW_MISS;
+    }
+    return GNTST_okay;
+}
+
+static inline __attribute__((always_inline))
+void copy_one(bool writes, const struct access_copy *copy,
+              const struct target *target)
+{
+    uint8_t *at = target->page + copy->offset;
+
+    if (writes) {
+        copy_bytes(at, copy->host, copy->size);
     } else {
-        copy_bytes(copy->host, page + copy->offset, copy->size);
+        copy_bytes(copy->host, at, copy->size);
     }
     kill_point(KILL_COPIED);
-    grant_unpin(target->entry, writes, user->record);
+}
+
+/*
+ * A copy of an entry that was in use: maybe by one of its own group, which is
+ * over.
+ */
+static __attribute__((noinline))
+int16_t copy_alone(const struct window *window, uint64_t *record, bool writes,
+                   const struct access_copy *copy, struct target *target)
+{
+    int16_t status = pin_one(window, record, writes, copy, target);
+
+    if (status == GNTST_okay) {
+        copy_one(writes, copy, target);
+        grant_unpin(target->entry, writes, record);
+    }
     return status;
 }
 
@@ -132,16 +161,59 @@ void note_failure(struct window *window, int16_t status, uint32_t frame,
     }
 }
 
+/* The end of the group that begins with copy 'first'. */
+static inline unsigned int group_end(const struct access_copy *copies,
+                                     unsigned int first, unsigned int count)
+{
+    unsigned int most = count - first < GROUP ? count : first + GROUP;
+    uint32_t bytes = copies[first].size;
+    unsigned int end = first + 1;
+
+    while (end < most && bytes < GROUP_BYTES) {
+        bytes += copies[end++].size;
+    }
+    return end;
+}
+
+/* Ends a group's pins, and says of its copies what became of them. */
+static inline __attribute__((always_inline))
+void end_group(struct window *window, const struct window *w,
+               uint64_t *records, bool writes, struct access_copy *copies,
+               struct target *targets, unsigned int count,
+               struct failures *failures)
+{
+    bool has_failures = false;
+
+    for (unsigned int i = 0; i < count; i++) {
+        if (copies[i].status == GNTST_okay) {
+            grant_unpin(targets[i].entry, writes, &records[i]);
+        } else {
+            has_failures = true;
+        }
+    }
+    for (unsigned int i = 0; has_failures && i < count; i++) {
+        if (copies[i].status == WINDOW_FOREIGN) {
+            copies[i].status = copy_alone(w, records, writes, &copies[i],
+                                          &targets[i]);
+        }
+        if (copies[i].status != GNTST_okay) {
+            note_failure(window, copies[i].status, targets[i].frame,
+                         failures);
+        }
+    }
+}
+
 /* At most BATCH copies; once for each direction, which is a constant here. */
 static inline __attribute__((always_inline))
 void copy_some(struct window *window, const struct window_user *user,
                bool writes, struct access_copy *copies, unsigned int count,
                struct failures *failures)
 {
-    /* Copies on the stack, which no barrier makes the compiler reload. */
+    /* A copy on the stack, which no barrier makes the compiler reload. */
     const struct window w = *window;
-    const struct window_user u = *user;
+    uint64_t *const records = user->records;
     struct target targets[BATCH];
+    unsigned int first, end;
 
     for (unsigned int i = 0; i < count; i++) {
         targets[i].entry = window_grant(&w, copies[i].ref);
@@ -150,17 +222,23 @@ void copy_some(struct window *window, const struct window_user *user,
     for (unsigned int i = 0; i < count && i < AHEAD; i++) {
         look_ahead(&w, writes, &copies[i], &targets[i]);
     }
-    for (unsigned int i = 0; i < count; i++) {
-        int16_t status;
-
-        if (i + AHEAD < count) {
-            look_ahead(&w, writes, &copies[i + AHEAD], &targets[i + AHEAD]);
+    for (first = 0; first < count; first = end) {
+        end = group_end(copies, first, count);
+        for (unsigned int i = first; i < end; i++) {
+            if (i + AHEAD < count) {
+                look_ahead(&w, writes, &copies[i + AHEAD],
+                           &targets[i + AHEAD]);
+            }
+            copies[i].status = pin_one(&w, &records[i - first], writes,
+                                       &copies[i], &targets[i]);
         }
-        status = copy_one(&w, &u, writes, &copies[i], &targets[i]);
-        copies[i].status = status;
-        if (status != GNTST_okay) {
-            note_failure(window, status, targets[i].frame, failures);
+        for (unsigned int i = first; i < end; i++) {
+            if (copies[i].status == GNTST_okay) {
+                copy_one(writes, &copies[i], &targets[i]);
+            }
         }
+        end_group(window, &w, records, writes, &copies[first],
+                  &targets[first], end - first, failures);
     }
 }
 

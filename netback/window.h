@@ -5,7 +5,7 @@
  * window that the hypervisor keeps) and local.c (memory shared by two
  * processes).
  *
- * Threads: copies by any number of threads at once, each with its own record
+ * Threads: copies by any number of threads at once, each with its own records
  * and counters.  Chunks appear while they run; none goes before all end.
  */
 #ifndef NETBACK_WINDOW_H
@@ -16,6 +16,7 @@
 
 #include "access.h"
 #include "grant_pin.h"
+#include "journal.h"
 
 #define WINDOW_CHUNK_PAGES 512u     /* a chunk is 2 MiB of guest memory */
 #define WINDOW_CHUNK_SIZE (WINDOW_CHUNK_PAGES * ACCESS_PAGE_SIZE)
@@ -71,7 +72,7 @@ struct window_counts {
 
 /* What a copying thread brings. */
 struct window_user {
-    uint64_t *record;               /* of the pin that it holds */
+    uint64_t *records;              /* JOURNAL_COPIES, of pins it holds */
     struct window_counts *counts;
 };
 

@@ -20,7 +20,17 @@ static union grant_v1 grants[GRANTS];
 static struct gantry_window_status status;
 static struct direct_view view;
 static struct window_counts counts;
-static uint64_t record;
+static uint64_t pins[JOURNAL_COPIES];
+
+static bool no_pin(const uint64_t *all)
+{
+    uint64_t any = 0;
+
+    for (unsigned int i = 0; i < JOURNAL_COPIES; i++) {
+        any |= all[i];
+    }
+    return any == 0;
+}
 static struct access *direct;
 static uint8_t host[BURST][ACCESS_PAGE_SIZE];
 
@@ -72,7 +82,7 @@ static void (*when_missed)(void);
 static void miss(struct window *window, uint32_t frame)
 {
     ck_assert_ptr_eq(window, &view.window);
-    ck_assert_uint_eq(record, 0);
+    ck_assert(no_pin(pins));
     missed[miss_count++ % BURST] = frame;
     if (when_missed != NULL) {
         when_missed();
@@ -114,7 +124,7 @@ static void setup(void)
     memset(&counts, 0, sizeof(counts));
     miss_count = 0;
     when_missed = NULL;
-    direct = direct_create(&view, &hypervisor.access, &record, &counts);
+    direct = direct_create(&view, &hypervisor.access, pins, &counts);
     ck_assert_ptr_nonnull(direct);
     show(0);
     show(1);
@@ -125,7 +135,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    ck_assert_uint_eq(record, 0);
+    ck_assert(no_pin(pins));
     direct->ops->destroy(direct);
     ck_assert(hypervisor.destroyed);
     window_map_destroy(view.window.map);
@@ -135,7 +145,7 @@ static void teardown(void)
 /* A burst on references 8, 9, ... */
 static struct access_copy copies[BURST];
 
-static void burst(enum access_direction direction, unsigned int count)
+static void plan(unsigned int count)
 {
     for (unsigned int i = 0; i < count; i++) {
         copies[i] = (struct access_copy){
@@ -143,6 +153,11 @@ static void burst(enum access_direction direction, unsigned int count)
             .status = INT16_MAX, .owner = (uint16_t)i, .host = host[i],
         };
     }
+}
+
+static void burst(enum access_direction direction, unsigned int count)
+{
+    plan(count);
     access_copy(direct, direction, copies, count);
 }
 
@@ -344,7 +359,9 @@ START_TEST(a_frame_counts_when_it_is_pinned)
     grant(11, 8, GTF_permit_access);
     grant(12, 9, GTF_permit_access);
     when_missed = move_frames;
-    burst(ACCESS_FROM_GUEST, 5);
+    plan(5);
+    copies[0].size = 2048;          /* a group of its own */
+    access_copy(direct, ACCESS_FROM_GUEST, copies, 5);
     expect_page(1, 6);
     expect_page(2, 7);
     expect_page(3, 2 * WINDOW_CHUNK_PAGES + 1);
@@ -354,6 +371,23 @@ START_TEST(a_frame_counts_when_it_is_pinned)
     ck_assert_uint_eq(missed[2], UINT32_MAX);
     ck_assert_uint_eq(counts.hits, 2);
     ck_assert_uint_eq(counts.misses, 3);
+}
+END_TEST
+
+/* Pins are made for several copies at once: the second one's was in use. */
+START_TEST(a_grant_twice_in_a_burst)
+{
+    grant(8, 5, GTF_permit_access);
+    plan(3);
+    copies[1].ref = copies[2].ref = 8;
+    access_copy(direct, ACCESS_FROM_GUEST, copies, 3);
+    for (unsigned int i = 0; i < 3; i++) {
+        expect_page(i, 5);
+    }
+    ck_assert_uint_eq(grants[8].entry.flags, GTF_permit_access);
+    ck_assert_uint_eq(counts.hits, 3);
+    ck_assert_uint_eq(counts.foreign, 0);
+    ck_assert_uint_eq(hypervisor.batches, 0);
 }
 END_TEST
 
@@ -418,7 +452,7 @@ static void no_miss(struct window *window, uint32_t frame)
 
 struct worker {
     struct window_counts counts;
-    uint64_t record;
+    uint64_t records[JOURNAL_COPIES];
     bool writes;
     unsigned int okay, later, refused;
 };
@@ -426,7 +460,7 @@ struct worker {
 static void *work(void *opaque)
 {
     struct worker *worker = opaque;
-    const struct window_user user = { &worker->record, &worker->counts };
+    const struct window_user user = { worker->records, &worker->counts };
     uint8_t data[64] = { 0 };
 
     for (unsigned int i = 0; i < ROUNDS; i++) {
@@ -479,7 +513,7 @@ START_TEST(two_threads_and_a_hostile_guest)
     }
     for (unsigned int i = 0; i < 2; i++) {
         pthread_join(threads[i], NULL);
-        ck_assert_uint_eq(workers[i].record, 0);
+        ck_assert(no_pin(workers[i].records));
         ck_assert_uint_eq(workers[i].okay + workers[i].later +
                           workers[i].refused, ROUNDS);
         ck_assert_uint_eq(workers[i].counts.hits, workers[i].okay);
@@ -588,6 +622,7 @@ int main(void)
     tcase_add_loop_test(tcase, revoked_meanwhile, 0, 2);
     tcase_add_test(tcase, a_miss_holds_no_pin);
     tcase_add_test(tcase, a_frame_counts_when_it_is_pinned);
+    tcase_add_test(tcase, a_grant_twice_in_a_burst);
     tcase_add_test(tcase, long_bursts);
     tcase_add_test(tcase, many_misses);
     tcase_add_test(tcase, two_threads_and_a_hostile_guest);

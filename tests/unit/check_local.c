@@ -355,8 +355,8 @@ START_TEST(pins_of_a_dead_backend)
                                LOCAL_BACKEND, false, &half.pins[0]),
                      GNTST_okay);
     /* It dies here; its rings stay pinned too. */
-    ck_assert_uint_ne(half.pins[1], 0);
-    ck_assert_uint_ne(half.pins[2], 0);
+    ck_assert_uint_ne(half.pins[JOURNAL_COPIES], 0);
+    ck_assert_uint_ne(half.pins[JOURNAL_COPIES + 1], 0);
     forget_access();
     local_disconnect(&link_);
     if (_i == 1) {
