@@ -23,11 +23,11 @@ struct direct_view {
 /*
  * An access through view.  copy, which goes by the hypervisor, is taken over
  * and serves what the window does not; it is destroyed on failure too.  The
- * rest is borrowed; records is where JOURNAL_COPIES pins are noted.  NULL: no memory.
+ * rest is borrowed; records, JOURNAL_COPIES of them, are where pins are noted.
+ * NULL: no memory.
  */
 struct access *direct_create(struct direct_view *view, struct access *copy,
-                             uint64_t *records,
-                             struct window_counts *counts);
+                             uint64_t *records, struct window_counts *counts);
 
 /* A guest's window; all its vifs in this process share one. */
 struct direct_window;
