@@ -125,11 +125,8 @@ void copy_one(bool writes, const struct access_copy *copy,
     kill_point(KILL_COPIED);
 }
 
-/*
- * A copy of an entry that was in use: maybe by one of its own group, which is
- * over.
- */
-static __attribute__((noinline))
+/* A copy that is a group of its own. */
+static inline __attribute__((always_inline))
 int16_t copy_alone(const struct window *window, uint64_t *record, bool writes,
                    const struct access_copy *copy, struct target *target)
 {
@@ -175,6 +172,17 @@ static inline unsigned int group_end(const struct access_copy *copies,
     return end;
 }
 
+/*
+ * Once more what was in use: maybe by another copy of its group, which is
+ * over.
+ */
+static __attribute__((noinline))
+int16_t copy_again(const struct window *window, uint64_t *record, bool writes,
+                   const struct access_copy *copy, struct target *target)
+{
+    return copy_alone(window, record, writes, copy, target);
+}
+
 /* Ends a group's pins, and says of its copies what became of them. */
 static inline __attribute__((always_inline))
 void end_group(struct window *window, const struct window *w,
@@ -193,13 +201,27 @@ void end_group(struct window *window, const struct window *w,
     }
     for (unsigned int i = 0; has_failures && i < count; i++) {
         if (copies[i].status == WINDOW_FOREIGN) {
-            copies[i].status = copy_alone(w, records, writes, &copies[i],
+            copies[i].status = copy_again(w, records, writes, &copies[i],
                                           &targets[i]);
         }
         if (copies[i].status != GNTST_okay) {
             note_failure(window, copies[i].status, targets[i].frame,
                          failures);
         }
+    }
+}
+
+/* Larger copies wait for their own stores anyway. */
+static inline __attribute__((always_inline))
+void group_of_one(struct window *window, const struct window *w,
+                  uint64_t *record, bool writes, struct access_copy *copy,
+                  struct target *target, struct failures *failures)
+{
+    int16_t status = copy_alone(w, record, writes, copy, target);
+
+    copy->status = status;
+    if (status != GNTST_okay) {
+        note_failure(window, status, target->frame, failures);
     }
 }
 
@@ -224,6 +246,15 @@ void copy_some(struct window *window, const struct window_user *user,
     }
     for (first = 0; first < count; first = end) {
         end = group_end(copies, first, count);
+        if (end == first + 1) {
+            if (first + AHEAD < count) {
+                look_ahead(&w, writes, &copies[first + AHEAD],
+                           &targets[first + AHEAD]);
+            }
+            group_of_one(window, &w, records, writes, &copies[first],
+                         &targets[first], failures);
+            continue;
+        }
         for (unsigned int i = first; i < end; i++) {
             if (i + AHEAD < count) {
                 look_ahead(&w, writes, &copies[i + AHEAD],
