@@ -3,7 +3,8 @@
  * What a toolstack does to a PV guest that runs: the contexts of its vcpus
  * read, taken away and given back, and its limit raised.  The guest is
  * pv_told.  All of it is so on stock Xen, too, but that a guest there crashes
- * now and then when a context comes back after a reset.
+ * now and then when a context comes back after a reset, and may see a handle
+ * half changed.
  */
 #include "host/child.h"
 #include "pv/mail.h"
