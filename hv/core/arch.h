@@ -107,7 +107,8 @@ void arch_vcpu_switch_to(struct vcpu *v);
 /* Forgets 'v's registers and what is on its way into it; it is paused. */
 void arch_vcpu_reset(struct vcpu *v);
 /*
- * Is 'v', which does not run, where its registers are none of its guest's?
+ * Is 'v', which does not run, where its registers are none of its guest's?  If
+ * so that is over soon, but for a guest that means ill.
  * While it is_settling it runs until they are, and says vcpu_settled().
  */
 bool arch_vcpu_is_between(struct vcpu *v);

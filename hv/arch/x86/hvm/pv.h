@@ -119,7 +119,10 @@ const struct pvk_image *pv_image(void);
 bool pv_exit_call(struct vcpu *v);
 /* A nested fault: nothing stands behind a gfn that PV code used. */
 void pv_exit_npf(struct vcpu *v, uint64_t gpa);
-/* Chooses what to inject; the PV half of hvm_prepare_entry(). */
+/*
+ * Chooses what to inject; the PV half of hvm_prepare_entry().  False: 'v' has
+ * settled, it is not to be entered.
+ */
 bool pv_prepare_entry(struct vcpu *v);
 /* 'v', the current one, is at a VMMCALL that was answered. */
 void pv_at_call(struct vcpu *v);

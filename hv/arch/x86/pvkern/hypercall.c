@@ -23,8 +23,8 @@
 #define DR7_ALLOWED 0xffff03fful
 #define DR7_GENERAL 0x2000ul
 #define DR6_RESERVED 0xffff0ff0ul
-#define IO_PORTS 65536u
 #define DR6_ALLOWED 0xfffffffful
+#define IO_PORTS 65536u
 
 /* As a spinning kernel polls: one port. */
 struct poll_one {
