@@ -30,8 +30,9 @@
  *    frame is read once after it, so we use one frame that stood in an entry
  *    that was granted to us.  A guest that changes it under the flags breaks
  *    its own rule and harms its own packet; every frame below page_count is
- *    that guest's own or scratch.  The clear is one atomic AND of our bits:
- *    what else the guest wrote stays.
+ *    that guest's own or scratch.  The flags that end the pin are those from
+ *    before it (grant_pin.h): the guest may find a grant to us that it took
+ *    back under the pin, of whatever frame its entry names.
  * Revocation (log-dirty): revoked is set and the generation is raised, then
  *    the entries go to scratch and TLBs are flushed.  We look at both before
  *    the first copy and after the last, with a full barrier before the second
@@ -47,11 +48,12 @@
  * Two users of one entry (two threads of ours, a mapping of another
  *    process, a grant given twice): who comes second finds a flag and does
  *    not touch it; the hypervisor, which counts uses, makes that copy.
- * The hypervisor's copy of the entry begins while we are here: it finds our
- *    flags, adds none, and clears none; it may run on after our clear.  The
- *    hypervisor holds a reference on the frame meanwhile, so what a guest
- *    that uses a grant twice at once can lose is its own protection from
- *    this domain for the one page.
+ * The hypervisor's use of the entry, a copy or a mapping, begins while we are
+ *    here: it finds our flags or adds GTF_writing, may run on after our clear,
+ *    and at its end clears what may be clear already.  The hypervisor holds a
+ *    reference on the frame meanwhile, so what a guest that uses a grant
+ *    twice at once can lose is its own protection from this domain for the
+ *    one page.
  * Killed here: the record of the pin is in the journal; see journal.h.
  */
 #include <stdlib.h>

@@ -12,8 +12,13 @@
  * are another use's.
  *
  * An entry that has either flag or the mark already is used by somebody else
- * (the hypervisor for a mapping or a copy, another thread): it is left alone,
- * so what is cleared here is exactly what was set here.
+ * (the hypervisor for a mapping or a copy, another thread): it is left alone.
+ *
+ * The pin ends by a store of the flags as the swap found them: a locked AND
+ * costs as much as the swap.  Nobody writes a pinned entry but a guest against
+ * its own rule, and the hypervisor that begins another use of it; what they
+ * set meanwhile is lost with the pin.  Nothing depends on it but what that
+ * guest itself thinks of its page: the hypervisor counts uses elsewhere.
  *
  * A pin is written into a record before it is made and taken out after it is
  * undone.  Where the record outlives the process (journal.h), its successor
@@ -87,7 +92,7 @@ static inline uint32_t grant_index(uint32_t index, uint32_t count)
  */
 static __attribute__((noinline, unused))
 int16_t grant_pin_closer(union grant_v1 *entry, uint32_t head, domid_t user,
-                         bool writes)
+                         bool writes, uint16_t *flags)
 {
     for (unsigned int i = 1; i < GRANT_PIN_TRIES; i++) {
         if ((head & grant_head(GTF_type_mask, 0xffff)) !=
@@ -104,6 +109,7 @@ int16_t grant_pin_closer(union grant_v1 *entry, uint32_t head, domid_t user,
                                         head | grant_use(writes), false,
                                         __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED)) {
+            *flags = (uint16_t)head;
             return GNTST_okay;
         }
     }
@@ -111,13 +117,13 @@ int16_t grant_pin_closer(union grant_v1 *entry, uint32_t head, domid_t user,
 }
 
 /*
- * Pin entry ref for user.  GNTST_okay; GRANT_PIN_FOREIGN; or a GNTST_* error
- * when the entry does not grant that, or does not keep still.  Nothing is
- * pinned then, and the record is empty.
+ * Pin entry ref for user.  GNTST_okay, and *flags is what grant_unpin() takes;
+ * GRANT_PIN_FOREIGN; or a GNTST_* error when the entry does not grant that, or
+ * does not keep still.  Nothing is pinned then, and the record is empty.
  */
 static inline __attribute__((always_inline))
 int16_t grant_pin(union grant_v1 *entry, grant_ref_t ref, domid_t user,
-                  bool writes, uint64_t *record)
+                  bool writes, uint64_t *record, uint16_t *flags)
 {
     const uint32_t use = grant_use(writes);
     const uint32_t looked_at = grant_head(
@@ -134,9 +140,10 @@ int16_t grant_pin(union grant_v1 *entry, grant_ref_t ref, domid_t user,
                              &entry->word.head, &head, head | use, false,
                              __ATOMIC_ACQUIRE, __ATOMIC_RELAXED), true)) {
         kill_point(KILL_PINNED);
+        *flags = (uint16_t)head;
         return GNTST_okay;
     }
-    status = grant_pin_closer(entry, head, user, writes);
+    status = grant_pin_closer(entry, head, user, writes, flags);
     if (status == GNTST_okay) {
         kill_point(KILL_PINNED);
         return status;
@@ -151,12 +158,11 @@ static inline uint32_t grant_frame(const union grant_v1 *entry)
     return __atomic_load_n(&entry->word.frame, __ATOMIC_RELAXED);
 }
 
-/* Undo grant_pin; the copy is ordered before it. */
-static inline void grant_unpin(union grant_v1 *entry, bool writes,
+/* Undo grant_pin, which gave flags; the copy is ordered before it. */
+static inline void grant_unpin(union grant_v1 *entry, uint16_t flags,
                                uint64_t *record)
 {
-    __atomic_fetch_and(&entry->word.head, ~grant_use(writes),
-                       __ATOMIC_RELEASE);
+    __atomic_store_n(&entry->entry.flags, flags, __ATOMIC_RELEASE);
     kill_point(KILL_UNPINNED);
     grant_record_set(record, 0);
 }

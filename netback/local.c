@@ -20,6 +20,7 @@
 struct mapping {
     void *page;
     union grant_v1 *entry;
+    uint16_t flags;                 /* grant_pin()'s, to unpin */
 };
 
 struct local {
@@ -78,23 +79,25 @@ static void *map_page(struct access *access, grant_ref_t ref)
     struct mapping *mapping = find_mapping(local, NULL);
     union grant_v1 *entry = window_grant(&local->window, ref);
     uint8_t *page;
+    uint16_t flags;
 
     if (mapping == NULL) {
         errno = ENOSPC;
         return NULL;
     }
     if (entry == NULL || grant_pin(entry, ref, LOCAL_BACKEND, true,
-                                   record_of(local, mapping)) != GNTST_okay) {
+                                   record_of(local, mapping),
+                                   &flags) != GNTST_okay) {
         errno = EINVAL;
         return NULL;
     }
     page = window_page(&local->window, grant_frame(entry));
     if (page == NULL) {
-        grant_unpin(entry, true, record_of(local, mapping));
+        grant_unpin(entry, flags, record_of(local, mapping));
         errno = EINVAL;
         return NULL;
     }
-    *mapping = (struct mapping){ page, entry };
+    *mapping = (struct mapping){ page, entry, flags };
     return page;
 }
 
@@ -104,7 +107,7 @@ static void unmap_page(struct access *access, void *page)
     struct mapping *mapping = find_mapping(local, page);
 
     if (page != NULL && mapping != NULL) {
-        grant_unpin(mapping->entry, true, record_of(local, mapping));
+        grant_unpin(mapping->entry, mapping->flags, record_of(local, mapping));
         mapping->page = NULL;
     }
 }

@@ -24,7 +24,7 @@
 #include "window.h"
 
 #define BATCH 64u               /* copies that are looked up at once */
-#define AHEAD 6u                /* copies to prefetch for */
+#define AHEAD 3u                /* copies to prefetch for */
 /* A group's copies, and their bytes but for the last one's. */
 #define GROUP JOURNAL_COPIES
 #define GROUP_BYTES 1024u
@@ -33,6 +33,7 @@
 struct target {
     union grant_v1 *entry;      /* NULL: the table ends before it */
     uint32_t frame;             /* a guess */
+    uint16_t flags;             /* once it is pinned: its flags before */
     uint8_t *page;              /* the guess's, or NULL */
 };
 
@@ -50,7 +51,11 @@ static inline void copy_bytes(uint8_t *to, const uint8_t *from,
     memcpy(to + size - 16, from + size - 16, 16);
 }
 
-/* Guess what a copy will touch, and bring its first two lines closer. */
+/*
+ * Guess what a copy will touch, and bring it closer: of what is read the first
+ * two lines, as the CPU sees a longer rest coming; of what is written all, as
+ * it does not where another CPU has the lines.
+ */
 static inline void look_ahead(const struct window *window, bool writes,
                               const struct access_copy *copy,
                               struct target *target)
@@ -68,17 +73,13 @@ static inline void look_ahead(const struct window *window, bool writes,
         return;
     }
     at = target->page + copy->offset;
-    if (writes) {
-        prefetch_to_write(at);
-    } else {
+    for (uint32_t i = 0; writes && i < copy->size; i += PREFETCH_LINE) {
+        prefetch_to_write(at + i);
+    }
+    if (!writes) {
         prefetch_to_read(at);
     }
-    if (copy->size <= PREFETCH_LINE) {
-        return;                 /* the CPU sees a longer rest coming */
-    }
-    if (writes) {
-        prefetch_to_write(at + PREFETCH_LINE);
-    } else {
+    if (!writes && copy->size > PREFETCH_LINE) {
         prefetch_to_read(at + PREFETCH_LINE);
     }
 }
@@ -95,7 +96,7 @@ int16_t pin_one(const struct window *window, uint64_t *record, bool writes,
         return GNTST_bad_gntref;
     }
     status = grant_pin(target->entry, copy->ref, window->user, writes,
-                       record);
+                       record, &target->flags);
     if (status != GNTST_okay) {
         return status;
     }
@@ -105,7 +106,7 @@ int16_t pin_one(const struct window *window, uint64_t *record, bool writes,
     }
     if (target->page == NULL) {
         target->frame = frame;
-        grant_unpin(target->entry, writes, record);
+        grant_unpin(target->entry, target->flags, record);
         return WINDOW_MISS;
     }
     return GNTST_okay;
@@ -134,7 +135,7 @@ int16_t copy_alone(const struct window *window, uint64_t *record, bool writes,
 
     if (status == GNTST_okay) {
         copy_one(writes, copy, target);
-        grant_unpin(target->entry, writes, record);
+        grant_unpin(target->entry, target->flags, record);
     }
     return status;
 }
@@ -194,7 +195,7 @@ void end_group(struct window *window, const struct window *w,
 
     for (unsigned int i = 0; i < count; i++) {
         if (copies[i].status == GNTST_okay) {
-            grant_unpin(targets[i].entry, writes, &records[i]);
+            grant_unpin(targets[i].entry, targets[i].flags, &records[i]);
         } else {
             has_failures = true;
         }
@@ -225,6 +226,24 @@ void group_of_one(struct window *window, const struct window *w,
     }
 }
 
+static inline __attribute__((always_inline))
+void group_of_more(struct window *window, const struct window *w,
+                   uint64_t *records, bool writes, struct access_copy *copies,
+                   struct target *targets, unsigned int count,
+                   struct failures *failures)
+{
+    for (unsigned int i = 0; i < count; i++) {
+        copies[i].status = pin_one(w, &records[i], writes, &copies[i],
+                                   &targets[i]);
+    }
+    for (unsigned int i = 0; i < count; i++) {
+        if (copies[i].status == GNTST_okay) {
+            copy_one(writes, &copies[i], &targets[i]);
+        }
+    }
+    end_group(window, w, records, writes, copies, targets, count, failures);
+}
+
 /* At most BATCH copies; once for each direction, which is a constant here. */
 static inline __attribute__((always_inline))
 void copy_some(struct window *window, const struct window_user *user,
@@ -235,41 +254,24 @@ void copy_some(struct window *window, const struct window_user *user,
     const struct window w = *window;
     uint64_t *const records = user->records;
     struct target targets[BATCH];
-    unsigned int first, end;
+    unsigned int seen = 0, first, end;
 
     for (unsigned int i = 0; i < count; i++) {
         targets[i].entry = window_grant(&w, copies[i].ref);
         prefetch_to_write(targets[i].entry);
     }
-    for (unsigned int i = 0; i < count && i < AHEAD; i++) {
-        look_ahead(&w, writes, &copies[i], &targets[i]);
-    }
     for (first = 0; first < count; first = end) {
         end = group_end(copies, first, count);
+        for (; seen < count && seen < end + AHEAD; seen++) {
+            look_ahead(&w, writes, &copies[seen], &targets[seen]);
+        }
         if (end == first + 1) {
-            if (first + AHEAD < count) {
-                look_ahead(&w, writes, &copies[first + AHEAD],
-                           &targets[first + AHEAD]);
-            }
             group_of_one(window, &w, records, writes, &copies[first],
                          &targets[first], failures);
-            continue;
+        } else {
+            group_of_more(window, &w, records, writes, &copies[first],
+                          &targets[first], end - first, failures);
         }
-        for (unsigned int i = first; i < end; i++) {
-            if (i + AHEAD < count) {
-                look_ahead(&w, writes, &copies[i + AHEAD],
-                           &targets[i + AHEAD]);
-            }
-            copies[i].status = pin_one(&w, &records[i - first], writes,
-                                       &copies[i], &targets[i]);
-        }
-        for (unsigned int i = first; i < end; i++) {
-            if (copies[i].status == GNTST_okay) {
-                copy_one(writes, &copies[i], &targets[i]);
-            }
-        }
-        end_group(window, &w, records, writes, &copies[first],
-                  &targets[first], end - first, failures);
     }
 }
 

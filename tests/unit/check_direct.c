@@ -374,6 +374,38 @@ START_TEST(a_frame_counts_when_it_is_pinned)
 }
 END_TEST
 
+/*
+ * A pin ends with the flags that it found, whoever wrote them meanwhile: the
+ * hypervisor, whose own use begins and ends, or a guest against its rule.
+ */
+START_TEST(a_pin_ends_with_the_flags_before)
+{
+    const uint16_t before = GTF_permit_access | GTF_readonly | GTF_PWT;
+    uint16_t *flags = &grants[8].entry.flags;
+    uint64_t record;
+    uint16_t found;
+
+    for (unsigned int i = 0; i < 3; i++) {
+        grant(8, 5, before);
+        ck_assert_int_eq(grant_pin(&grants[8], 8, US, false, &record,
+                                   &found), GNTST_okay);
+        ck_assert_uint_eq(*flags, before | grant_use(false));
+        if (i == 1) {
+            *flags |= GTF_writing;
+        } else if (i == 2) {
+            *flags = GTF_invalid;
+        }
+        grant_unpin(&grants[8], found, &record);
+        ck_assert_uint_eq(*flags, before);
+        ck_assert_uint_eq(record, 0);
+        *flags &= (uint16_t)~(GTF_reading | GTF_writing);
+        burst(ACCESS_FROM_GUEST, 1);
+        expect_page(0, 5);
+        ck_assert_uint_eq(*flags, before);
+    }
+}
+END_TEST
+
 /* Pins are made for several copies at once: the second one's was in use. */
 START_TEST(a_grant_twice_in_a_burst)
 {
@@ -622,6 +654,7 @@ int main(void)
     tcase_add_loop_test(tcase, revoked_meanwhile, 0, 2);
     tcase_add_test(tcase, a_miss_holds_no_pin);
     tcase_add_test(tcase, a_frame_counts_when_it_is_pinned);
+    tcase_add_test(tcase, a_pin_ends_with_the_flags_before);
     tcase_add_test(tcase, a_grant_twice_in_a_burst);
     tcase_add_test(tcase, long_bursts);
     tcase_add_test(tcase, many_misses);

@@ -346,13 +346,14 @@ START_TEST(pins_of_a_dead_backend)
     uint8_t out[100] = { 0 }, in[4096];
     struct local_packet packet = { .data = out, .size = sizeof(out) };
     grant_ref_t ref;
+    uint16_t flags;
     int accepted;
 
     ck_assert_uint_eq(local_front_send(front, 0, &packet, 1), 1);
     ck_assert_int_ge(from_guest_take(&from, &from_burst, 32), 1);
     ref = from_burst.slots[0].request.gref;
     ck_assert_int_eq(grant_pin(local_front_grant(front, ref), ref,
-                               LOCAL_BACKEND, false, &half.pins[0]),
+                               LOCAL_BACKEND, false, &half.pins[0], &flags),
                      GNTST_okay);
     /* It dies here; its rings stay pinned too. */
     ck_assert_uint_ne(half.pins[JOURNAL_COPIES], 0);
