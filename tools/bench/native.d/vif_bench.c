@@ -303,6 +303,8 @@ static unsigned int parts_once(struct backend *b)
     union grant_v1 *grants = (union grant_v1 *)b->link.memory;
     struct from_guest_burst *burst = &b->from_burst;
     uint32_t frames[BURST];
+    uint64_t records[BURST];
+    uint16_t flags[BURST];
     int count = from_guest_take(&b->from, burst, BURST);
 
     if (count <= 0 || from_guest_parse(burst) != (int)BURST) {
@@ -320,12 +322,10 @@ static unsigned int parts_once(struct backend *b)
     }
     b->stamps[1] = __rdtsc();
     for (unsigned int i = 0; i < BURST; i++) {
-        union grant_v1 *grant = &grants[burst->copies[i].ref];
-        uint32_t head = grant->word.head;
+        const grant_ref_t ref = burst->copies[i].ref;
 
-        __atomic_compare_exchange_n(&grant->word.head, &head,
-                                    head | GTF_reading, false,
-                                    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+        (void)grant_pin(&grants[ref], ref, LOCAL_BACKEND, false, &records[i],
+                        &flags[i]);
     }
     b->stamps[2] = __rdtsc();
     for (unsigned int i = 0; i < BURST; i++) {
@@ -337,8 +337,7 @@ static unsigned int parts_once(struct backend *b)
     }
     b->stamps[3] = __rdtsc();
     for (unsigned int i = 0; i < BURST; i++) {
-        __atomic_fetch_and(&grants[burst->copies[i].ref].word.head,
-                           ~(uint32_t)GTF_reading, __ATOMIC_RELEASE);
+        grant_unpin(&grants[burst->copies[i].ref], flags[i], &records[i]);
         burst->copies[i].status = GNTST_okay;
     }
     b->stamps[4] = __rdtsc();
