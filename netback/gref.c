@@ -28,11 +28,12 @@
 #include <string.h>
 
 #include "gref.h"
+#include "prefetch.h"
 
 #define LEAF_SIZE 64u
 #define DIRECTORY_SIZE (GREF_REFS_MAX / LEAF_SIZE)
 #define READONLY UINT64_C(1)            /* in a word; pages are aligned */
-#define AHEAD 4u                        /* copies to prefetch for */
+#define AHEAD 3u                        /* copies to prefetch for */
 #define MISSES_MAX 1024u                /* as many as a burst has copies */
 #define STATUS_MISS INT16_MAX           /* no GNTST_* */
 
@@ -265,7 +266,7 @@ static void prefetch(const struct gref_table *table,
     const uint8_t *page = copy_page(table, copy->ref, writes);
 
     if (page != NULL) {
-        __builtin_prefetch(page + copy->offset);
+        prefetch_copy(page + copy->offset, copy->size, writes);
     }
 }
 

@@ -51,17 +51,11 @@ static inline void copy_bytes(uint8_t *to, const uint8_t *from,
     memcpy(to + size - 16, from + size - 16, 16);
 }
 
-/*
- * Guess what a copy will touch, and bring it closer: of what is read the first
- * two lines, as the CPU sees a longer rest coming; of what is written all, as
- * it does not where another CPU has the lines.
- */
+/* Guess what a copy will touch, and bring it closer. */
 static inline void look_ahead(const struct window *window, bool writes,
                               const struct access_copy *copy,
                               struct target *target)
 {
-    const uint8_t *at;
-
     target->frame = 0;
     target->page = NULL;
     if (target->entry == NULL) {
@@ -69,18 +63,8 @@ static inline void look_ahead(const struct window *window, bool writes,
     }
     target->frame = grant_frame(target->entry);
     target->page = window_page(window, target->frame);
-    if (target->page == NULL) {
-        return;
-    }
-    at = target->page + copy->offset;
-    for (uint32_t i = 0; writes && i < copy->size; i += PREFETCH_LINE) {
-        prefetch_to_write(at + i);
-    }
-    if (!writes) {
-        prefetch_to_read(at);
-    }
-    if (!writes && copy->size > PREFETCH_LINE) {
-        prefetch_to_read(at + PREFETCH_LINE);
+    if (target->page != NULL) {
+        prefetch_copy(target->page + copy->offset, copy->size, writes);
     }
 }
 
