@@ -135,6 +135,11 @@ void arch_vcpu_upcall(struct vcpu *v);
  * block?
  */
 bool arch_vcpu_has_pending(struct vcpu *v);
+/*
+ * Of the current vcpu, not a PV one, in a hypercall: the frame of its page
+ * tables' root, which tells the processes of its kernel apart.
+ */
+uint64_t arch_vcpu_space(struct vcpu *v);
 /* Would 'v', the current one, take an interrupt now (IF and shadows)? */
 bool arch_vcpu_is_interruptible(struct vcpu *v);
 /* HVMOP_set_evtchn_upcall_vector: 0 or -EINVAL (vector below 16). */
@@ -237,6 +242,13 @@ void arch_pv_m2p(const struct domain *d, struct xen_machphys_mapping *m);
 uint64_t arch_pv_m2p_pages(void);
 /* Page 'index' of the M2P, made as needed; mfn_invalid(): no memory. */
 mfn_t arch_pv_m2p_page(uint64_t index);
+/* Does 'd' have pages of the M2P of its own, which say something else? */
+bool arch_pv_has_own_m2p(const struct domain *d);
+/*
+ * Page 'index' of those, with a reference for the caller; NULL: 'd' has, or
+ * had before it died, the page that all have.  No lock is needed.
+ */
+struct frame *arch_pv_get_own_m2p(struct domain *d, uint64_t index);
 /*
  * What vcpu_guest_context lacks, of 'v', which is paused: the ways in that
  * only 32-bit user mode has.  Setting: before 'v' first runs.

@@ -358,13 +358,6 @@ static int shadow_op(struct domain *d, struct xen_domctl *op)
     }
 }
 
-static int get_address_size(struct domain *d, struct xen_domctl *op)
-{
-    (void)d;
-    op->u.address_size.size = 64;
-    return 0;
-}
-
 static int set_address_size(struct domain *d, struct xen_domctl *op)
 {
     (void)d;
@@ -408,7 +401,7 @@ static const struct domctl_entry table[] = {
     { XEN_DOMCTL_set_paging_mempool_size, D, set_mempool },
     { XEN_DOMCTL_get_paging_mempool_size, DC, get_mempool },
     { XEN_DOMCTL_shadow_op, DC, shadow_op },
-    { XEN_DOMCTL_get_address_size, DC, get_address_size },
+    { XEN_DOMCTL_get_address_size, DC, pv_op_address_size },
     { XEN_DOMCTL_set_address_size, D, set_address_size },
     { XEN_DOMCTL_max_vcpus, D, domctl_max_vcpus },
     { XEN_DOMCTL_hypercall_init, D, pv_op_hypercall_page },

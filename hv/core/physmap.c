@@ -12,8 +12,9 @@
  *  2. A core frame (shared_info, grant table) stands at one gfn of its
  *     owner: mapping it again takes it away from the old one.
  *  3. At most BATCH elements are done at once.
- *  4. DOMID_XEN's frames are those of the M2P, which is the identity and
- *     tells nobody anything.
+ *  4. DOMID_XEN's frames are those of the M2P: for each domid as many as it
+ *     has pages.  The shared ones are the identity and tell nobody anything;
+ *     a domain's own one is shown to who may map that domain's memory.
  */
 #include "core/physmap.h"
 
@@ -30,7 +31,6 @@
 #include "lib/atomic.h"
 #include "lib/errno.h"
 #include "lib/minmax.h"
-#include "lib/nospec.h"
 #include "lib/string.h"
 #include "public/window.h"
 
@@ -106,26 +106,70 @@ static int place_foreign(struct domain *d, struct domain *owner, gfn_t from,
     return rc;
 }
 
+/* Frame 0 would be a gap in the list of a toolstack. */
+#define M2P_FRAME 512u
+
+uint64_t physmap_m2p_frame(domid_t id)
+{
+    return M2P_FRAME + id * arch_pv_m2p_pages();
+}
+
+/* In '*out', referenced, page 'i' of the M2P if it is id's own: 0, -E. */
+static int get_own_m2p(domid_t id, uint64_t i, struct frame **out)
+{
+    struct domain *owner = domain_get_by_id(id);
+    int rc;
+
+    if (owner == NULL) {
+        return -ESRCH;
+    }
+    rc = xsm_memory_foreign(vcpu_current()->domain, owner);
+    if (rc == 0 && !owner->is_pv) {
+        rc = -EINVAL;
+    }
+    if (rc == 0) {
+        *out = arch_pv_get_own_m2p(owner, i);
+    }
+    domain_put(owner);
+    return rc;
+}
+
+static struct frame *get_shared_m2p(uint64_t i)
+{
+    mfn_t m = arch_pv_m2p_page(i);
+    struct frame *f = mfn_eq(m, mfn_invalid()) ? NULL : frame_of(m);
+
+    return f != NULL && frame_get_any(f) ? f : NULL;
+}
+
 /*
  * What the toolstack may see of DOMID_XEN: the M2P, read-only, at the frame
- * numbers that XENMEM_machphys_mfn_list tells.
+ * numbers that XENMEM_machphys_mfn_list tells.  The entry keeps a reference on
+ * a domain's own page, which so outlives it; one that took the number of a
+ * former has what is its own.
  */
 static int place_m2p(struct domain *d, uint64_t idx, gfn_t to)
 {
-    uint64_t i = idx - PHYSMAP_M2P_FRAME;
-    struct frame *f;
-    mfn_t m;
+    uint64_t pages = arch_pv_m2p_pages();
+    uint64_t id = (idx - M2P_FRAME) / pages;
+    uint64_t i = (idx - M2P_FRAME) % pages; /* so under speculation, too */
+    struct frame *f = NULL;
     int rc;
 
-    if (to.v >= P2M_GFN_LIMIT || i >= arch_pv_m2p_pages()) {
+    if (to.v >= P2M_GFN_LIMIT || id >= DOMID_FIRST_RESERVED) {
         return -EINVAL;
     }
-    m = arch_pv_m2p_page(index_nospec(i, arch_pv_m2p_pages()));
-    f = mfn_eq(m, mfn_invalid()) ? NULL : frame_of(m);
-    if (f == NULL || !frame_get_any(f)) {
+    rc = id == 0 ? 0 : get_own_m2p((domid_t)id, i, &f);
+    if (rc != 0) {
+        return rc;
+    }
+    if (f == NULL) {
+        f = get_shared_m2p(i);
+    }
+    if (f == NULL) {
         return -ENOMEM;
     }
-    rc = p2m_set(d, to, m, 0, P2M_FOREIGN_RO);
+    rc = p2m_set(d, to, frame_mfn(f), 0, P2M_FOREIGN_RO);
     if (rc != 0) {
         frame_put(f);
     }

@@ -8,8 +8,11 @@
 #include "core/xen_abi.h"
 
 #define PHYSMAP_E820_MAX 128u
-/* DOMID_XEN's frame that is the first page of the M2P. */
-#define PHYSMAP_M2P_FRAME 512u
+/*
+ * DOMID_XEN's frame that is the first page of the M2P as PV domain 'id' has
+ * it; 0: as all have it who changed nothing in it.
+ */
+uint64_t physmap_m2p_frame(domid_t id);
 
 /* The domain's memory map is 'count' entries from now on: 0, -E. */
 int physmap_set_e820(struct domain *d, const struct e820_entry_abi *entry,

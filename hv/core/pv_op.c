@@ -7,7 +7,8 @@
  * types of frames for those who save a domain.
  *
  *  1. A PV domain's machine frames are its own frame numbers, and the M2P
- *     that toolstacks see is the identity: nobody updates it.
+ *     that toolstacks see is the identity, which nobody updates; but where a
+ *     guest changed its own one, that.
  *  2. Lists are done in parts of BATCH elements.
  */
 #include "core/pv_op.h"
@@ -16,12 +17,14 @@
 #include "core/budget.h"
 #include "core/domain.h"
 #include "core/hypercall.h"
+#include "core/lock.h"
 #include "core/p2m.h"
 #include "core/physmap.h"
 #include "core/vcpu.h"
 #include "core/xsm.h"
 #include "lib/errno.h"
 #include "lib/minmax.h"
+#include "lib/spinlock.h"
 
 #define BATCH 64u
 #define FRAME_INFO_MAX 1024u
@@ -260,6 +263,77 @@ long pv_op_m2p_mapping(struct domain *d, struct guest_ptr arg)
     return guest_write(arg, &m, sizeof(m));
 }
 
+/*
+ * XENMEM_machphys_mfn_list does not name the domain that is to be saved, but
+ * libxc has just asked for its address size, and each save and restore is a
+ * process.  With another guest's M2P libxc would not fail: it leaves out pages
+ * that the M2P and the guest's P2M do not agree about.  So the answer goes to
+ * the process that asked.  Those about guests without an M2P of their own need
+ * none.  Who asks and never wants the M2P is forgotten after ASKED_MAX others.
+ */
+#define ASKED_MAX 64u
+
+static struct asked {
+    uint64_t space;             /* the process, in domain 'asker' */
+    domid_t asker;
+    domid_t of;                 /* 0: nobody asked */
+} asked[ASKED_MAX];             /* asked_lock */
+static unsigned int asked_next; /* asked_lock: the oldest one */
+static spinlock_t asked_lock = SPINLOCK_INIT(LOCK_RANK_P2M);
+
+/* Whom the current process asked about last, from now on forgotten; or 0. */
+static domid_t take_asked(uint64_t space, domid_t asker)
+{
+    domid_t of = 0;
+
+    spin_lock(&asked_lock);
+    for (unsigned int i = 0; i < ASKED_MAX; i++) {
+        struct asked *a = &asked[i];
+
+        if (a->of != 0 && a->space == space && a->asker == asker) {
+            of = a->of;
+            a->of = 0;
+        }
+    }
+    spin_unlock(&asked_lock);
+    return of;
+}
+
+static void remember_asked(uint64_t space, domid_t asker, domid_t of)
+{
+    spin_lock(&asked_lock);
+    asked[asked_next] = (struct asked){ space, asker, of };
+    asked_next = (asked_next + 1) % ASKED_MAX;
+    spin_unlock(&asked_lock);
+}
+
+int pv_op_address_size(struct domain *d, struct xen_domctl *op)
+{
+    struct vcpu *cur = vcpu_current();
+
+    if (d->is_pv) {
+        uint64_t space = arch_vcpu_space(cur);
+
+        (void)take_asked(space, cur->domain->id);
+        if (arch_pv_has_own_m2p(d)) {
+            remember_asked(space, cur->domain->id, d->id);
+        }
+    }
+    op->u.address_size.size = 64;
+    return 0;
+}
+
+/* Whose M2P the current process wants; 0: that of all without an own one. */
+static domid_t m2p_wanted(struct domain *cur)
+{
+    domid_t id = take_asked(arch_vcpu_space(vcpu_current()), cur->id);
+    struct domain *d = id == 0 ? NULL : domain_get_by_id(id);
+    bool has_own = d != NULL && d->is_pv && arch_pv_has_own_m2p(d);
+
+    domain_put(d);
+    return has_own ? id : 0;
+}
+
 /* The M2P in pieces of 2 MiB: physmap.c shows these frames. */
 #define EXTENT_FRAMES 512u
 
@@ -267,7 +341,7 @@ long pv_op_m2p_list(struct domain *cur, struct guest_ptr arg)
 {
     struct xen_machphys_mfn_list op;
     struct guest_ptr to;
-    uint64_t count;
+    uint64_t first, count;
     int rc = xsm_memory_m2p(cur);
 
     if (rc != 0) {
@@ -279,8 +353,9 @@ long pv_op_m2p_list(struct domain *cur, struct guest_ptr arg)
     to = guest_ptr_of(op.extent_start.p);
     count = min((uint64_t)op.max_extents,
                 arch_pv_m2p_pages() / EXTENT_FRAMES);
+    first = physmap_m2p_frame(m2p_wanted(cur));
     for (uint64_t i = 0; i < count; i++) {
-        xen_pfn_t start = PHYSMAP_M2P_FRAME + i * EXTENT_FRAMES;
+        xen_pfn_t start = first + i * EXTENT_FRAMES;
 
         if (guest_write(guest_ptr_add(to, i * sizeof(start)), &start,
                         sizeof(start)) != 0) {

@@ -10,9 +10,15 @@
 int pv_op_hypercall_page(struct domain *d, struct xen_domctl *op);
 /* XEN_DOMCTL_getpageframeinfo3, for any domain. */
 int pv_op_frame_info(struct domain *d, struct xen_domctl *op);
+/* XEN_DOMCTL_get_address_size, for any domain; see pv_op_m2p_list().  0. */
+int pv_op_address_size(struct domain *d, struct xen_domctl *op);
 /* XENMEM_machphys_mapping of 'd' itself. */
 long pv_op_m2p_mapping(struct domain *d, struct guest_ptr arg);
-/* XENMEM_machphys_mfn_list, for who saves: where DOMID_XEN has the M2P. */
+/*
+ * XENMEM_machphys_mfn_list, for who saves: where DOMID_XEN has the M2P of the
+ * PV domain whose address size the current process of 'cur' asked last; once.
+ * 0, -EPERM, -EFAULT.
+ */
 long pv_op_m2p_list(struct domain *cur, struct guest_ptr arg);
 
 #endif

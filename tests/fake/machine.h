@@ -26,6 +26,7 @@ struct arch_vcpu {
     bool is_between;            /* answer of arch_vcpu_is_between() */
     uint64_t rax;               /* all of a context or HVM record */
     uint64_t sysenter;          /* all of an extended context */
+    uint64_t space;             /* answer of arch_vcpu_space() */
     struct pv_vcpu *pv;         /* a test's of hv/arch/x86/hvm/pv_memory.c */
 };
 
@@ -39,6 +40,8 @@ struct arch_domain {
     xen_domain_handle_t told_handle;
     unsigned int flushes;       /* arch_p2m_flush() calls */
     uint64_t grown;             /* by arch_pv_grow(): pages */
+    struct frame *m2p_page;     /* of machine_make_own_m2p() */
+    uint64_t m2p_index;
     struct pv_domain *pv;       /* a test's of hv/arch/x86/hvm/pv_memory.c */
 };
 
@@ -85,6 +88,8 @@ unsigned int machine_domains(void);
 
 /* The frame behind every page of the M2P; it has an owner. */
 void machine_give_m2p(mfn_t m);
+/* Page 'index' of it is d's own from now on, and goes with 'd'. */
+struct frame *machine_make_own_m2p(struct domain *d, uint64_t index);
 /* A PV guest's own numbers are its frames', but for these bits. */
 extern uint64_t machine_pv_moved;
 /* In how many parts more arch_pv_grow() grows, and what it answers then. */

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/frame.h"
 #include "core/p2m.h"
+#include "core/page_alloc.h"
 #include "fake/machine.h"
 
 #define PV_BASE (1ull << 28)
@@ -15,7 +17,10 @@
 
 int arch_domain_release(struct domain *d)
 {
-    (void)d;
+    if (d->arch != NULL && d->arch->m2p_page != NULL) {
+        frame_disown(d->arch->m2p_page);
+        d->arch->m2p_page = NULL;
+    }
     return 0;
 }
 
@@ -60,6 +65,11 @@ unsigned int arch_pv_level(struct domain *d, gfn_t g, bool *pinned)
         }
     }
     return 0;
+}
+
+uint64_t arch_vcpu_space(struct vcpu *v)
+{
+    return v->arch->space;
 }
 
 unsigned int machine_pv_parts;
@@ -127,6 +137,26 @@ mfn_t arch_pv_m2p_page(uint64_t index)
 void machine_give_m2p(mfn_t m)
 {
     m2p_page = m;
+}
+
+struct frame *machine_make_own_m2p(struct domain *d, uint64_t index)
+{
+    d->arch->m2p_page = page_alloc_shared(d);
+    d->arch->m2p_index = index;
+    return d->arch->m2p_page;
+}
+
+bool arch_pv_has_own_m2p(const struct domain *d)
+{
+    return d->arch->m2p_page != NULL;
+}
+
+struct frame *arch_pv_get_own_m2p(struct domain *d, uint64_t index)
+{
+    struct frame *f = d->arch->m2p_page;
+
+    return f != NULL && index == d->arch->m2p_index && frame_get_any(f) ? f
+                                                                  : NULL;
 }
 
 void arch_pv_tell_handle(struct domain *d)

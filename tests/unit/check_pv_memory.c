@@ -24,7 +24,9 @@ static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 
 /* These the fake machine has, too. */
 #define arch_pv_frame own_pv_frame
+#define arch_pv_get_own_m2p own_pv_get_own_m2p
 #define arch_pv_grow own_pv_grow
+#define arch_pv_has_own_m2p own_pv_has_own_m2p
 #define arch_pv_m2p_page own_pv_m2p_page
 #define arch_pv_m2p_pages own_pv_m2p_pages
 #define arch_pv_tell_handle own_pv_tell_handle
@@ -494,6 +496,38 @@ START_TEST(a_guest_with_an_m2p_of_its_own_grows)
 }
 END_TEST
 
+/* For who saves it; a page that is held stays when the guest goes. */
+START_TEST(pages_of_its_own_m2p_are_told_apart)
+{
+    const gfn_t g = gfn(d->arch->pv->base + PV_GFN_M2P + 1);
+    const uint64_t *page;
+    struct frame *f, *ram_page;
+    uint64_t before;
+
+    ck_assert(!own_pv_has_own_m2p(d));
+    ck_assert_ptr_null(own_pv_get_own_m2p(d, 0));
+    ck_assert_int_eq(pv_memory_set_m2p(d, 5, 6), 0);
+    ck_assert_int_eq(pv_memory_set_m2p(d, WORDS, 7), 0);
+    ck_assert(own_pv_has_own_m2p(d));
+    ck_assert_ptr_null(own_pv_get_own_m2p(d, 2));
+    ck_assert_ptr_null(own_pv_get_own_m2p(d, PV_GFNS - PV_GFN_M2P));
+    ck_assert_ptr_null(own_pv_get_own_m2p(d, ~0ull));
+    /* RAM that the guest put into its place is not shown as one. */
+    ram_page = page_alloc_domain(d, 0);
+    ck_assert_ptr_nonnull(ram_page);
+    ck_assert_int_eq(p2m_set(d, g, frame_mfn(ram_page), 0, P2M_RAM_RW), 0);
+    ck_assert_ptr_null(own_pv_get_own_m2p(d, 1));
+    f = own_pv_get_own_m2p(d, 0);
+    ck_assert_ptr_nonnull(f);
+    destroy();
+    page = arch_frame_map(frame_mfn(f));
+    ck_assert(page[4] == 4 && page[5] == 6 && page[6] == 6);
+    before = page_alloc_free();
+    frame_put(f);
+    ck_assert_uint_eq(page_alloc_free(), before + 1);
+}
+END_TEST
+
 /* Level 4 tables have their entries before the guest can make one. */
 START_TEST(level_4_entries_are_there_for_all_that_may_come)
 {
@@ -541,6 +575,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_guest_that_ruined_its_tables_does_not_grow);
     tcase_add_test(t, what_stands_in_the_way_goes);
     tcase_add_test(t, a_guest_with_an_m2p_of_its_own_grows);
+    tcase_add_test(t, pages_of_its_own_m2p_are_told_apart);
     return s;
 }
 

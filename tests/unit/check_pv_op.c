@@ -7,6 +7,7 @@
 #include "core/frame.h"
 #include "core/p2m.h"
 #include "core/page_alloc.h"
+#include "core/physmap.h"
 #include "fake/machine.h"
 #include "unit.h"
 #include "core_env.h"
@@ -453,6 +454,187 @@ START_TEST(a_guest_is_not_shown_the_m2p_of_xen)
 }
 END_TEST
 
+/* libxc's last question before it wants the M2P. */
+static long ask_width(domid_t id)
+{
+    struct xen_domctl op = { .domain = id };
+    long rc = control_op(XEN_DOMCTL_get_address_size, &op);
+
+    ck_assert(rc != 0 || op.u.address_size.size == 64);
+    return rc;
+}
+
+/* Where the M2P begins that the current domain is shown. */
+static xen_pfn_t m2p_start(void)
+{
+    xen_pfn_t start = 0;
+    struct xen_machphys_mfn_list l = { .max_extents = 1 };
+
+    l.extent_start.p = &start;
+    ck_assert_int_eq(m2p_list(&l), 0);
+    ck_assert_uint_eq(l.nr_extents, 1);
+    return start;
+}
+
+/* Is 'f' what DOMID_XEN's 'frame' shows, read-only? */
+static bool shows(xen_ulong_t frame, const struct frame *f)
+{
+    enum p2m_type type;
+    mfn_t m;
+
+    ck_assert_int_eq(map_of_xen(frame, 0x8000), 0);
+    m = p2m_lookup(control, gfn(0x8000), &type);
+    ck_assert_int_eq(type, P2M_FOREIGN_RO);
+    ck_assert_int_eq(p2m_remove(control, gfn(0x8000), 0), 0);
+    return mfn_eq(m, frame_mfn(f));
+}
+
+static struct frame *give_m2p(void)
+{
+    struct frame *f = page_alloc_shared(other);
+
+    ck_assert_ptr_nonnull(f);
+    machine_give_m2p(frame_mfn(f));
+    return f;
+}
+
+#define CHANGED 7u      /* the page of the M2P that is the guest's own */
+
+START_TEST(the_m2p_is_that_of_the_domain_asked_last)
+{
+    struct domain *plain = make_pv(3), *second = make_pv(DOMID_FIRST_RESERVED
+                                                         - 1);
+    struct frame *shared = give_m2p();
+    struct frame *own = machine_make_own_m2p(pv, CHANGED);
+    struct frame *last = machine_make_own_m2p(second, 511);
+    xen_pfn_t start = m2p_start();
+
+    ck_assert_uint_eq(start, physmap_m2p_frame(0));
+    ck_assert(shows(start + CHANGED, shared));
+    ck_assert_int_eq(ask_width(pv->id), 0);
+    start = m2p_start();
+    ck_assert_uint_eq(start, physmap_m2p_frame(pv->id));
+    ck_assert(shows(start, shared) && shows(start + CHANGED, own)
+              && shows(start + CHANGED + 1, shared));
+    ck_assert_uint_eq(m2p_start(), physmap_m2p_frame(0));   /* told once */
+    ck_assert_int_eq(ask_width(pv->id), 0);
+    ck_assert_int_eq(ask_width(other->id), 0);      /* which has none */
+    ck_assert_int_eq(ask_width(99), -ESRCH);
+    ck_assert_uint_eq(m2p_start(), start);
+    ck_assert_int_eq(ask_width(pv->id), 0);
+    ck_assert_int_eq(ask_width(second->id), 0);
+    start = m2p_start();
+    ck_assert(shows(start + 511, last) && shows(start + CHANGED, shared));
+    ck_assert_int_eq(map_of_xen(start + 512, 0x8000), -EINVAL);
+    ck_assert_int_eq(ask_width(pv->id), 0);
+    ck_assert_int_eq(ask_width(plain->id), 0);
+    ck_assert_uint_eq(m2p_start(), physmap_m2p_frame(0));
+}
+END_TEST
+
+/* Saves at one time, and processes that ask for something else. */
+START_TEST(each_process_is_shown_what_it_asked_for)
+{
+    struct domain *second = make_pv(3), *plain = make_pv(4);
+    uint64_t *space = &control->vcpu[0]->arch->space;
+
+    ck_assert_ptr_nonnull(machine_make_own_m2p(pv, CHANGED));
+    ck_assert_ptr_nonnull(machine_make_own_m2p(second, CHANGED));
+    *space = 100;
+    ck_assert_int_eq(ask_width(pv->id), 0);
+    *space = 200;
+    ck_assert_int_eq(ask_width(second->id), 0);
+    *space = 300;
+    ck_assert_int_eq(ask_width(plain->id), 0);
+    *space = 100;
+    ck_assert_uint_eq(m2p_start(), physmap_m2p_frame(pv->id));
+    *space = 300;
+    ck_assert_uint_eq(m2p_start(), physmap_m2p_frame(0));
+    for (unsigned int i = 1; i < 64; i++) {
+        *space = 1000 + i;
+        ck_assert_int_eq(ask_width(pv->id), 0);
+    }
+    *space = 200;
+    ck_assert_uint_eq(m2p_start(), physmap_m2p_frame(second->id));
+    for (unsigned int i = 1; i < 200; i++) {    /* nobody is kept for good */
+        *space = 2000 + i;
+        ck_assert_int_eq(ask_width(pv->id), 0);
+    }
+    ck_assert_uint_eq(m2p_start(), physmap_m2p_frame(pv->id));
+    *space = 2001;
+    ck_assert_uint_eq(m2p_start(), physmap_m2p_frame(0));
+}
+END_TEST
+
+static void kill(struct domain *d)
+{
+    while (domain_kill(d) == -ERESTART) {
+    }
+    domain_put(d);
+    domain_reap();
+}
+
+START_TEST(a_mapped_m2p_outlives_its_domain)
+{
+    struct frame *own = machine_make_own_m2p(pv, CHANGED);
+    const xen_pfn_t at = physmap_m2p_frame(pv->id) + CHANGED;
+    const domid_t id = pv->id;
+    uint64_t before;
+
+    (void)give_m2p();
+    ck_assert_int_eq(ask_width(id), 0);
+    ck_assert_int_eq(map_of_xen(at, 0x8001), 0);
+    *(uint64_t *)arch_frame_map(frame_mfn(own)) = 4711;
+    kill(pv);
+    ck_assert_ptr_null(domain_get_by_id(id));
+    ck_assert_uint_eq(*(uint64_t *)env_page(control, 0x8001), 4711);
+    ck_assert_int_eq(map_of_xen(at, 0x8002), -ESRCH);
+    ck_assert_uint_eq(m2p_start(), physmap_m2p_frame(0));
+    before = page_alloc_free();
+    ck_assert_int_eq(p2m_remove(control, gfn(0x8001), 0), 0);
+    ck_assert_uint_eq(page_alloc_free(), before + 1);
+}
+END_TEST
+
+/* Who has a number now is shown as it is itself. */
+START_TEST(a_domid_is_used_again)
+{
+    struct frame *shared = give_m2p(), *own;
+    const domid_t id = pv->id;
+    const xen_pfn_t at = physmap_m2p_frame(id) + CHANGED;
+
+    ck_assert_ptr_nonnull(machine_make_own_m2p(pv, CHANGED));
+    ck_assert_int_eq(ask_width(id), 0);
+    kill(pv);
+    pv = env_domain(id, 1);
+    ck_assert(!pv->is_pv);
+    ck_assert_int_eq(map_of_xen(at, 0x8001), -EINVAL);
+    ck_assert_uint_eq(m2p_start(), physmap_m2p_frame(0));
+    kill(pv);
+    pv = make_pv(id);
+    ck_assert(shows(at, shared));
+    ck_assert_uint_eq(m2p_start(), physmap_m2p_frame(0));
+    own = machine_make_own_m2p(pv, 1);
+    ck_assert(shows(at, shared) && shows(physmap_m2p_frame(id) + 1, own));
+}
+END_TEST
+
+START_TEST(a_guest_is_not_shown_the_m2p_of_another)
+{
+    (void)give_m2p();
+    ck_assert_ptr_nonnull(machine_make_own_m2p(pv, CHANGED));
+    env_run(other->vcpu[0]);
+    ck_assert_int_eq(ask_width(pv->id), -EPERM);
+    ck_assert_int_eq(map_of_xen(physmap_m2p_frame(pv->id) + CHANGED, 0x8000),
+                     -EPERM);
+    env_run(pv->vcpu[0]);
+    ck_assert_int_eq(map_of_xen(physmap_m2p_frame(pv->id) + CHANGED, 0x8000),
+                     -EACCES);
+    env_run(control->vcpu[0]);
+    ck_assert_uint_eq(m2p_start(), physmap_m2p_frame(0));
+}
+END_TEST
+
 START_TEST(the_rest_of_a_vcpus_context_comes_back)
 {
     struct xen_domctl op = { .domain = pv->id };
@@ -578,6 +760,11 @@ static Suite *suite(void)
     tcase_add_test(t, types_come_for_as_many_frames_as_libxc_asks);
     tcase_add_test(t, the_m2p_is_shown_read_only);
     tcase_add_test(t, a_guest_is_not_shown_the_m2p_of_xen);
+    tcase_add_test(t, the_m2p_is_that_of_the_domain_asked_last);
+    tcase_add_test(t, each_process_is_shown_what_it_asked_for);
+    tcase_add_test(t, a_mapped_m2p_outlives_its_domain);
+    tcase_add_test(t, a_domid_is_used_again);
+    tcase_add_test(t, a_guest_is_not_shown_the_m2p_of_another);
     tcase_add_test(t, the_rest_of_a_vcpus_context_comes_back);
     tcase_add_test(t, the_assists_come_back_with_vcpu_0);
     tcase_add_test(t, a_domain_without_a_map_has_frame_0);

@@ -10,7 +10,8 @@
  *  2. Everything else belongs to the domain: its guest may write it, and
  *     then hurts itself.
  *  3. The shared M2P is the identity, made as far as the largest guest needs.
- *     A page of it where a guest changes something becomes the domain's own.
+ *     A page of it where a guest changes something becomes the domain's own,
+ *     once and for good: what stands there as P2M_SHARED is such a page.
  *  4. Records, M2P and the view of the guest's frames are made as far as the
  *     guest's limit when it is built says, and further when that is raised,
  *     while it runs: the number of frames comes last.  Level 4 entries are
@@ -840,6 +841,28 @@ static uint64_t *own_m2p_page(struct domain *d, uint64_t i)
     }
     pv->own_m2p_count++;
     return page;
+}
+
+bool arch_pv_has_own_m2p(const struct domain *d)
+{
+    return READ_ONCE(d->arch->pv->own_m2p_count) != 0;
+}
+
+struct frame *arch_pv_get_own_m2p(struct domain *d, uint64_t index)
+{
+    gfn_t g = gfn(d->arch->pv->base + PV_GFN_M2P + index);
+    enum p2m_type type;
+    struct frame *f;
+
+    if (index >= PV_GFNS - PV_GFN_M2P) {
+        return NULL;
+    }
+    f = p2m_get_frame(d, g, &type);
+    if (f != NULL && type != P2M_SHARED) {
+        frame_put(f);
+        f = NULL;
+    }
+    return f;
 }
 
 /* Where the M2P of 'd' says 'pfn', if not there; d->lock is held. */

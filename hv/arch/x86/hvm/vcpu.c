@@ -247,6 +247,14 @@ static void repeat_upcall(struct vcpu *v)
     }
 }
 
+uint64_t arch_vcpu_space(struct vcpu *v)
+{
+    struct hvm_paging p;
+
+    hvm_ops->get_paging(v, &p);
+    return (p.cr3 & ~(1ull << 63)) >> PAGE_SHIFT;   /* without a PCID */
+}
+
 int arch_vcpu_set_upcall_vector(struct vcpu *v, unsigned int vector)
 {
     if (vector < 16 || vector > 255) {
