@@ -31,8 +31,9 @@
  *    that was granted to us.  A guest that changes it under the flags breaks
  *    its own rule and harms its own packet; every frame below page_count is
  *    that guest's own or scratch.  The flags that end the pin are those from
- *    before it (grant_pin.h): the guest may find a grant to us that it took
- *    back under the pin, of whatever frame its entry names.
+ *    before it (grant_pin.h): the guest may find in force again what it took
+ *    back or changed under the pin, for the frame and the domain that its
+ *    entry names by then.
  * Revocation (log-dirty): revoked is set and the generation is raised, then
  *    the entries go to scratch and TLBs are flushed.  We look at both before
  *    the first copy and after the last, with a full barrier before the second

@@ -16,9 +16,10 @@
  *
  * The pin ends by a store of the flags as the swap found them: a locked AND
  * costs as much as the swap.  Nobody writes a pinned entry but a guest against
- * its own rule, and the hypervisor that begins another use of it; what they
- * set meanwhile is lost with the pin.  Nothing depends on it but what that
- * guest itself thinks of its page: the hypervisor counts uses elsewhere.
+ * its own rule, and the hypervisor that begins another use of it; the flags
+ * that they set meanwhile are lost with the pin.  The hypervisor counts uses
+ * elsewhere, so that nothing depends on them but that guest's own protection:
+ * of the page that its entry names, from the domain that it names.
  *
  * A pin is written into a record before it is made and taken out after it is
  * undone.  Where the record outlives the process (journal.h), its successor

@@ -33,7 +33,6 @@
 #define LEAF_SIZE 64u
 #define DIRECTORY_SIZE (GREF_REFS_MAX / LEAF_SIZE)
 #define READONLY UINT64_C(1)            /* in a word; pages are aligned */
-#define AHEAD 3u                        /* copies to prefetch for */
 #define MISSES_MAX 1024u                /* as many as a burst has copies */
 #define STATUS_MISS INT16_MAX           /* no GNTST_* */
 
@@ -280,8 +279,8 @@ static uint32_t copy_hits(const struct gref_table *table, bool writes,
         struct access_copy *copy = &copies[i];
         uint8_t *page = copy_page(table, copy->ref, writes);
 
-        if (i + AHEAD < count) {
-            prefetch(table, &copies[i + AHEAD], writes);
+        if (i + PREFETCH_COPIES < count) {
+            prefetch(table, &copies[i + PREFETCH_COPIES], writes);
         }
         copy->status = page != NULL ? GNTST_okay : STATUS_MISS;
         if (page == NULL) {

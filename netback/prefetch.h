@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define PREFETCH_LINE 64u
+#define PREFETCH_COPIES 3u      /* ahead of the one that is being made */
 
 static inline void prefetch_to_read(const void *at)
 {

@@ -5,9 +5,9 @@
  *
  * Invariants:
  *  1. A thread pins for a group of copies, makes them, and then ends the pins,
- *     each of which has a record of its own.  One after the other, each copy
- *     would wait for its stores to reach the guest's CPU before its pin is
- *     over, and the next pin for that.
+ *     each of which has a record of its own.  One after the other, the swap
+ *     of each pin would wait until the stores of the copy before it have
+ *     reached the guest's CPU.
  *  2. What the guest can write is used once: the head by the swap that pins
  *     the entry, the frame by the one read after it.  The reads for a
  *     prefetch choose what comes closer, and spare a lookup if they were of
@@ -24,7 +24,6 @@
 #include "window.h"
 
 #define BATCH 64u               /* copies that are looked up at once */
-#define AHEAD 3u                /* copies to prefetch for */
 /* A group's copies, and their bytes but for the last one's. */
 #define GROUP JOURNAL_COPIES
 #define GROUP_BYTES 1024u
@@ -246,7 +245,7 @@ void copy_some(struct window *window, const struct window_user *user,
     }
     for (first = 0; first < count; first = end) {
         end = group_end(copies, first, count);
-        for (; seen < count && seen < end + AHEAD; seen++) {
+        for (; seen < count && seen < end + PREFETCH_COPIES; seen++) {
             look_ahead(&w, writes, &copies[seen], &targets[seen]);
         }
         if (end == first + 1) {

@@ -18,7 +18,7 @@ enum lock_rank {
     LOCK_RANK_VIRQ,         /* per-vcpu virq bindings, global virqs */
     LOCK_RANK_PORT,         /* one event channel; two: lower domid first */
     LOCK_RANK_EVTCHN_QUEUE, /* a vcpu's FIFO queues; pairs by vcpu id */
-    LOCK_RANK_P2M,          /* a domain's p2m updates, after grants */
+    LOCK_RANK_P2M,          /* a domain's p2m updates, after grants; the M2P */
     LOCK_RANK_WINDOW,       /* a target's windows: in its or a mapper's p2m */
     LOCK_RANK_IRQ,          /* vioapic, vpci, host vectors */
     LOCK_RANK_VLAPIC,       /* a virtual local APIC: wakes its vcpu */

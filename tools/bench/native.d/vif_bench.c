@@ -324,8 +324,10 @@ static unsigned int parts_once(struct backend *b)
     for (unsigned int i = 0; i < BURST; i++) {
         const grant_ref_t ref = burst->copies[i].ref;
 
-        (void)grant_pin(&grants[ref], ref, LOCAL_BACKEND, false, &records[i],
-                        &flags[i]);
+        if (grant_pin(&grants[ref], ref, LOCAL_BACKEND, false, &records[i],
+                      &flags[i]) != GNTST_okay) {
+            die("a packet is not granted");
+        }
     }
     b->stamps[2] = __rdtsc();
     for (unsigned int i = 0; i < BURST; i++) {
