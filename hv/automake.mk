@@ -91,6 +91,7 @@ hv_arch_sources = \
 	hv/arch/x86/hvm/vlapic.c \
 	hv/arch/x86/hvm/vpci.c \
 	hv/arch/x86/hvm/vpci_caps.c \
+	hv/arch/x86/hvm/xstate.c \
 	hv/arch/x86/ioapic.c \
 	hv/arch/x86/irq.c \
 	hv/arch/x86/loop.c \

@@ -198,6 +198,21 @@ bool arch_hvm_record_is_of_down(uint32_t type);
 /* Fills 'record', as many bytes, from 'v', which is paused. */
 void arch_hvm_record_save(struct vcpu *v, uint32_t type, void *record);
 
+/*
+ * A vcpu's record for XEN_DOMCTL_getvcpuextstate: XCR0, all that was in it,
+ * and an XSAVE image.  The components that any guest can have, 0 for none;
+ * '*size' bytes are the most that one takes.
+ */
+uint64_t arch_xstate_max(size_t *size);
+size_t arch_xstate_size(const struct vcpu *v);
+/* Fills arch_xstate_size() bytes from 'v', which is paused. */
+void arch_xstate_save(struct vcpu *v, void *record);
+/*
+ * Takes over 'size' bytes, a copy of our own; 'v' is paused.  0; -EINVAL,
+ * -EOPNOTSUPP or -EIO where Xen says so, and nothing changed.
+ */
+int arch_xstate_load(struct vcpu *v, const void *record, size_t size);
+
 /* APIC id of an online CPU, for XENPF_get_cpuinfo and topology. */
 uint32_t arch_cpu_apic_id(unsigned int cpu);
 /* First frame number above all RAM. */

@@ -410,6 +410,7 @@ static const struct domctl_entry table[] = {
     { XEN_DOMCTL_getvcpucontext, D, domctl_get_context },
     { XEN_DOMCTL_set_ext_vcpucontext, D, domctl_set_ext_context },
     { XEN_DOMCTL_get_ext_vcpucontext, DC, domctl_get_ext_context },
+    { XEN_DOMCTL_setvcpuextstate, D, domctl_set_ext_state },
     { XEN_DOMCTL_getvcpuextstate, DC, domctl_get_ext_state },
     { XEN_DOMCTL_get_vcpu_msrs, DC, domctl_get_vcpu_msrs },
     { XEN_DOMCTL_getvcpuinfo, DC, domctl_vcpu_info },

@@ -28,6 +28,7 @@ int domctl_get_context(struct domain *d, struct xen_domctl *op);
 int domctl_set_ext_context(struct domain *d, struct xen_domctl *op);
 int domctl_get_ext_context(struct domain *d, struct xen_domctl *op);
 int domctl_get_ext_state(struct domain *d, struct xen_domctl *op);
+int domctl_set_ext_state(struct domain *d, struct xen_domctl *op);
 int domctl_get_vcpu_msrs(struct domain *d, struct xen_domctl *op);
 int domctl_vcpu_info(struct domain *d, struct xen_domctl *op);
 int domctl_set_affinity(struct domain *d, struct xen_domctl *op);

@@ -250,17 +250,79 @@ int domctl_set_ext_context(struct domain *d, struct xen_domctl *op)
     return 0;
 }
 
-/* A guest has no XSAVE: all of its FPU state is in vcpu_guest_context. */
+/* All of a vcpu's FPU state, for 'e', which has room for 'size' bytes. */
+static int get_ext_state(struct vcpu *v, struct xen_domctl_vcpuextstate *e)
+{
+    size_t size;
+    void *buf;
+    int rc;
+
+    vcpu_pause(v);
+    size = arch_xstate_size(v);
+    buf = e->size < size ? NULL : kmem_alloc(size);
+    if (buf != NULL) {
+        arch_xstate_save(v, buf);
+    }
+    vcpu_unpause(v);
+    if (buf == NULL) {
+        return e->size < size ? -EINVAL : -ENOMEM;
+    }
+    rc = guest_write(guest_ptr_of(e->buffer.p), buf, size);
+    kmem_free(buf);
+    e->size = size;
+    return rc;
+}
+
+/* Where the host has no XSAVE it is 0 bytes: see vcpu_guest_context. */
 int domctl_get_ext_state(struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_vcpuextstate *e = &op->u.vcpuextstate;
+    struct vcpu *v = domctl_vcpu(d, e->vcpu);
+    size_t max;
+    uint64_t mask = arch_xstate_max(&max);
 
-    if (domctl_vcpu(d, e->vcpu) == NULL) {
+    if (v == NULL) {
         return -ESRCH;
     }
-    e->xfeature_mask = 0;
-    e->size = 0;
-    return 0;
+    if (v == vcpu_current()) {
+        return -EINVAL;
+    }
+    if (mask == 0 || (e->size == 0 && e->xfeature_mask == 0) ||
+        guest_ptr_is_null(guest_ptr_of(e->buffer.p))) {
+        e->xfeature_mask = mask;
+        e->size = mask == 0 ? 0 : max;
+        return 0;
+    }
+    return e->xfeature_mask != mask ? -EINVAL : get_ext_state(v, e);
+}
+
+int domctl_set_ext_state(struct domain *d, struct xen_domctl *op)
+{
+    const struct xen_domctl_vcpuextstate *e = &op->u.vcpuextstate;
+    struct vcpu *v = domctl_vcpu(d, e->vcpu);
+    size_t max;
+    void *buf;
+    int rc;
+
+    (void)arch_xstate_max(&max);
+    if (v == NULL) {
+        return -ESRCH;
+    }
+    if (v == vcpu_current() || e->size == 0 || e->size > max) {
+        return -EINVAL;
+    }
+    buf = kmem_alloc(e->size);
+    if (buf == NULL) {
+        return -ENOMEM;
+    }
+    rc = guest_read(buf, guest_ptr_of(e->buffer.p), e->size);
+    if (rc == 0) {
+        vcpu_pause(v);
+        rc = arch_xstate_load(v, buf, e->size);
+        vcpu_unpause(v);
+    }
+    kmem_free(buf);
+    return rc;
 }
 
 /* No MSR of a PV guest outlives what vcpu_guest_context has of it. */

@@ -34,12 +34,24 @@ static size_t save(uint8_t *buf)
     return used;
 }
 
+static bool can_restore(unsigned int vcpu)
+{
+    const struct save_vcpu *m = &save_machine[vcpu];
+    uint64_t header[8], all = m->xstate_components;
+
+    memcpy(header, m->xstate + 512, sizeof(header));
+    return (all & ~7ull) == 0 && (header[0] & ~all) == 0
+           && (header[1] | header[2] | header[3] | header[4] | header[5]
+               | header[6] | header[7]) == 0;
+}
+
 static void check_vcpus(void)
 {
     for (unsigned int i = 0; i < SAVE_VCPUS; i++) {
         const struct vlapic *apic = vlapic_of(save_domain.vcpu[i]);
 
         fuzz_require(save_can_run(i), "a state that VMRUN refuses");
+        fuzz_require(can_restore(i), "an image that XRSTOR refuses");
         fuzz_require(((apic->irr[0] | apic->isr[0] | apic->tmr[0]) & 0xffff)
                      == 0, "a vector below 16");
         fuzz_require(save_domain.vcpu[i]->is_down
@@ -82,6 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t how = fuzz_byte(&in);
 
     save_env_start();
+    save_has_avx = how & 8;
+    save_domain.vcpu[0]->arch->xcr0_seen = how & 16 ? 7 : 3;
     save_domain.vcpu[1]->is_initialised = how & 4;
     save_domain.vcpu[1]->is_down = !(how & 4);
     if ((how & 3) == 0) {

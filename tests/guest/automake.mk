@@ -40,7 +40,8 @@ guest_kernels = \
 	tests/guest/pvh_reset \
 	tests/guest/reset_host \
 	tests/guest/smp \
-	tests/guest/time
+	tests/guest/time \
+	tests/guest/xstate
 
 noinst_PROGRAMS += $(guest_kernels)
 
@@ -190,7 +191,8 @@ pv_kernels = \
 	tests/guest/pv_many \
 	tests/guest/pv_restore \
 	tests/guest/pv_same \
-	tests/guest/pv_told
+	tests/guest/pv_told \
+	tests/guest/pv_xstate
 noinst_PROGRAMS += $(pv_kernels)
 pv_ldflags = -nostdlib -static -Wl,-T,$(top_srcdir)/tests/guest/pv/pv.lds \
 	-Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--build-id=none \
@@ -247,7 +249,8 @@ tests_guest_pv_many_LDFLAGS = $(pv_ldflags)
 tests_guest_pv_many_LDADD = libpv.a
 EXTRA_tests_guest_pv_many_DEPENDENCIES = $(pv_depends)
 
-tests_guest_pv_restore_SOURCES = tests/guest/pv_restore.c
+tests_guest_pv_restore_SOURCES = tests/guest/pv_restore.c \
+	tests/guest/lib/vector.h
 tests_guest_pv_restore_CPPFLAGS = $(guest_cppflags)
 tests_guest_pv_restore_CFLAGS = $(pv_cflags)
 tests_guest_pv_restore_LDFLAGS = $(pv_ldflags)
@@ -275,6 +278,20 @@ tests_guest_pv_told_LDFLAGS = $(pv_ldflags)
 tests_guest_pv_told_LDADD = libpv.a
 EXTRA_tests_guest_pv_told_DEPENDENCIES = $(pv_depends)
 
+tests_guest_pv_xstate_SOURCES = tests/guest/pv_xstate.c tests/guest/lib/vector.h
+tests_guest_pv_xstate_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_xstate_CFLAGS = $(pv_cflags)
+tests_guest_pv_xstate_LDFLAGS = $(pv_ldflags)
+tests_guest_pv_xstate_LDADD = libpv.a
+EXTRA_tests_guest_pv_xstate_DEPENDENCIES = $(pv_depends)
+
+tests_guest_xstate_SOURCES = tests/guest/xstate.c tests/guest/lib/vector.h
+tests_guest_xstate_CPPFLAGS = $(guest_cppflags)
+tests_guest_xstate_CFLAGS = $(guest_cflags)
+tests_guest_xstate_LDFLAGS = $(guest_ldflags)
+tests_guest_xstate_LDADD = $(guest_ldadd)
+EXTRA_tests_guest_xstate_DEPENDENCIES = $(guest_depends)
+
 # See hv/automake.mk: for who makes one kernel alone.
 $(libguest_a_OBJECTS) $(libpv_a_OBJECTS) $(tests_guest_boot_OBJECTS) \
 $(tests_guest_bounds_OBJECTS) $(tests_guest_evtchn_OBJECTS) \
@@ -289,4 +306,5 @@ $(tests_guest_pv_restore_OBJECTS) $(tests_guest_pv_same_OBJECTS) \
 $(tests_guest_pv_cpu_OBJECTS) \
 $(tests_guest_pvh_fuzz_OBJECTS) \
 $(tests_guest_pvh_reset_OBJECTS) $(tests_guest_reset_host_OBJECTS) \
+$(tests_guest_pv_xstate_OBJECTS) $(tests_guest_xstate_OBJECTS) \
 $(tests_guest_smp_OBJECTS) $(tests_guest_time_OBJECTS): | hv/abi/xen

@@ -6,6 +6,7 @@
  * descriptors, bases, breakpoints, FPU, callbacks; page tables and their pins.
  * Then it is suspended again, and resumed where it is.
  */
+#include "lib/vector.h"
 #include "pv/pv.h"
 
 #include <xen/nmi.h>
@@ -25,6 +26,8 @@ static volatile uint64_t kernel_counter;
 static volatile bool may_end, has_ended, other_ran;
 static volatile uint64_t kernel_rbx, kernel_r12;
 static uint64_t *pinned, *gdt, *ldt;
+static struct ymm vectors;
+static bool has_vectors;
 
 static volatile uint64_t *user_counter(void)
 {
@@ -132,6 +135,51 @@ static void load_segments(void)
                     GS_KERNEL, 0);
 }
 
+static bool cpu_has_vectors(void)
+{
+    uint32_t a = 1, b, c = 0, d;
+
+    __asm__ volatile("cpuid" : "+a" (a), "=b" (b), "+c" (c), "=d" (d));
+    return (c & (CPUID_XSAVE | CPUID_AVX)) == (CPUID_XSAVE | CPUID_AVX);
+}
+
+static uint64_t get_cr4(void)
+{
+    uint64_t value;
+
+    __asm__ volatile("mov %%cr4, %0" : "=r" (value));
+    return value;
+}
+
+static void load_vectors(void)
+{
+    struct xcr x = { 0, XCR0_AVX };
+
+    has_vectors = cpu_has_vectors();
+    if (has_vectors) {
+        __asm__ volatile("mov %0, %%cr4" :: "r" (get_cr4() | CR4_OSXSAVE));
+        do_xsetbv(&x);
+        ymm_fill(&vectors, 5);
+        ymm_load(&vectors);
+    }
+}
+
+/* XMM3 is another's. */
+static void check_vectors(void)
+{
+    struct ymm got;
+
+    if (!has_vectors) {
+        return;
+    }
+    pv_case(get_cr4() & CR4_OSXSAVE, "osxsave", "%lx", get_cr4());
+    pv_equal("xcr0", (long)xgetbv(0), XCR0_AVX);
+    ymm_save(&got);
+    memcpy(&got.word[3], &vectors.word[3], 16);
+    pv_case(memcmp(&got, &vectors, sizeof(got)) == 0, "ymm", "%lx %lx",
+            got.word[3][2], got.word[15][3]);
+}
+
 static void load_state(void)
 {
     struct xennmi_callback nmi = { .handler_address = PTR(stub_nmi) };
@@ -145,6 +193,7 @@ static void load_state(void)
     (void)set_callback(CALLBACKTYPE_syscall32, stub_syscall32, 0);
     (void)hypercall(__HYPERVISOR_set_debugreg, 0, USER_CODE + 1, 0);
     (void)hypercall(__HYPERVISOR_set_debugreg, 7, 1, 0);
+    load_vectors();
     __asm__ volatile("movq %0, %%xmm3" :: "r" (XMM3));
     (void)hypercall(__HYPERVISOR_fpu_taskswitch, 1, 0, 0);
 }
@@ -179,6 +228,7 @@ static void check_fpu(void)
     (void)hypercall(__HYPERVISOR_fpu_taskswitch, 0, 0, 0);
     __asm__ volatile("movq %%xmm3, %0" : "=r" (xmm3));
     pv_case(xmm3 == XMM3, "xmm3", "%lx", xmm3);
+    check_vectors();
 }
 
 /* That one is met is not to be seen: QEMU's VMRUN does not arm it. */

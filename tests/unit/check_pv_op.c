@@ -714,17 +714,64 @@ START_TEST(a_domain_without_a_map_has_frame_0)
 }
 END_TEST
 
-START_TEST(a_vcpu_has_no_other_state)
+/* As libxc does: the size, then the state, then into another vcpu. */
+START_TEST(a_vcpus_xsave_state_goes_out_and_in)
+{
+    struct xen_domctl op = { .domain = pv->id };
+    struct xen_domctl_vcpuextstate *e = &op.u.vcpuextstate;
+    uint64_t state[4] = { 0, 0, 0, ~0ull };
+
+    pv->vcpu[1]->arch->rax = 0x1234;
+    e->vcpu = 1;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpuextstate, &op), 0);
+    ck_assert_uint_eq(e->xfeature_mask, FAKE_XSTATE);
+    ck_assert_uint_eq(e->size, 24);
+    e->buffer.p = state;
+    e->size = sizeof(state);
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpuextstate, &op), 0);
+    ck_assert_uint_eq(e->size, 24);
+    ck_assert_uint_eq(state[2], 0x1234);
+    ck_assert_uint_eq(state[3], ~0ull);
+    e->vcpu = 0;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpuextstate, &op), 0);
+    ck_assert_uint_eq(pv->vcpu[0]->arch->rax, 0x1234);
+    ck_assert_uint_eq(pv->vcpu[0]->pause_count, 0);
+}
+END_TEST
+
+START_TEST(xsave_state_of_another_form_is_refused)
+{
+    struct xen_domctl op = { .domain = pv->id };
+    struct xen_domctl_vcpuextstate *e = &op.u.vcpuextstate;
+    uint64_t state[4] = { 1, FAKE_XSTATE, 7, 0 };
+
+    e->buffer.p = state;
+    e->size = 23;
+    e->xfeature_mask = FAKE_XSTATE;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpuextstate, &op), -EINVAL);
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpuextstate, &op), -EINVAL);
+    e->size = 24;
+    e->xfeature_mask = FAKE_XSTATE | 8;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpuextstate, &op), -EINVAL);
+    e->size = 0;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpuextstate, &op), -EINVAL);
+    e->size = UINT64_MAX;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpuextstate, &op), -EINVAL);
+    e->size = 24;
+    e->vcpu = 2;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpuextstate, &op), -ESRCH);
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpuextstate, &op), -ESRCH);
+    e->vcpu = 0;
+    op.domain = control->id;
+    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpuextstate, &op), -EINVAL);
+    ck_assert_int_eq(control_op(XEN_DOMCTL_setvcpuextstate, &op), -EINVAL);
+}
+END_TEST
+
+START_TEST(a_vcpu_has_no_msrs)
 {
     struct xen_domctl op = { .domain = pv->id };
 
-    op.u.vcpuextstate.vcpu = 1;
-    op.u.vcpuextstate.size = 7;
-    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpuextstate, &op), 0);
-    ck_assert_uint_eq(op.u.vcpuextstate.xfeature_mask, 0);
-    ck_assert_uint_eq(op.u.vcpuextstate.size, 0);
-    op.u.vcpuextstate.vcpu = 2;
-    ck_assert_int_eq(control_op(XEN_DOMCTL_getvcpuextstate, &op), -ESRCH);
     op.u.vcpu_msrs.vcpu = 1;
     op.u.vcpu_msrs.msr_count = 7;
     ck_assert_int_eq(control_op(XEN_DOMCTL_get_vcpu_msrs, &op), 0);
@@ -768,7 +815,9 @@ static Suite *suite(void)
     tcase_add_test(t, the_rest_of_a_vcpus_context_comes_back);
     tcase_add_test(t, the_assists_come_back_with_vcpu_0);
     tcase_add_test(t, a_domain_without_a_map_has_frame_0);
-    tcase_add_test(t, a_vcpu_has_no_other_state);
+    tcase_add_test(t, a_vcpus_xsave_state_goes_out_and_in);
+    tcase_add_test(t, xsave_state_of_another_form_is_refused);
+    tcase_add_test(t, a_vcpu_has_no_msrs);
     return s;
 }
 

@@ -8,7 +8,9 @@
 
 #include "core/arch.h"
 #include "hvm/msr.h"
+#include "hvm/xstate.h"
 #include "insn.h"
+#include "lib/minmax.h"
 #include "save_env.h"
 #include "unit.h"
 
@@ -501,6 +503,233 @@ START_TEST(a_buffer_that_is_too_small_is_not_overrun)
 }
 END_TEST
 
+/* ---- XSAVE ---- */
+
+#define XSTATE_IN_USE_AT (24 + 512)     /* of a record */
+#define XSTATE_PACKED_AT (24 + 520)
+#define XSTATE_RESERVED_AT (24 + 528)
+
+static struct hvm_hw_cpu_xsave *xsave(void)
+{
+    struct hvm_hw_cpu_xsave *x = find(CPU_XSAVE_CODE, 0);
+
+    ck_assert_ptr_nonnull(x);
+    return x;
+}
+
+/* Vcpu 0 of the domain has YMM in use; the record is saved. */
+static void save_avx(void)
+{
+    save_has_avx = true;
+    vcpu(0)->arch->xcr0 = 7;
+    vcpu(0)->arch->xcr0_seen = 7;
+    memset(save_machine[0].xstate, 0, SAVE_XSTATE_SIZE);
+    save_machine[0].xstate[512] = 7;
+    save_machine[0].xstate[SAVE_XSTATE_SIZE - 1] = 0x77;
+    save();
+}
+
+START_TEST(a_domain_without_xsave_has_no_such_record)
+{
+    save();
+    ck_assert_ptr_null(find(CPU_XSAVE_CODE, 0));
+    ck_assert_uint_eq(arch_xstate_size(vcpu(0)), 16);
+}
+END_TEST
+
+START_TEST(vectors_come_back_as_they_were)
+{
+    save_avx();
+    ck_assert_uint_eq(descriptor(CPU_XSAVE_CODE, 0)->length,
+                      24 + SAVE_XSTATE_SIZE);
+    ck_assert_uint_eq(xsave()->xfeature_mask, 0xe7);
+    ck_assert_uint_eq(xsave()->xcr0, 7);
+    ck_assert_ptr_null(find(CPU_XSAVE_CODE, 1));
+    another_domain();
+    save_has_avx = true;
+    ck_assert_int_eq(load(), 0);
+    ck_assert_uint_eq(vcpu(0)->arch->xcr0, 7);
+    ck_assert_uint_eq(vcpu(0)->arch->xcr0_seen, 7);
+    ck_assert_uint_eq(save_machine[0].xstate_components, 7);
+    ck_assert_uint_eq(save_machine[0].xstate[SAVE_XSTATE_SIZE - 1], 0x77);
+}
+END_TEST
+
+/* One that never set XCR0: what FXSAVE has is in its image all the same. */
+START_TEST(a_vcpu_without_vectors_has_a_short_image)
+{
+    save_has_avx = true;
+    save();
+    ck_assert_uint_eq(descriptor(CPU_XSAVE_CODE, 0)->length, 24 + 576);
+    ck_assert_uint_eq(xsave()->xcr0, 1);
+    ck_assert_uint_eq(xsave()->xcr0_accum, 3);
+    ck_assert_int_eq(load(), 0);
+}
+END_TEST
+
+/* On a host, or by a policy, that has less. */
+START_TEST(vectors_that_the_policy_lacks_are_refused)
+{
+    save_avx();
+    save_has_avx = false;
+    ck_assert_int_eq(load(), -EINVAL);
+    ck_assert_uint_eq(save_machine[0].xstate_components, 0);
+}
+END_TEST
+
+START_TEST(an_xcr0_that_cannot_be_is_refused)
+{
+    static const struct { uint64_t xcr0, seen; } bad[] = {
+        { 0, 7 }, { 6, 7 }, { 5, 7 }, { 7, 3 }, { 7, 0x207 }, { 0x207, 7 },
+        { 0xe7, 0xe7 }, { 7, 0xe7 }, { 7, 5 }, { 1, 1ull << 62 | 7 },
+        { 7, 0 },
+    };
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+        save_avx();
+        xsave()->xcr0 = bad[i].xcr0;
+        xsave()->xcr0_accum = bad[i].seen;
+        ck_assert_int_eq(load(), -EINVAL);
+        ck_assert_uint_eq(save_machine[0].xstate_components, 0);
+    }
+}
+END_TEST
+
+/* XRSTOR of such a header would fault, in the hypervisor. */
+START_TEST(a_header_that_xrstor_refuses_is_refused)
+{
+    unsigned char *record;
+
+    save_avx();
+    record = (unsigned char *)xsave();
+    record[XSTATE_PACKED_AT + 7] = 0x80;
+    ck_assert_int_eq(load(), -EOPNOTSUPP);
+    record[XSTATE_PACKED_AT + 7] = 0;
+    for (unsigned int i = 0; i < 48; i++) {
+        record[XSTATE_RESERVED_AT + i] = 1;
+        ck_assert_int_eq(load(), -EIO);
+        record[XSTATE_RESERVED_AT + i] = 0;
+    }
+    record[XSTATE_IN_USE_AT] = 15;
+    ck_assert_int_eq(load(), -EINVAL);
+    record[XSTATE_IN_USE_AT] = 3;
+    ck_assert_int_eq(load(), 0);
+}
+END_TEST
+
+START_TEST(an_image_has_the_length_that_it_needs)
+{
+    struct hvm_save_descriptor *d;
+    uint32_t whole;
+
+    save_avx();
+    d = descriptor(CPU_XSAVE_CODE, 0);
+    whole = d->length;
+    for (uint32_t length = 0; length < whole; length++) {
+        d->length = length;
+        ck_assert_int_eq(load(), -EINVAL);
+    }
+    ck_assert_uint_eq(save_machine[0].xstate_components, 0);
+    d->length = whole;
+    ck_assert_int_eq(load(), 0);
+}
+END_TEST
+
+START_TEST(xcr0_has_what_its_bits_are_built_on)
+{
+    const uint64_t all = XSTATE_KNOWN;
+
+    ck_assert(xstate_is_valid(1, all));
+    ck_assert(xstate_is_valid(3, all));
+    ck_assert(xstate_is_valid(7, all));
+    ck_assert(xstate_is_valid(0xe7, all));
+    ck_assert(!xstate_is_valid(0, all));
+    ck_assert(!xstate_is_valid(2, all));
+    ck_assert(!xstate_is_valid(5, all));
+    ck_assert(!xstate_is_valid(0xe3, all));
+    ck_assert(!xstate_is_valid(0x67, all));
+    ck_assert(!xstate_is_valid(7, 3));
+    ck_assert(!xstate_is_valid(0x207, all));
+}
+END_TEST
+
+/* ---- the policy ---- */
+
+static xen_cpuid_leaf_t policy[] = {
+    { .leaf = 1 }, { .leaf = 7 }, { .leaf = 0xd },
+    { .leaf = 0xd, .subleaf = 1 }, { .leaf = 0xd, .subleaf = 2 },
+    { .leaf = 0xd, .subleaf = 5 },
+};
+
+/* What a CPU that has it all would say, but for leaf 1 and 7. */
+static void tidy(uint32_t ecx, uint32_t ebx)
+{
+    policy[0].c = ecx;
+    policy[1].b = ebx;
+    policy[1].c = 0x5f42;
+    policy[3].a = 0xf;
+    policy[4].a = policy[4].b = policy[5].a = policy[5].b = 99;
+    xstate_tidy_policy(policy, ARRAY_SIZE(policy));
+}
+
+#define XSAVE_AVX 0x34001000u           /* xsave, avx, f16c, fma */
+#define AVX2_512 0xd0230020u
+
+START_TEST(a_policy_says_what_it_allows)
+{
+    tidy(XSAVE_AVX, AVX2_512);
+    ck_assert_uint_eq(policy[0].c, XSAVE_AVX);
+    ck_assert_uint_eq(policy[1].b, AVX2_512);
+    ck_assert_uint_eq(policy[2].a, 0xe7);
+    ck_assert_uint_eq(policy[2].b, 0);
+    ck_assert_uint_eq(policy[2].c, SAVE_XSTATE_MAX);
+    ck_assert_uint_eq(policy[3].a, 7);  /* no XSAVES */
+    ck_assert_uint_eq(policy[5].a, 99);
+}
+END_TEST
+
+/* As of a toolstack that takes a feature away. */
+START_TEST(no_feature_is_without_what_it_is_built_on)
+{
+    tidy(XSAVE_AVX, AVX2_512 & ~(1u << 16));
+    ck_assert_uint_eq(policy[1].b, 0x20);
+    ck_assert_uint_eq(policy[2].a, 7);
+    ck_assert_uint_eq(policy[2].c, SAVE_XSTATE_SIZE);
+    ck_assert_uint_eq(policy[4].a, 99);
+    ck_assert_uint_eq(policy[5].a, 0);
+    tidy(XSAVE_AVX & ~(1u << 28), AVX2_512);
+    ck_assert_uint_eq(policy[0].c, 1u << 26);
+    ck_assert_uint_eq(policy[1].b, 0);
+    ck_assert_uint_eq(policy[1].c, 0x100);  /* gfni alone */
+    ck_assert_uint_eq(policy[2].a, 3);
+    ck_assert_uint_eq(policy[2].c, 576);
+    ck_assert_uint_eq(policy[4].a, 0);
+    tidy(XSAVE_AVX & ~(1u << 26), AVX2_512);
+    ck_assert_uint_eq(policy[0].c, 0);
+    for (unsigned int i = 2; i < ARRAY_SIZE(policy); i++) {
+        ck_assert_uint_eq(policy[i].a | policy[i].b | policy[i].c, 0);
+    }
+}
+END_TEST
+
+START_TEST(sizes_follow_xcr0)
+{
+    uint32_t whole[4] = { 0xe7, 0, SAVE_XSTATE_MAX, 0 };
+    uint32_t packed[4] = { 7, 0, 0, 0 };
+
+    xstate_cpuid(7, 0, whole);
+    ck_assert_uint_eq(whole[1], SAVE_XSTATE_SIZE);
+    xstate_cpuid(1, 0, whole);
+    ck_assert_uint_eq(whole[1], 576);
+    xstate_cpuid(0xe7, 1, packed);
+    ck_assert_uint_eq(packed[1], 576 + 256 + 64 + 512 + 1024);
+    packed[0] = 1;                      /* no XSAVEC */
+    packed[1] = 0;
+    xstate_cpuid(0xe7, 1, packed);
+    ck_assert_uint_eq(packed[1], 0);
+}
+END_TEST
+
 /* ---- a vcpu's context in the PV form ---- */
 
 START_TEST(who_resumes_a_guest_sets_rax)
@@ -583,6 +812,17 @@ static Suite *suite(void)
     tcase_add_test(t, x2apic_mode_comes_back_and_who_boots_stays);
     tcase_add_test(t, the_apics_timer_goes_on);
     tcase_add_test(t, a_tsc_deadline_goes_on);
+    tcase_add_test(t, a_domain_without_xsave_has_no_such_record);
+    tcase_add_test(t, vectors_come_back_as_they_were);
+    tcase_add_test(t, a_vcpu_without_vectors_has_a_short_image);
+    tcase_add_test(t, vectors_that_the_policy_lacks_are_refused);
+    tcase_add_test(t, an_xcr0_that_cannot_be_is_refused);
+    tcase_add_test(t, a_header_that_xrstor_refuses_is_refused);
+    tcase_add_test(t, an_image_has_the_length_that_it_needs);
+    tcase_add_test(t, xcr0_has_what_its_bits_are_built_on);
+    tcase_add_test(t, a_policy_says_what_it_allows);
+    tcase_add_test(t, no_feature_is_without_what_it_is_built_on);
+    tcase_add_test(t, sizes_follow_xcr0);
     tcase_add_test(t, who_resumes_a_guest_sets_rax);
     t = unit_case(s, "foreign bytes");
     tcase_add_checked_fixture(t, save_env_start, save_env_end);

@@ -14,11 +14,35 @@
 #include "save_env.h"
 #include "trap.h"
 
+/* The host's CPU: XSAVE with AVX, AVX-512 and PKRU. */
+static struct cpuid host_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    static const struct cpuid components[] = {
+        { .eax = 0x2e7, .ebx = 576, .ecx = 2440 }, { .eax = 7 },
+        [2] = { .eax = 256, .ebx = 576 },
+        [5] = { .eax = 64, .ebx = 832 },
+        [6] = { .eax = 512, .ebx = 896, .ecx = 2 },
+        [7] = { .eax = 1024, .ebx = 1408, .ecx = 2 },
+        [9] = { .eax = 8, .ebx = SAVE_XSTATE_MAX },
+    };
+
+    if (leaf == 1) {
+        return (struct cpuid){ .ecx = 1u << 26 };
+    }
+    return leaf == 0xd && subleaf < 10 ? components[subleaf]
+                                       : (struct cpuid){ 0 };
+}
+
+#define cpuid(leaf, subleaf) host_cpuid(leaf, subleaf)
+#include "hvm/xstate.c"
+#undef cpuid
+
 #define PAT_RESET 0x0007040600070406ull
 
 struct domain save_domain;
 struct save_vcpu save_machine[SAVE_VCPUS];
 uint64_t save_now;
+bool save_has_avx;
 
 static struct vcpu vcpus[SAVE_VCPUS], *list[SAVE_VCPUS];
 static struct arch_vcpu arch[SAVE_VCPUS];
@@ -82,6 +106,18 @@ static void set_fpu(struct vcpu *v, const void *image)
     memcpy(machine_of(v)->fpu, image, sizeof(machine_of(v)->fpu));
 }
 
+static void get_xstate(struct vcpu *v, uint64_t components, void *image)
+{
+    memcpy(image, machine_of(v)->xstate, xstate_size(components));
+}
+
+static void set_xstate(struct vcpu *v, uint64_t components,
+                       const void *image)
+{
+    memcpy(machine_of(v)->xstate, image, xstate_size(components));
+    machine_of(v)->xstate_components = components;
+}
+
 static const struct hvm_ops ops = {
     .name = "memory",
     .get_state = get_state,
@@ -92,6 +128,8 @@ static const struct hvm_ops ops = {
     .set_tsc_offset = set_tsc_offset,
     .get_fpu = get_fpu,
     .set_fpu = set_fpu,
+    .get_xstate = get_xstate,
+    .set_xstate = set_xstate,
 };
 
 const struct hvm_ops *hvm_ops = &ops;
@@ -186,6 +224,9 @@ bool cpuid_has(const struct domain *d, uint32_t leaf, unsigned int reg,
                unsigned int bit)
 {
     (void)d;
+    if (leaf == 1 && reg == 2 && (bit == 26 || bit == 28)) {
+        return save_has_avx;
+    }
     return (leaf == 1 && reg == 2 && bit == 17)         /* PCID */
            || (leaf == 7 && reg == 1 && bit == 7)       /* SMEP */
            || (leaf == 0x80000001 && reg == 3 && bit == 20); /* NX */
@@ -243,6 +284,8 @@ static void reset(struct vcpu *v)
     s->dr7 = 0x400;
     s->pat = PAT_RESET;
     v->arch->regs.rflags = 2;
+    v->arch->xcr0 = XSTATE_X87;
+    v->arch->xcr0_seen = XSTATE_X87 | XSTATE_SSE;
 }
 
 static void enter_long_mode(struct vcpu *v)
@@ -272,6 +315,7 @@ void save_env_start(void)
     memset(vcpus, 0, sizeof(vcpus));
     memset(&save_domain, 0, sizeof(save_domain));
     save_now = 5000000000ull;
+    save_has_avx = false;
     save_domain.id = 1;
     save_domain.arch = &arch_domain;
     save_domain.vcpu = list;

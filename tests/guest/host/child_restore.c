@@ -13,10 +13,17 @@
 #define SLOT_FIRST 256u             /* level 4 entries of the hypervisor */
 #define SLOT_COUNT 16u
 
+/* Of vcpuextstate: two words, and an XSAVE image with its header. */
+#define XSTATE_MAX 4096u
+#define XSTATE_PACKED_AT (2 * 8 + 512 + 8)
+#define XSTATE_RESERVED_AT (XSTATE_PACKED_AT + 8)
+
 struct saved_vcpu {
     bool is_online;
     struct vcpu_guest_context context;
     struct xen_domctl_ext_vcpucontext extended;
+    uint64_t xstate_size;           /* 0: the CPU has none */
+    uint8_t xstate[XSTATE_MAX];
 };
 
 static uint8_t memory[FRAMES_MAX][PAGE_SIZE] __attribute__((aligned(4096)));
@@ -52,6 +59,28 @@ static void save_frames(const struct child *c)
     }
 }
 
+static void save_xstate(const struct child *c, uint32_t id,
+                        struct saved_vcpu *v)
+{
+    struct xen_domctl op = { 0 };
+
+    op.u.vcpuextstate.vcpu = id;
+    child_must("ask-ext-state",
+               child_domctl(c, XEN_DOMCTL_getvcpuextstate, &op));
+    v->xstate_size = 0;
+    if (op.u.vcpuextstate.xfeature_mask == 0) {
+        child_must("no-xsave", (long)op.u.vcpuextstate.size);
+        return;
+    }
+    if (op.u.vcpuextstate.size > XSTATE_MAX) {
+        child_stop("ext-state-too-large", (long)op.u.vcpuextstate.size);
+    }
+    set_xen_guest_handle(op.u.vcpuextstate.buffer, (uint64_t *)v->xstate);
+    child_must("get-ext-state",
+               child_domctl(c, XEN_DOMCTL_getvcpuextstate, &op));
+    v->xstate_size = op.u.vcpuextstate.size;
+}
+
 static void save_vcpu(const struct child *c, uint32_t id,
                       struct saved_vcpu *v)
 {
@@ -73,11 +102,7 @@ static void save_vcpu(const struct child *c, uint32_t id,
     child_must("get-ext-context",
                child_domctl(c, XEN_DOMCTL_get_ext_vcpucontext, &op));
     v->extended = op.u.ext_vcpucontext;
-    memset(&op, 0, sizeof(op));
-    op.u.vcpuextstate.vcpu = id;
-    child_must("get-ext-state",
-               child_domctl(c, XEN_DOMCTL_getvcpuextstate, &op));
-    child_must("no-xsave", (long)op.u.vcpuextstate.xfeature_mask);
+    save_xstate(c, id, v);
 }
 
 /* ---- restore ---- */
@@ -127,6 +152,38 @@ static void restore_start_info(struct child *c)
     c->console = child_view(s->console.domU.mfn);
 }
 
+static long set_xstate(const struct child *c, uint32_t id, uint64_t size,
+                       void *data)
+{
+    struct xen_domctl op = { 0 };
+
+    op.u.vcpuextstate.vcpu = id;
+    op.u.vcpuextstate.size = size;
+    set_xen_guest_handle(op.u.vcpuextstate.buffer, (uint64_t *)data);
+    return child_domctl(c, XEN_DOMCTL_setvcpuextstate, &op);
+}
+
+/* One whose header XRSTOR would refuse must not get that far. */
+static void restore_xstate(const struct child *c, uint32_t id,
+                           struct saved_vcpu *v)
+{
+    uint8_t *packed = &v->xstate[XSTATE_PACKED_AT + 7];
+    uint8_t *reserved = &v->xstate[XSTATE_RESERVED_AT];
+
+    *packed ^= 0x80;
+    guest_equal("ext-state-packed", set_xstate(c, id, v->xstate_size,
+                                               v->xstate), -EOPNOTSUPP);
+    *packed ^= 0x80;
+    *reserved ^= 1;
+    guest_equal("ext-state-reserved", set_xstate(c, id, v->xstate_size,
+                                                 v->xstate), -EIO);
+    *reserved ^= 1;
+    guest_equal("ext-state-short", set_xstate(c, id, v->xstate_size - 1,
+                                              v->xstate), -EINVAL);
+    child_must("set-ext-state", set_xstate(c, id, v->xstate_size,
+                                           v->xstate));
+}
+
 static void restore_vcpu(const struct child *c, uint32_t id,
                          struct saved_vcpu *v)
 {
@@ -147,6 +204,9 @@ static void restore_vcpu(const struct child *c, uint32_t id,
     op.u.ext_vcpucontext = v->extended;
     child_must("set-ext-context",
                child_domctl(c, XEN_DOMCTL_set_ext_vcpucontext, &op));
+    if (v->xstate_size != 0) {
+        restore_xstate(c, id, v);
+    }
 }
 
 static void restore_pins(const struct child *c)

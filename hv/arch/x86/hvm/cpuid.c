@@ -5,13 +5,15 @@
  * it before the first entry.  What depends on the vcpu (APIC ids, the
  * hypervisor's leaves) is laid over it at each read.
  *
- *  1. A guest never sees a feature that the filter below does not name.
+ *  1. A guest never sees a feature that the filter below does not name, nor
+ *     one without those that it is built on (xstate.c).
  *  2. APIC ids are vlapic_id_of(): the toolstack's MADT says the same.
  */
 #include "core/arch.h"
 #include "core/kmem.h"
 #include "hvm/cpuid.h"
 #include "hvm/vlapic.h"
+#include "hvm/xstate.h"
 #include "insn.h"
 #include "lib/errno.h"
 #include "lib/minmax.h"
@@ -30,19 +32,28 @@
 
 /* Leaf 1: what stays. */
 #define LEAF1_ECX (BIT(0) /* sse3 */ | BIT(1) /* pclmul */ \
-    | BIT(9) /* ssse3 */ | BIT(13) /* cx16 */ | BIT(17) /* pcid */ \
-    | BIT(19) | BIT(20) /* sse4 */ | BIT(22) /* movbe */ \
-    | BIT(23) /* popcnt */ | BIT(25) /* aes */ | BIT(30) /* rdrand */)
+    | BIT(9) /* ssse3 */ | BIT(12) /* fma */ | BIT(13) /* cx16 */ \
+    | BIT(17) /* pcid */ | BIT(19) | BIT(20) /* sse4 */ \
+    | BIT(22) /* movbe */ | BIT(23) /* popcnt */ | BIT(25) /* aes */ \
+    | BIT(26) /* xsave */ | BIT(28) /* avx */ | BIT(29) /* f16c */ \
+    | BIT(30) /* rdrand */)
 #define LEAF1_ECX_ALWAYS (BIT(21) /* x2apic */ | BIT(31) /* hypervisor */)
 #define LEAF1_EDX (0x07ffffffu & ~(BIT(10) | BIT(18) /* psn */ \
     | BIT(20) | BIT(21) /* ds */ | BIT(22) /* acpi */))
 /* Leaf 7. */
+#define LEAF7_EBX_AVX512 (BIT(16) /* f */ | BIT(17) /* dq */ \
+    | BIT(21) /* ifma */ | BIT(28) /* cd */ | BIT(30) /* bw */ \
+    | BIT(31) /* vl */)
+#define LEAF7_ECX_VECTOR (BIT(1) | BIT(6) /* vbmi */ | BIT(9) /* vaes */ \
+    | BIT(10) /* vpclmulqdq */ | BIT(11) /* vnni */ | BIT(12) /* bitalg */ \
+    | BIT(14) /* vpopcntdq */)
 #define LEAF7_EBX (BIT(0) /* fsgsbase */ | BIT(3) /* bmi1 */ \
-    | BIT(7) /* smep */ | BIT(8) /* bmi2 */ | BIT(9) /* erms */ \
+    | BIT(5) /* avx2 */ | BIT(7) /* smep */ | BIT(8) /* bmi2 */ | BIT(9) /* erms */ \
     | BIT(10) /* invpcid */ | BIT(18) /* rdseed */ | BIT(19) /* adx */ \
     | BIT(20) /* smap */ | BIT(23) /* clflushopt */ | BIT(24) /* clwb */ \
-    | BIT(29) /* sha */)
-#define LEAF7_ECX (BIT(2) /* umip */ | BIT(22) /* rdpid */)
+    | BIT(29) /* sha */ | LEAF7_EBX_AVX512)
+#define LEAF7_ECX (BIT(2) /* umip */ | BIT(8) /* gfni */ \
+    | BIT(22) /* rdpid */ | LEAF7_ECX_VECTOR)
 /* Leaf 0x80000001. */
 #define EXT1_ECX (BIT(0) /* lahf */ | BIT(4) /* cr8 */ | BIT(5) /* lzcnt */ \
     | BIT(6) /* sse4a */ | BIT(7) /* misalignsse */ | BIT(8) /* prefetchw */)
@@ -78,6 +89,7 @@ static struct cpuid filter_basic(uint32_t leaf, struct cpuid r)
         r.edx = (r.edx & LEAF1_EDX) | BIT(9) /* apic */;
         return r;
     case 2:
+    case 0xd:                   /* see xstate_tidy_policy() */
         return r;
     case 7:
         r.eax = 0;
@@ -153,6 +165,18 @@ static struct cpuid filter(enum cpu_policy_kind kind, uint32_t leaf,
     return is_pv_kind(kind) ? filter_pv(leaf, r) : r;
 }
 
+/* Of leaf 0xd: subleaf 1, and one for each component that there is. */
+static void add_xstate(xen_cpuid_leaf_t *out, unsigned int *count,
+                       uint32_t components)
+{
+    add(out, count, 0xd, 1, cpuid(0xd, 1));
+    for (uint32_t i = 2; (XSTATE_KNOWN & components) >> i != 0; i++) {
+        if ((XSTATE_KNOWN & components) >> i & 1) {
+            add(out, count, 0xd, i, cpuid(0xd, i));
+        }
+    }
+}
+
 /*
  * The host's own leaves, or, for a guest, filtered.  libxl writes a policy
  * that it read back into a buffer of the same size, so every leaf that it
@@ -172,8 +196,7 @@ static unsigned int build(xen_cpuid_leaf_t *out, enum cpu_policy_kind kind)
         add(out, &count, leaf, has_sub ? 0 : NO_SUBLEAF,
             filter(kind, leaf, r));
         if (leaf == 0xd) {
-            add(out, &count, leaf, 1, kind != CPU_POLICY_HOST ? none
-                                                       : cpuid(leaf, 1));
+            add_xstate(out, &count, r.eax);
         }
     }
     /* What the toolstack limits these leaves to: not at all. */
@@ -184,6 +207,9 @@ static unsigned int build(xen_cpuid_leaf_t *out, enum cpu_policy_kind kind)
 
         add(out, &count, leaf, NO_SUBLEAF,
             filter(kind, leaf, r));
+    }
+    if (kind != CPU_POLICY_HOST) {
+        xstate_tidy_policy(out, count);
     }
     return count;
 }
@@ -245,6 +271,9 @@ static void restrict_leaf(xen_cpuid_leaf_t *have,
         have->b &= want->b;
         have->c &= want->c;
         return;
+    case 0xd:
+        have->a &= have->subleaf == 1 ? want->a : UINT32_MAX;
+        return;
     case 0x80000001:
         have->a = want->a;
         have->c &= want->c;
@@ -285,6 +314,7 @@ int arch_domain_set_cpu_policy(struct domain *d, const xen_cpuid_leaf_t *leaf,
             restrict_leaf(have, &leaf[i], d->is_pv);
         }
     }
+    xstate_tidy_policy(policy->leaf, policy->count);
     return 0;
 }
 
@@ -373,6 +403,14 @@ static void read_hypervisor(struct vcpu *v, uint32_t leaf, uint32_t subleaf,
     }
 }
 
+static bool has_osxsave(struct vcpu *v)
+{
+    struct hvm_paging p;
+
+    hvm_ops->get_paging(v, &p);
+    return (p.cr4 & CR4_OSXSAVE) && cpuid_has(v->domain, 1, 2, 26);
+}
+
 void cpuid_read(struct vcpu *v, uint32_t leaf, uint32_t subleaf,
                 uint32_t out[4])
 {
@@ -396,6 +434,9 @@ void cpuid_read(struct vcpu *v, uint32_t leaf, uint32_t subleaf,
         if (!(v->arch->vlapic->base_msr & BIT(11))) {
             out[3] &= ~BIT(9);
         }
+        out[2] |= has_osxsave(v) ? BIT(27) : 0;
+    } else if (leaf == 0xd) {
+        xstate_cpuid(v->arch->xcr0, subleaf, out);
     } else if (leaf == 0xb) {
         out[2] = subleaf & 0xff;
         out[3] = vlapic_id_of(v->id);

@@ -23,6 +23,7 @@
 #include "hvm/vioapic.h"
 #include "hvm/vlapic.h"
 #include "hvm/vpci.h"
+#include "hvm/xstate.h"
 #include "insn.h"
 #include "irq.h"
 #include "lib/errno.h"
@@ -259,10 +260,27 @@ bool hvm_exit_hypercall(struct vcpu *v, unsigned int cpl, bool is_64bit)
     return hypercall(v, *rax, rax) || go_on(v);
 }
 
-bool hvm_exit_xsetbv(struct vcpu *v)
+/* QEMU asks before it looks for #UD and #GP itself. */
+bool hvm_exit_xsetbv(struct vcpu *v, unsigned int cpl)
 {
+    const uint64_t *gpr = v->arch->regs.gpr;
+    uint64_t value = gpr[HVM_RDX] << 32 | (uint32_t)gpr[HVM_RAX];
+    uint64_t allowed = xstate_allowed(v->domain);
+    struct hvm_paging p;
+
     perfc_count(PERFC_EXIT_OTHER);
-    return hvm_inject_ud(v);    /* XSAVE is not offered */
+    hvm_ops->get_paging(v, &p);
+    if (allowed == 0 || !(p.cr4 & CR4_OSXSAVE)) {
+        return hvm_inject_ud(v);
+    }
+    if (cpl != 0 || (uint32_t)gpr[HVM_RCX] != 0
+        || !xstate_is_valid(value, allowed)) {
+        return hvm_inject_gp(v);
+    }
+    v->arch->xcr0 = value;
+    v->arch->xcr0_seen |= value;
+    xsetbv(0, value);
+    return true;
 }
 
 bool hvm_exit_skip(struct vcpu *v)

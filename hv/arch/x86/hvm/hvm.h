@@ -124,6 +124,13 @@ struct hvm_ops {
     /* FXSAVE image: 512 bytes.  'v' does not run. */
     void (*get_fpu)(struct vcpu *v, void *image);
     void (*set_fpu)(struct vcpu *v, const void *image);
+    /*
+     * XSAVE image in the standard format, xstate_size(components) bytes; one
+     * to write is zeroed, one to read has been checked.
+     */
+    void (*get_xstate)(struct vcpu *v, uint64_t components, void *image);
+    void (*set_xstate)(struct vcpu *v, uint64_t components,
+                       const void *image);
 };
 
 /* Set by the vendor's init at boot. */
@@ -146,7 +153,8 @@ struct arch_vcpu {
     uint64_t tsc_aux;               /* [o] switch_to loads it */
     uint64_t dr[4];                 /* [o] DR0-3 while not loaded */
     uint64_t tsc_offset;            /* [o] guest TSC - host TSC */
-    uint64_t xcr0;                  /* [o] */
+    uint64_t xcr0;                  /* [o] switch_to loads it */
+    uint64_t xcr0_seen;             /* [o] all bits that were ever set */
     uint8_t upcall_vector;          /* [a] 0: the domain's callback */
     uint8_t cr8;                    /* [o] follows the APIC's TPR and back */
     bool nmi_pending;               /* [a] */
@@ -198,7 +206,7 @@ bool hvm_exit_io(struct vcpu *v, const struct hvm_port_access *access);
 bool hvm_exit_hlt(struct vcpu *v);
 /* VMMCALL, VMCALL at 'cpl'; 'is_64bit': from 64-bit code. */
 bool hvm_exit_hypercall(struct vcpu *v, unsigned int cpl, bool is_64bit);
-bool hvm_exit_xsetbv(struct vcpu *v);
+bool hvm_exit_xsetbv(struct vcpu *v, unsigned int cpl);
 /* INVD, WBINVD, PAUSE, MONITOR and their like that need no work. */
 bool hvm_exit_skip(struct vcpu *v);
 /* SVM instructions, RDPMC when hidden: #UD. */

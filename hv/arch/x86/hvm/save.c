@@ -2,8 +2,9 @@
 /*
  * A PVH domain's machine state as the records of public hvm/save.h: what the
  * toolstack's builder reads and writes, and what it saves and restores.
- * Header, then of each kind in the table below one record a vcpu, then end.
- * cpu_record.c and vlapic.c make those that are theirs.
+ * Header, then of each kind in the table below one record a vcpu, then the
+ * XSAVE images where there are, then end.  cpu_record.c, vlapic.c and xstate.c
+ * make those that are theirs.
  *
  *  1. A record is checked whole before any of it is applied; the first that
  *     is wrong ends the load.  What was loaded before it stays: the toolstack
@@ -11,13 +12,15 @@
  *  2. The domain is paused: no vcpu runs.
  *  3. All vcpus have one TSC.  The first record CPU that tells one counts; it
  *     goes on from there.  A builder says 0: then it is the host's.
- *  4. A vcpu that is down has no record CPU, and without one it stays down.
+ *  4. A vcpu that is down has no record CPU, nor CPU_XSAVE, and without one
+ *     it stays down.
  */
 #include "core/arch.h"
 #include "core/wallclock.h"
 #include "hvm/msr.h"
 #include "hvm/save.h"
 #include "hvm/vlapic.h"
+#include "hvm/xstate.h"
 #include "insn.h"
 #include "lib/atomic.h"
 #include "lib/errno.h"
@@ -28,6 +31,8 @@
 #define MSR_MTRR_VAR 0x200u
 #define MSR_MTRR_DEF 0x2ffu
 #define MTRR_CAP_COUNT 0xffu
+
+#define XSAVE_MASK_SIZE offsetof(struct hvm_hw_cpu_xsave, xcr0)
 
 union record {
     struct hvm_save_header header;
@@ -186,11 +191,15 @@ size_t arch_hvm_context_size(const struct domain *d)
 {
     size_t size = 2 * sizeof(struct hvm_save_descriptor)
                   + sizeof(struct hvm_save_header);
+    size_t xstate;
 
     for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
         size += (sizeof(struct hvm_save_descriptor) + kinds[i].size)
                 * d->max_vcpus;
     }
+    (void)arch_xstate_max(&xstate);
+    size += (sizeof(struct hvm_save_descriptor) + XSAVE_MASK_SIZE + xstate)
+            * d->max_vcpus;
     return size;
 }
 
@@ -211,6 +220,34 @@ static void put_kind(struct writer *w, struct domain *d,
     }
 }
 
+/* The record CPU_XSAVE is a mask and what arch_xstate_save() writes. */
+static void put_xstate(struct writer *w, struct domain *d)
+{
+    size_t max;
+    uint64_t mask = arch_xstate_max(&max);
+
+    for (unsigned int i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = d->vcpu[i];
+        size_t size;
+
+        if (v == NULL || READ_ONCE(v->is_down)) {
+            continue;
+        }
+        size = arch_xstate_size(v);
+        put_descriptor(w, CPU_XSAVE_CODE, i,
+                       (uint32_t)(XSAVE_MASK_SIZE + size));
+        put(w, &mask, sizeof(mask));
+        if (w->left < size) {
+            w->rc = -ENOSPC;
+            w->left = 0;
+            return;
+        }
+        arch_xstate_save(v, w->at);
+        w->at += size;
+        w->left -= size;
+    }
+}
+
 int arch_hvm_context_save(struct domain *d, void *buf, size_t size,
                           size_t *used)
 {
@@ -225,6 +262,9 @@ int arch_hvm_context_save(struct domain *d, void *buf, size_t size,
     put(&w, &header, sizeof(header));
     for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
         put_kind(&w, d, &kinds[i], host_tsc);
+    }
+    if (xstate_allowed(d) != 0) {
+        put_xstate(&w, d);
     }
     put_descriptor(&w, HVM_SAVE_CODE(END), 0, 0);
     *used = (size_t)(w.at - (char *)buf);
@@ -294,6 +334,23 @@ static int load_header(struct reader *r)
            && header.version == HVM_FILE_VERSION ? 0 : -EINVAL;
 }
 
+static int load_xstate(struct vcpu *v, struct reader *r, size_t length)
+{
+    int rc;
+
+    if (length < XSAVE_MASK_SIZE) {
+        return -EINVAL;
+    }
+    if (r->left < length) {
+        return -ENODATA;
+    }
+    rc = arch_xstate_load(v, r->at + XSAVE_MASK_SIZE,
+                          length - XSAVE_MASK_SIZE);
+    r->at += length;
+    r->left -= length;
+    return rc;
+}
+
 static int load_record(struct domain *d, struct reader *r,
                        const struct hvm_save_descriptor *desc,
                        uint64_t *tsc)
@@ -303,11 +360,14 @@ static int load_record(struct domain *d, struct reader *r,
     union record record;
     int rc;
 
-    if (kind == NULL) {
-        return -EOPNOTSUPP;
-    }
     if (desc->instance < d->max_vcpus) {
         v = d->vcpu[index_nospec(desc->instance, d->max_vcpus)];
+    }
+    if (desc->typecode == CPU_XSAVE_CODE && v != NULL) {
+        return load_xstate(v, r, desc->length);
+    }
+    if (kind == NULL) {
+        return -EOPNOTSUPP;
     }
     if (v == NULL || desc->length != kind->size) {
         return -EINVAL;

@@ -23,6 +23,7 @@
 #include "hvm/msr.h"
 #include "hvm/pv.h"
 #include "hvm/vlapic.h"
+#include "hvm/xstate.h"
 #include "insn.h"
 #include "lib/atomic.h"
 #include "lib/errno.h"
@@ -135,7 +136,8 @@ void hvm_vcpu_reset(struct vcpu *v, uint8_t sipi_vector)
     memset(a->dr, 0, sizeof(a->dr));
     a->regs.rflags = 2;
     a->cr8 = 0;
-    a->xcr0 = 1;
+    a->xcr0 = XSTATE_X87;
+    a->xcr0_seen = XSTATE_X87 | XSTATE_SSE;     /* by FXSAVE, too */
     /* One sent while it was down would come before it has a table for it. */
     __atomic_store_n(&a->nmi_pending, false, __ATOMIC_RELAXED);
     hvm_ops->set_state(v, &s);

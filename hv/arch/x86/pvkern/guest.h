@@ -95,4 +95,15 @@ static inline bool msr_set(uint32_t index, uint64_t value)
     return ok != 0;
 }
 
+static inline bool xcr_set(uint32_t index, uint64_t value)
+{
+    uint32_t ok = 0;
+
+    __asm__ volatile("1: xsetbv\n\tinc %0\n2:\n" FIXUP(1b, 2b)
+                     : "+r" (ok)
+                     : "c" (index), "a" ((uint32_t)value),
+                       "d" ((uint32_t)(value >> 32)) : "memory");
+    return ok != 0;
+}
+
 #endif

@@ -17,6 +17,9 @@
 
 #define PORT_PCI 0xcf8u         /* a configuration address */
 
+#define CPUID_1_ECX_XSAVE (1u << 26)
+#define CPUID_1_ECX_OSXSAVE (1u << 27)
+
 /* By number in an instruction. */
 static uint64_t *gpr(struct pvk_regs *r, unsigned int number)
 {
@@ -59,12 +62,16 @@ static uint64_t *gpr(struct pvk_regs *r, unsigned int number)
 /* What it shows of the processor's, and what is for the guest to choose. */
 void privileged_set_cr4(struct pvk_vcpu *v, uint64_t value)
 {
-    uint64_t now;
+    uint64_t now, changed;
 
-    v->cr4 = (value & (CR4_TSD | CR4_DE)) | CR4_SHOWN;
+    if ((value & CR4_OSXSAVE) && !(cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE)) {
+        value &= ~CR4_OSXSAVE;
+    }
+    v->cr4 = (value & (CR4_TSD | CR4_DE | CR4_OSXSAVE)) | CR4_SHOWN;
     __asm__ volatile("mov %%cr4, %0" : "=r" (now));
-    if ((now ^ v->cr4) & CR4_TSD) {
-        __asm__ volatile("mov %0, %%cr4" :: "r" (now ^ CR4_TSD) : "memory");
+    changed = (now ^ v->cr4) & (CR4_TSD | CR4_OSXSAVE);
+    if (changed) {
+        __asm__ volatile("mov %0, %%cr4" :: "r" (now ^ changed) : "memory");
     }
 }
 
@@ -110,10 +117,20 @@ static bool write_cr(struct pvk_vcpu *v, unsigned int number, uint64_t value)
     }
 }
 
-static void run_cpuid(struct pvk_regs *r)
+/*
+ * Linux asks with the prefix before it sets CR4.OSXSAVE, and does without
+ * XSAVE if that is not shown as set: Xen shows its own.
+ */
+static void run_cpuid(const struct pvk_vcpu *v, struct pvk_regs *r,
+                      bool is_forced)
 {
-    struct cpuid out = cpuid((uint32_t)r->rax, (uint32_t)r->rcx);
+    uint32_t leaf = (uint32_t)r->rax;
+    struct cpuid out = cpuid(leaf, (uint32_t)r->rcx);
 
+    if (leaf == 1 && is_forced && v->in_kernel
+        && (out.ecx & CPUID_1_ECX_XSAVE)) {
+        out.ecx |= CPUID_1_ECX_OSXSAVE;
+    }
     r->rax = out.eax;
     r->rbx = out.ebx;
     r->rcx = out.ecx;
@@ -219,8 +236,10 @@ static bool run(struct pvk_vcpu *v, struct pvk_regs *r,
     case DECODE_WRMSR:
         return msr_by_guest((uint32_t)r->rcx,
                             r->rdx << 32 | (uint32_t)r->rax);
+    case DECODE_XSETBV:
+        return xcr_set((uint32_t)r->rcx, r->rdx << 32 | (uint32_t)r->rax);
     case DECODE_CPUID:
-        run_cpuid(r);
+        run_cpuid(v, r, i->is_forced);
         return true;
     case DECODE_FLAG:
         return has_iopl(v);     /* and has no effect */

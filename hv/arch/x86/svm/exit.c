@@ -144,7 +144,7 @@ static void exit_instruction(struct vcpu *v, uint64_t code)
         finish(v, hvm_exit_hlt(v), 1);
         break;
     case EXIT_XSETBV:
-        finish(v, hvm_exit_xsetbv(v), 3);
+        finish(v, hvm_exit_xsetbv(v, vmcb->cpl), 3);
         break;
     case EXIT_INVD:
     case EXIT_WBINVD:

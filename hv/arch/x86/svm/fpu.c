@@ -9,25 +9,25 @@
  * 3. Restoring leaves nothing of another guest's: CPUs that load the x87
  *    error pointers only of an image with an exception pending get some of
  *    ours before.
- * 4. PKRU is one of the XSAVE components: no guest is told of protection keys,
- *    but one can set CR4.PKE where the CPU has them.
+ * 4. An image has all components that the CPU has, whatever its guest has in
+ *    XCR0: PKRU, for one, of which no guest is told, but CR4.PKE can be set.
  * 5. DR0-3 are the guest's only after it touched one (dr_loaded); until
  *    then accesses exit.
  */
 #include "core/page_alloc.h"
+#include "hvm/xstate.h"
 #include "insn.h"
 #include "lib/string.h"
 #include "svm/svm.h"
 
 #define MSR_TSC_AUX 0xc0000103
-#define FXSAVE_SIZE 512
-#define XSAVE_HEADER 512
+#define FXSAVE_SIZE XSTATE_LEGACY_SIZE
+#define XSAVE_HEADER FXSAVE_SIZE
 #define FCW_DEFAULT 0x037f
 #define FSW_OFFSET 2
 #define X87_EXCEPTIONS 0x3fu
 #define MXCSR_OFFSET 24
 #define MXCSR_DEFAULT 0x1f80
-#define XSAVE_FP_SSE 3
 
 void *svm_fpu_alloc(void)
 {
@@ -156,26 +156,70 @@ void svm_get_fpu(struct vcpu *v, void *image)
     memcpy(image, v->arch->svm->fpu, FXSAVE_SIZE);
 }
 
-void svm_set_fpu(struct vcpu *v, const void *image)
+/* An image in the hypervisor has the header of the standard format. */
+static void set_header(char *image, uint64_t in_use)
+{
+    struct xstate_header h = { .in_use = in_use };
+
+    memcpy(image + XSAVE_HEADER, &h, sizeof(h));
+}
+
+/*
+ * Reserved bits of MXCSR would make the restore fault, in the hypervisor:
+ * they never get into the image.
+ */
+static void set_legacy(struct vcpu *v, const void *image, uint64_t in_use)
 {
     struct svm_vcpu *s = v->arch->svm;
-    uint64_t components = XSAVE_FP_SSE;
     char copy[FXSAVE_SIZE];
     uint32_t mxcsr;
 
-    /*
-     * Reserved bits of MXCSR would make the restore fault, in the hypervisor:
-     * they never get into the image.
-     */
     memcpy(copy, image, sizeof(copy));
     memcpy(&mxcsr, copy + MXCSR_OFFSET, sizeof(mxcsr));
     mxcsr &= 0xffff;
     memcpy(copy + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
     memcpy(s->fpu, copy, sizeof(copy));
     if (svm_features.has_xsave) {
-        memset((char *)s->fpu + XSAVE_HEADER, 0, 64);
-        memcpy((char *)s->fpu + XSAVE_HEADER, &components,
-               sizeof(components));
+        set_header(s->fpu, in_use);
     }
     s->asid_cpu = NULL;
+}
+
+void svm_set_fpu(struct vcpu *v, const void *image)
+{
+    set_legacy(v, image, XSTATE_X87 | XSTATE_SSE);
+}
+
+/* Those of 'components' beyond the legacy part, from one image to another. */
+static void copy_components(char *to, const char *from, uint64_t components)
+{
+    for (unsigned int i = 2; components >> i != 0; i++) {
+        if (components >> i & 1) {
+            uint32_t size, offset = xstate_offset(i, &size);
+
+            memcpy(to + offset, from + offset, size);
+        }
+    }
+}
+
+void svm_get_xstate(struct vcpu *v, uint64_t components, void *image)
+{
+    const char *from = v->arch->svm->fpu;
+    uint64_t in_use;
+
+    memcpy(&in_use, from + XSAVE_HEADER, sizeof(in_use));
+    in_use &= components;
+    memcpy(image, from, FXSAVE_SIZE);
+    set_header(image, in_use);
+    copy_components(image, from, in_use);
+}
+
+void svm_set_xstate(struct vcpu *v, uint64_t components, const void *image)
+{
+    uint64_t in_use;
+
+    memcpy(&in_use, (const char *)image + XSAVE_HEADER, sizeof(in_use));
+    in_use &= components & svm_features.xcr0;
+    set_legacy(v, image, in_use);
+    copy_components(v->arch->svm->fpu, image, in_use);
 }

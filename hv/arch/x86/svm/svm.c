@@ -282,6 +282,8 @@ static const struct hvm_ops ops = {
     .set_tsc_offset = set_tsc_offset,
     .get_fpu = svm_get_fpu,
     .set_fpu = svm_set_fpu,
+    .get_xstate = svm_get_xstate,
+    .set_xstate = svm_set_xstate,
 };
 
 static void read_features(void)

@@ -108,6 +108,8 @@ void svm_fpu_free(void *image);
 void svm_switch_from(struct vcpu *v);
 void svm_switch_to(struct vcpu *v);
 void svm_get_fpu(struct vcpu *v, void *image);
+void svm_get_xstate(struct vcpu *v, uint64_t components, void *image);
+void svm_set_xstate(struct vcpu *v, uint64_t components, const void *image);
 void svm_set_fpu(struct vcpu *v, const void *image);
 /* The guest touched a debug register: gives it the real ones. */
 void svm_load_debug(struct vcpu *v);
