@@ -25,3 +25,9 @@ tests_sys_guest_kexec_SOURCES = tests/sys/guest_kexec.c
 tests_sys_guest_kexec_CPPFLAGS = -D_GNU_SOURCE
 tests_sys_guest_kexec_CFLAGS = $(WARN_CFLAGS)
 tests_sys_guest_kexec_LDFLAGS = -static
+
+noinst_PROGRAMS += tests/sys/guest_vectors
+tests_sys_guest_vectors_SOURCES = tests/sys/guest_vectors.c
+tests_sys_guest_vectors_CPPFLAGS = -D_GNU_SOURCE
+tests_sys_guest_vectors_CFLAGS = $(WARN_CFLAGS)
+tests_sys_guest_vectors_LDFLAGS = -static

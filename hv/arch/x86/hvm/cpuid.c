@@ -48,10 +48,10 @@
     | BIT(10) /* vpclmulqdq */ | BIT(11) /* vnni */ | BIT(12) /* bitalg */ \
     | BIT(14) /* vpopcntdq */)
 #define LEAF7_EBX (BIT(0) /* fsgsbase */ | BIT(3) /* bmi1 */ \
-    | BIT(5) /* avx2 */ | BIT(7) /* smep */ | BIT(8) /* bmi2 */ | BIT(9) /* erms */ \
-    | BIT(10) /* invpcid */ | BIT(18) /* rdseed */ | BIT(19) /* adx */ \
-    | BIT(20) /* smap */ | BIT(23) /* clflushopt */ | BIT(24) /* clwb */ \
-    | BIT(29) /* sha */ | LEAF7_EBX_AVX512)
+    | BIT(5) /* avx2 */ | BIT(7) /* smep */ | BIT(8) /* bmi2 */ \
+    | BIT(9) /* erms */ | BIT(10) /* invpcid */ | BIT(18) /* rdseed */ \
+    | BIT(19) /* adx */ | BIT(20) /* smap */ | BIT(23) /* clflushopt */ \
+    | BIT(24) /* clwb */ | BIT(29) /* sha */ | LEAF7_EBX_AVX512)
 #define LEAF7_ECX (BIT(2) /* umip */ | BIT(8) /* gfni */ \
     | BIT(22) /* rdpid */ | LEAF7_ECX_VECTOR)
 /* Leaf 0x80000001. */

@@ -121,7 +121,7 @@ struct hvm_ops {
     int (*get_msr)(struct vcpu *v, uint32_t index, uint64_t *value);
     int (*set_msr)(struct vcpu *v, uint32_t index, uint64_t value);
     void (*set_tsc_offset)(struct vcpu *v, uint64_t offset);
-    /* FXSAVE image: 512 bytes.  'v' does not run. */
+    /* FXSAVE image: 512 bytes.  'v' does not run.  All else stays. */
     void (*get_fpu)(struct vcpu *v, void *image);
     void (*set_fpu)(struct vcpu *v, const void *image);
     /*

@@ -145,12 +145,13 @@ void hvm_vcpu_reset(struct vcpu *v, uint8_t sipi_vector)
 
 void arch_vcpu_reset(struct vcpu *v)
 {
-    /* As by FNINIT, with MXCSR as after RESET. */
-    static const uint8_t fpu[512] = { [0] = 0x7f, [1] = 0x03, [24] = 0x80,
-                                      [25] = 0x1f };
+    /* As by FNINIT, with MXCSR as after RESET, and no component in use. */
+    static const uint8_t fpu[XSTATE_MIN_SIZE] = {
+        [0] = 0x7f, [1] = 0x03, [24] = 0x80, [25] = 0x1f,
+    };
 
     hvm_vcpu_reset(v, 0);
-    hvm_ops->set_fpu(v, fpu);
+    hvm_ops->set_xstate(v, XSTATE_X87 | XSTATE_SSE, fpu);
     if (is_pv(v->domain)) {
         pv_vcpu_reset(v);
     }

@@ -156,6 +156,14 @@ void svm_get_fpu(struct vcpu *v, void *image)
     memcpy(image, v->arch->svm->fpu, FXSAVE_SIZE);
 }
 
+static uint64_t in_use_of(const void *image)
+{
+    uint64_t in_use;
+
+    memcpy(&in_use, (const char *)image + XSAVE_HEADER, sizeof(in_use));
+    return in_use;
+}
+
 /* An image in the hypervisor has the header of the standard format. */
 static void set_header(char *image, uint64_t in_use)
 {
@@ -185,9 +193,15 @@ static void set_legacy(struct vcpu *v, const void *image, uint64_t in_use)
     s->asid_cpu = NULL;
 }
 
+/* Who resumes a guest sets the context that it read: the vectors stay. */
 void svm_set_fpu(struct vcpu *v, const void *image)
 {
-    set_legacy(v, image, XSTATE_X87 | XSTATE_SSE);
+    uint64_t in_use = 0;
+
+    if (svm_features.has_xsave) {
+        in_use = in_use_of(v->arch->svm->fpu);
+    }
+    set_legacy(v, image, in_use | XSTATE_X87 | XSTATE_SSE);
 }
 
 /* Those of 'components' beyond the legacy part, from one image to another. */
@@ -205,10 +219,8 @@ static void copy_components(char *to, const char *from, uint64_t components)
 void svm_get_xstate(struct vcpu *v, uint64_t components, void *image)
 {
     const char *from = v->arch->svm->fpu;
-    uint64_t in_use;
+    uint64_t in_use = in_use_of(from) & components;
 
-    memcpy(&in_use, from + XSAVE_HEADER, sizeof(in_use));
-    in_use &= components;
     memcpy(image, from, FXSAVE_SIZE);
     set_header(image, in_use);
     copy_components(image, from, in_use);
@@ -216,10 +228,8 @@ void svm_get_xstate(struct vcpu *v, uint64_t components, void *image)
 
 void svm_set_xstate(struct vcpu *v, uint64_t components, const void *image)
 {
-    uint64_t in_use;
+    uint64_t in_use = in_use_of(image) & components & svm_features.xcr0;
 
-    memcpy(&in_use, (const char *)image + XSAVE_HEADER, sizeof(in_use));
-    in_use &= components & svm_features.xcr0;
     set_legacy(v, image, in_use);
     copy_components(v->arch->svm->fpu, image, in_use);
 }
