@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * XSAVE and AVX in a PV guest: OSXSAVE as its kernel and its user mode see it,
- * what XCR0 can be, who may set it, and YMM registers of vcpus that take turns
- * on CPUs.
+ * What a PV kernel switches on by CR4 where the CPU has it.  XSAVE and AVX:
+ * OSXSAVE as its kernel and its user mode see it, what XCR0 can be, who may set
+ * it, and YMM registers of vcpus that take turns on CPUs.  FSGSBASE: bases that
+ * go with their mode.
  */
 #include "lib/vector.h"
 #include "pv/pv.h"
@@ -105,6 +106,50 @@ static void test_user(void)
             trap_last.vector);
 }
 
+/* ---- FSGSBASE ---- */
+
+#define CR4_FSGSBASE 0x10000ul
+#define KERNEL_BASE 0xffffffff81234000ul
+#define USER_BASE 0x00007ffffffff000ul
+
+static void do_rdgsbase(void *arg)
+{
+    __asm__ volatile("rdgsbase %0" : "=r" (*(uint64_t *)arg));
+}
+
+static void do_wrgsbase(void *arg)
+{
+    __asm__ volatile("wrgsbase %0" :: "r" (*(uint64_t *)arg));
+}
+
+static void test_fsgsbase(void)
+{
+    /* mov USER_STACK, %eax; wrgsbase %rax; syscall */
+    static const char set[] = "\xb8\0\0\x50\0\xf3\x48\x0f\xae\xd8\x0f\x05";
+    /* rdgsbase %rax; syscall */
+    static const char get[] = "\xf3\x48\x0f\xae\xc8\x0f\x05";
+    uint64_t base = KERNEL_BASE;
+
+    pv_traps("gsbase-off", do_rdgsbase, &base, 6);
+    pv_user_code(get, sizeof(get) - 1, 0);
+    pv_equal("user-gsbase-off", (long)trap_last.vector, 6);
+    set_cr4(get_cr4() | CR4_FSGSBASE);
+    pv_case(get_cr4() & CR4_FSGSBASE, "cr4-fsgsbase", "%lx", get_cr4());
+    pv_traps("gsbase-set", do_wrgsbase, &base, NO_TRAP);
+    (void)hypercall(__HYPERVISOR_set_segment_base, SEGBASE_GS_USER,
+                    USER_BASE, 0);
+    pv_user_code(get, sizeof(get) - 1, 0);
+    pv_case(trap_last.rax == USER_BASE, "gsbase-of-user", "%lx",
+            trap_last.rax);
+    pv_user_code(set, sizeof(set) - 1, 0);
+    base = 0;
+    pv_traps("gsbase-get", do_rdgsbase, &base, NO_TRAP);
+    pv_case(base == KERNEL_BASE, "gsbase-of-kernel", "%lx", base);
+    pv_user_code(get, sizeof(get) - 1, 0);
+    pv_case(trap_last.rax == USER_STACK, "gsbase-users-own", "%lx",
+            trap_last.rax);
+}
+
 /* ---- registers ---- */
 
 static void take_turn(unsigned int vcpu)
@@ -183,6 +228,7 @@ void pv_main(void)
     test_cpuid();
     test_xcr0();
     test_user();
+    test_fsgsbase();
     test_trap();
     test_turns();
 }

@@ -107,8 +107,8 @@ static struct cpuid filter_basic(uint32_t leaf, struct cpuid r)
     | BIT(12) /* mtrr */ | BIT(13) /* pge */ | BIT(17) /* pse36 */)
 #define PV_HIDDEN_ECX (BIT(3) /* monitor */ | BIT(17) /* pcid */ \
     | BIT(21) /* x2apic */)
-#define PV_HIDDEN_LEAF7 (BIT(0) /* fsgsbase */ | BIT(7) /* smep */ \
-    | BIT(10) /* invpcid */ | BIT(20) /* smap */)
+#define PV_HIDDEN_LEAF7 (BIT(7) /* smep */ | BIT(10) /* invpcid */ \
+    | BIT(20) /* smap */)
 
 static struct cpuid filter_pv(uint32_t leaf, struct cpuid r)
 {

@@ -17,6 +17,10 @@
 
 #define PORT_PCI 0xcf8u         /* a configuration address */
 
+/* For the guest to choose; what the CPU does with them is the same for us. */
+#define CR4_LOADED (CR4_TSD | CR4_FSGSBASE | CR4_OSXSAVE)
+
+#define CPUID_7_EBX_FSGSBASE (1u << 0)
 #define CPUID_1_ECX_XSAVE (1u << 26)
 #define CPUID_1_ECX_OSXSAVE (1u << 27)
 
@@ -67,9 +71,12 @@ void privileged_set_cr4(struct pvk_vcpu *v, uint64_t value)
     if ((value & CR4_OSXSAVE) && !(cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE)) {
         value &= ~CR4_OSXSAVE;
     }
-    v->cr4 = (value & (CR4_TSD | CR4_DE | CR4_OSXSAVE)) | CR4_SHOWN;
+    if ((value & CR4_FSGSBASE) && !(cpuid(7, 0).ebx & CPUID_7_EBX_FSGSBASE)) {
+        value &= ~CR4_FSGSBASE;
+    }
+    v->cr4 = (value & (CR4_DE | CR4_LOADED)) | CR4_SHOWN;
     __asm__ volatile("mov %%cr4, %0" : "=r" (now));
-    changed = (now ^ v->cr4) & (CR4_TSD | CR4_OSXSAVE);
+    changed = (now ^ v->cr4) & CR4_LOADED;
     if (changed) {
         __asm__ volatile("mov %0, %%cr4" :: "r" (now ^ changed) : "memory");
     }

@@ -55,6 +55,7 @@
 #define CR0_TS 8ul
 #define CR4_TSD 4ul
 #define CR4_DE 8ul
+#define CR4_FSGSBASE 0x10000ul
 #define CR4_OSXSAVE 0x40000ul
 
 #define NO_ERROR_CODE (-1)
