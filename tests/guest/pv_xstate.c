@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What a PV kernel switches on by CR4 where the CPU has it.  XSAVE and AVX:
- * OSXSAVE as its kernel and its user mode see it, what XCR0 can be, who may set
- * it, and YMM registers of vcpus that take turns on CPUs.  FSGSBASE: bases that
- * go with their mode.
+ * OSXSAVE as its kernel and its user mode see it, what XCR0 can be, who may
+ * set it, and YMM registers of vcpus that take turns on CPUs.  FSGSBASE: bases
+ * that go with their mode.
  */
 #include "lib/vector.h"
 #include "pv/pv.h"
