@@ -316,6 +316,7 @@ void save_env_start(void)
     memset(&save_domain, 0, sizeof(save_domain));
     save_now = 5000000000ull;
     save_has_avx = false;
+    xstate_init();
     save_domain.id = 1;
     save_domain.arch = &arch_domain;
     save_domain.vcpu = list;

@@ -42,6 +42,29 @@
 #define IS_ALIGNED BIT(1)
 #define ALIGNMENT 64u
 
+/* The host's CPUs: set once at boot. */
+static struct {
+    uint64_t components;            /* of XSTATE_KNOWN */
+    struct place {
+        uint32_t size, offset;
+        bool is_aligned;
+    } place[COMPONENTS];
+} host;
+
+void xstate_init(void)
+{
+    if (!(cpuid(1, 0).ecx & XSAVE)) {
+        return;
+    }
+    host.components = cpuid(LEAF, 0).eax & XSTATE_KNOWN;
+    for (unsigned int i = 2; i < COMPONENTS; i++) {
+        struct cpuid r = cpuid(LEAF, i);
+
+        host.place[i] = (struct place){ .size = r.eax, .offset = r.ebx,
+                                        .is_aligned = r.ecx & IS_ALIGNED };
+    }
+}
+
 uint64_t xstate_allowed(const struct domain *d)
 {
     uint64_t allowed = XSTATE_X87 | XSTATE_SSE;
@@ -73,10 +96,8 @@ bool xstate_is_valid(uint64_t xcr0, uint64_t allowed)
 
 uint32_t xstate_offset(unsigned int component, uint32_t *size)
 {
-    struct cpuid r = cpuid(LEAF, component);
-
-    *size = r.eax;
-    return r.ebx;
+    *size = host.place[component].size;
+    return host.place[component].offset;
 }
 
 uint32_t xstate_size(uint64_t components)
@@ -85,9 +106,7 @@ uint32_t xstate_size(uint64_t components)
 
     for (unsigned int i = 2; i < COMPONENTS; i++) {
         if (components >> i & 1) {
-            uint32_t size, offset = xstate_offset(i, &size);
-
-            end = max(end, offset + size);
+            end = max(end, host.place[i].offset + host.place[i].size);
         }
     }
     return end;
@@ -100,12 +119,10 @@ static uint32_t packed_size(uint64_t components)
 
     for (unsigned int i = 2; i < COMPONENTS; i++) {
         if (components >> i & 1) {
-            struct cpuid r = cpuid(LEAF, i);
-
-            if (r.ecx & IS_ALIGNED) {
+            if (host.place[i].is_aligned) {
                 end = (end + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
             }
-            end += r.eax;
+            end += host.place[i].size;
         }
     }
     return end;
@@ -146,13 +163,8 @@ struct record {
 
 uint64_t arch_xstate_max(size_t *size)
 {
-    struct cpuid r = { 0 };
-
-    if (cpuid(1, 0).ecx & XSAVE) {
-        r = cpuid(LEAF, 0);
-    }
-    *size = RECORD_HEAD + xstate_size(r.eax & XSTATE_KNOWN);
-    return r.eax & XSTATE_KNOWN;
+    *size = RECORD_HEAD + xstate_size(host.components);
+    return host.components;
 }
 
 size_t arch_xstate_size(const struct vcpu *v)

@@ -29,13 +29,15 @@ struct xstate_header {
     uint64_t reserved[6];
 };
 
+/* At boot, before the first domain: what the host's CPUs have. */
+void xstate_init(void);
 /* What XSETBV may enable for 'd': 0, no XSAVE. */
 uint64_t xstate_allowed(const struct domain *d);
 /* Can XCR0 have that value, of 'allowed' bits?  #GP else. */
 bool xstate_is_valid(uint64_t xcr0, uint64_t allowed);
 /* Bytes of an image of these components, of XSTATE_KNOWN. */
 uint32_t xstate_size(uint64_t components);
-/* Bytes from its start to 'component', 2 or higher; 0: there is none. */
+/* Bytes from its start to 'component', 2 to 7; 0: there is none. */
 uint32_t xstate_offset(unsigned int component, uint32_t *size);
 /*
  * Makes a guest's policy consistent: no feature without those that it is

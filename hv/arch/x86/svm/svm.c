@@ -9,6 +9,7 @@
 #include "core/console.h"
 #include "core/p2m.h"
 #include "core/page_alloc.h"
+#include "hvm/xstate.h"
 #include "insn.h"
 #include "lib/atomic.h"
 #include "lib/errno.h"
@@ -334,6 +335,7 @@ void svm_init(void)
     svm_features.asids = svm.ebx;
     svm_features.has_next_rip = svm.edx & CPUID_SVM_NEXT_RIP;
     read_features();
+    xstate_init();
     make_bitmaps();
     hvm_ops = &ops;
     console_log(LOG_INFO, "SVM: %u ASIDs, nested paging%s%s%s",
