@@ -7,7 +7,9 @@
  *  1. Guest copies reach the window only, so wild pointers are faults.
  *  2. Live windows show what the guest has and no TLB anything else.
  *  3. The core checks itself (BUG_ON, lock ranks, the fake's rules).
- *  4. At the end every guest is destroyed, and dom0's mappings undone: then
+ *  4. After each step references, owners, ports, grants and accounts are
+ *     counted anew and are what the records say (core_check.h).
+ *  5. At the end every guest is destroyed, and dom0's mappings undone: then
  *     no domain but dom0 is left, and none of dom0's pages is missing.
  */
 #include <setjmp.h>
@@ -20,6 +22,7 @@
 #include "fake/machine.h"
 #include "lib/errno.h"
 #include "fuzz.h"
+#include "core_check.h"
 #include "core_env.h"
 #include "public/window.h"
 
@@ -310,6 +313,15 @@ static void check_windows(void)
     }
 }
 
+static void check_all(void)
+{
+    const char *broken;
+
+    check_windows();
+    broken = core_check();
+    fuzz_require(broken == NULL, broken);
+}
+
 static void call(struct fuzz_input *in)
 {
     struct vcpu *v = some_vcpu(in);
@@ -339,7 +351,7 @@ static void call(struct fuzz_input *in)
     fuzz_require(i < RESTARTS_MAX, "a hypercall that ends");
     fuzz_require(v->multicall == NULL, "no multicall after the call");
     fuzz_require(lock_track()->depth == 0, "no lock after the call");
-    check_windows();
+    check_all();
     domain_reap();
 }
 
@@ -430,7 +442,7 @@ static void kexec(struct fuzz_input *in)
     if (how & 8) {
         (void)control(XEN_DOMCTL_unpausedomain, d, 1);
     }
-    check_windows();
+    check_all();
     domain_put(d);
     domain_reap();
 }
@@ -536,6 +548,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     machine_tlb_watch(dom0, WINDOWS_AT, TLB_FRAMES);
     memset(window, 0, sizeof(window));
     machine_set_window(window, sizeof(window));
+    core_check_start();
+    check_all();                    /* the accounts to begin with */
     if (setjmp(stopped) == 0) {
         run_steps(&in);
     }

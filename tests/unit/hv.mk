@@ -81,9 +81,18 @@ tests_unit_check_core_threads_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_unit_check_core_threads_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_core_threads_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD) -lpthread
 
+CORE_CHECK = tests/unit/core_check.c tests/unit/core_check.h
+
+unit_tests += tests/unit/check_core_check
+tests_unit_check_core_check_SOURCES = tests/unit/check_core_check.c \
+	$(CORE_CHECK) $(HV_CORE_ENV)
+tests_unit_check_core_check_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_core_check_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_core_check_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
 fuzz_tests += tests/fuzz/fuzz_hypercall
 tests_fuzz_fuzz_hypercall_SOURCES = tests/fuzz/fuzz_hypercall.c \
-	tests/fuzz/runner.c tests/fuzz/fuzz.h $(HV_CORE_ENV)
+	tests/fuzz/runner.c tests/fuzz/fuzz.h $(CORE_CHECK) $(HV_CORE_ENV)
 tests_fuzz_fuzz_hypercall_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_fuzz_fuzz_hypercall_CFLAGS = $(UNIT_CFLAGS)
 tests_fuzz_fuzz_hypercall_LDADD = $(HV_CORE_LDADD)
