@@ -283,11 +283,11 @@ bool hvm_exit_xsetbv(struct vcpu *v, unsigned int cpl)
     return true;
 }
 
-bool hvm_exit_skip(struct vcpu *v)
+/* QEMU since 8 asks before it looks for #GP. */
+bool hvm_exit_caches(struct vcpu *v, unsigned int cpl)
 {
     perfc_count(PERFC_EXIT_OTHER);
-    (void)v;
-    return true;
+    return cpl == 0 || hvm_inject_gp(v);
 }
 
 bool hvm_exit_undefined(struct vcpu *v)

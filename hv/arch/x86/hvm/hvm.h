@@ -207,8 +207,8 @@ bool hvm_exit_hlt(struct vcpu *v);
 /* VMMCALL, VMCALL at 'cpl'; 'is_64bit': from 64-bit code. */
 bool hvm_exit_hypercall(struct vcpu *v, unsigned int cpl, bool is_64bit);
 bool hvm_exit_xsetbv(struct vcpu *v, unsigned int cpl);
-/* INVD, WBINVD, PAUSE, MONITOR and their like that need no work. */
-bool hvm_exit_skip(struct vcpu *v);
+/* INVD and WBINVD at 'cpl', which do nothing: memory is coherent. */
+bool hvm_exit_caches(struct vcpu *v, unsigned int cpl);
 /* SVM instructions, RDPMC when hidden: #UD. */
 bool hvm_exit_undefined(struct vcpu *v);
 

@@ -148,7 +148,7 @@ static void exit_instruction(struct vcpu *v, uint64_t code)
         break;
     case EXIT_INVD:
     case EXIT_WBINVD:
-        finish(v, hvm_exit_skip(v), 2);
+        finish(v, hvm_exit_caches(v, vmcb->cpl), 2);
         break;
     case EXIT_RDPMC:
     case EXIT_INVLPGA:
