@@ -594,6 +594,8 @@ static void test_gdt(void)
 
 /* ---- multicall ---- */
 
+#define IRET_MARK 0x1234
+
 static void test_multicall(void)
 {
     multicall_entry_t list[] = {
@@ -618,6 +620,52 @@ static void test_multicall(void)
                                             0), -EFAULT);
     pv_equal("multicall-empty", hypercall(__HYPERVISOR_multicall, 0x1000, 0,
                                           0), 0);
+}
+
+/*
+ * With an iret frame on the stack that goes on behind the system call: what
+ * the frame has for rax.
+ */
+static long multicall_on_frame(multicall_entry_t *list, unsigned long count)
+{
+    long result;
+
+    __asm__ volatile("mov %%rsp, %%rbx\n"
+                     "push %[ss]\n"
+                     "push %%rbx\n"
+                     "pushf\n"
+                     "andl $~0x200, (%%rsp)\n"
+                     "push %[cs]\n"
+                     "lea 1f(%%rip), %%rcx\n"
+                     "push %%rcx\n"
+                     "push $0\n"           /* flags */
+                     "push $0\n"           /* rcx */
+                     "push $0\n"           /* r11 */
+                     "push %[mark]\n"      /* rax */
+                     "syscall\n"
+                     "ud2\n"
+                     "1:\n"
+                     : "=a" (result), "+D" (list), "+S" (count)
+                     : "0" (__HYPERVISOR_multicall), [mark] "i" (IRET_MARK),
+                       [ss] "i" (FLAT_KERNEL_SS),
+                       [cs] "i" (FLAT_KERNEL_CS & ~3)   /* not of user mode */
+                     : "rbx", "rcx", "rdx", "r11", "memory");
+    return result;
+}
+
+/* Nothing of the list follows an iret: it may go to user mode. */
+static void test_multicall_iret(void)
+{
+    multicall_entry_t list[] = {
+        { .op = __HYPERVISOR_xen_version, .args = { XENVER_version } },
+        { .op = __HYPERVISOR_iret },
+        { .op = __HYPERVISOR_xen_version, .args = { XENVER_version } },
+    };
+
+    pv_equal("multicall-iret", multicall_on_frame(list, ARRAY_SIZE(list)),
+             IRET_MARK);
+    pv_equal("multicall-before-iret", (long)list[0].result, 4 << 16 | 17);
+    pv_equal("multicall-after-iret", (long)list[2].result, 0);
 }
 
 /* ---- version ---- */
@@ -734,6 +782,7 @@ void pv_main(void)
     test_stores();
     test_gdt();
     test_multicall();
+    test_multicall_iret();
     test_version();
     test_memory();
 }

@@ -584,6 +584,17 @@ static long physdev_op(struct pvk_vcpu *v, const uint64_t a[6])
 
 static long dispatch(struct pvk_vcpu *v, uint64_t nr, const uint64_t a[6]);
 
+/* A multicall ends with it: it may have left the guest's kernel mode. */
+static long multicall_iret(struct pvk_vcpu *v, uint64_t result_at)
+{
+    struct pvk_regs *r = pvk_top_regs((uint64_t)v);
+
+    bounce_iret(v, r);
+    r->vector = 0;              /* by IRETQ, whatever the frame asks for */
+    (void)guest_put(result_at, &r->rax, sizeof(r->rax));
+    return (long)r->rax;
+}
+
 /* One entry a time; a multicall inside a multicall is refused. */
 static long multicall(struct pvk_vcpu *v, uint64_t list, uint32_t count)
 {
@@ -594,6 +605,10 @@ static long multicall(struct pvk_vcpu *v, uint64_t list, uint32_t count)
 
         if (!guest_get(&e, at, sizeof(e))) {
             return -EFAULT;
+        }
+        if (e.op == __HYPERVISOR_iret) {
+            return multicall_iret(v, at + offsetof(struct multicall_entry,
+                                                   result));
         }
         for (unsigned int n = 0; n < 6; n++) {
             a[n] = e.args[n];
