@@ -12,6 +12,9 @@
  *  3. A handle is taken apart by one caller: is_unmapping.
  *  4. Handles change under the map lock, which is held while nothing else is
  *     done.
+ *  5. For PV a handle may stand for a device's mapping, too.  No domain has a
+ *     device: it is a second name for the first, and the handle lives until
+ *     both are unmapped.
  */
 #include "core/arch.h"
 #include "core/budget.h"
@@ -25,6 +28,7 @@
 #include "lib/nospec.h"
 
 #define UNMAPS_PER_CALL 256u
+#define PARTS (GNTMAP_device_map | GNTMAP_host_map)
 
 /* ---- handles ---- */
 
@@ -120,10 +124,15 @@ static bool take_handle(struct grant_table *gt, uint32_t handle,
     return taken;
 }
 
-static void give_back(struct grant_table *gt, uint32_t handle)
+/* With what is left of it. */
+static void give_back(struct grant_table *gt, uint32_t handle, uint8_t parts)
 {
+    struct grant_mapping *m;
+
     spin_lock(&gt->map_lock);
-    mapping_of(gt, handle)->is_unmapping = false;
+    m = mapping_of(gt, handle);
+    m->parts = parts;
+    m->is_unmapping = false;
     spin_unlock(&gt->map_lock);
 }
 
@@ -143,16 +152,13 @@ static gfn_t place_of(const struct domain *cur, uint32_t handle,
 
 static int16_t check_flags(const struct domain *cur, uint32_t flags)
 {
-    uint32_t page_table = GNTMAP_application_map | GNTMAP_contains_pte;
+    uint32_t for_pv = GNTMAP_device_map | GNTMAP_application_map
+                      | GNTMAP_contains_pte;
 
-    if ((flags & (GNTMAP_device_map | GNTMAP_host_map)) == 0) {
+    if ((flags & PARTS) == 0) {
         return GNTST_bad_gntref;
     }
-    if (flags & (GNTMAP_device_map | (cur->is_pv ? 0 : page_table))) {
-        /* A nested-paging guest has none of these. */
-        return GNTST_general_error;
-    }
-    return GNTST_okay;
+    return !cur->is_pv && (flags & for_pv) ? GNTST_general_error : GNTST_okay;
 }
 
 /* Pins and enters into the p2m: GNTST_*. */
@@ -181,6 +187,7 @@ static int16_t enter(struct domain *cur, gfn_t at, struct grant_mapping *m,
     m->gfn = at.v;
     m->ref = op->ref;
     m->is_writable = write;
+    m->parts = op->flags & PARTS;
     op->dev_bus_addr = (cur->is_pv ? at.v : frame.v) << PAGE_SHIFT;
     return GNTST_okay;
 }
@@ -243,6 +250,37 @@ static void release(struct grant_table *gt, uint32_t handle,
     domain_put(m->owner);
 }
 
+/* Is 'address' that of a page of the mapper which is the granted one? */
+static bool is_bus_address(struct domain *cur, uint64_t address,
+                           const struct grant_mapping *m)
+{
+    enum p2m_type type;
+    mfn_t frame = p2m_lookup(cur, gfn(address >> PAGE_SHIFT), &type);
+
+    return type != P2M_INVALID && frame.v == frame_mfn(frame_of_pin(m)).v;
+}
+
+/* What of the reserved handle 'm' stays, if 'op' names the rest rightly. */
+static int16_t check_unmap(struct domain *cur,
+                           const struct gnttab_unmap_grant_ref *op,
+                           const struct grant_mapping *m, uint8_t *parts)
+{
+    *parts = m->parts;
+    if (op->host_addr != 0) {
+        if (place_of(cur, op->handle, op->host_addr).v != m->gfn) {
+            return GNTST_general_error;
+        }
+        *parts &= ~GNTMAP_host_map;
+    }
+    if (op->dev_bus_addr != 0 && (*parts & GNTMAP_device_map)) {
+        if (!is_bus_address(cur, op->dev_bus_addr, m)) {
+            return GNTST_bad_dev_addr;
+        }
+        *parts &= ~GNTMAP_device_map;
+    }
+    return GNTST_okay;
+}
+
 /*
  * Reserves the handle of 'op' and says what is to leave the p2m.  False: the
  * status is set and there is nothing to do.
@@ -251,23 +289,21 @@ static bool prepare(struct domain *cur, struct gnttab_unmap_grant_ref *op,
                     struct grant_mapping *m, struct p2m_grant_entry *e)
 {
     struct grant_table *gt = cur->grant;
+    uint8_t parts;
 
     if (!take_handle(gt, op->handle, m)) {
         op->status = GNTST_bad_handle;
         return false;
     }
-    op->status = GNTST_okay;
-    if (op->host_addr == 0) {
-        /* A device mapping alone, of which there is none. */
-        give_back(gt, op->handle);
+    op->status = check_unmap(cur, op, m, &parts);
+    if (op->status != GNTST_okay) {
+        parts = m->parts;
+    }
+    if (parts != 0) {
+        give_back(gt, op->handle, parts);
         return false;
     }
-    e->g = place_of(cur, op->handle, op->host_addr);
-    if (e->g.v != m->gfn) {
-        op->status = GNTST_general_error;
-        give_back(gt, op->handle);
-        return false;
-    }
+    e->g = gfn(m->gfn);
     e->m = frame_mfn(frame_of_pin(m));
     return true;
 }
@@ -291,7 +327,7 @@ void grant_unmap(struct domain *cur, struct gnttab_unmap_grant_ref *op,
     for (i = 0; i < used; i++) {
         if (entry[i].error != 0) {
             op[which[i]].status = GNTST_general_error;
-            give_back(gt, op[which[i]].handle);
+            give_back(gt, op[which[i]].handle, m[i].parts);
         } else {
             release(gt, op[which[i]].handle, &m[i]);
         }

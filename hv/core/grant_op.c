@@ -58,15 +58,24 @@ static void do_copies(struct batch *b, void *ops, unsigned int count)
     }
 }
 
-/* Nested paging has no mapping to put in the place of another. */
-static void refuse_replaces(struct batch *b, void *ops, unsigned int count)
+/*
+ * Nested paging has no mapping to put in the place of another.  A PV guest's
+ * personality has done that; what is left is to unmap.
+ */
+static void do_replaces(struct batch *b, void *ops, unsigned int count)
 {
     struct gnttab_unmap_and_replace *op = ops;
+    struct gnttab_unmap_grant_ref u;
     unsigned int i;
 
-    (void)b;
     for (i = 0; i < count; i++) {
-        op[i].status = GNTST_general_error;
+        u = (struct gnttab_unmap_grant_ref){ .host_addr = op[i].host_addr,
+                                             .handle = op[i].handle,
+                                             .status = GNTST_general_error };
+        if (b->cur->is_pv) {
+            grant_unmap(b->cur, &u, 1);
+        }
+        op[i].status = u.status;
     }
 }
 
@@ -315,7 +324,7 @@ long grant_op(unsigned int cmd, struct guest_ptr uop, unsigned int count)
         return run(uop, count, sizeof(struct gnttab_copy), do_copies);
     case GNTTABOP_unmap_and_replace:
         return run(uop, count, sizeof(struct gnttab_unmap_and_replace),
-                   refuse_replaces);
+                   do_replaces);
     case GNTTABOP_swap_grant_ref:
         return run(uop, count, sizeof(struct gnttab_swap_grant_ref), do_swaps);
     default:

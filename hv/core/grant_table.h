@@ -41,6 +41,7 @@ struct grant_mapping {
     uint32_t ref;               /* [m]; of a free one: the next free */
     bool is_writable;           /* [m] */
     bool is_unmapping;          /* [m] somebody is at it */
+    uint8_t parts;              /* [m] GNTMAP_host_map, GNTMAP_device_map */
 };
 
 struct grant_table {

@@ -609,6 +609,82 @@ static void test_grants(void)
     pv_equal("grant-flags-clear", table[GREF].flags, GTF_permit_access);
 }
 
+static int16_t unmap_parts(grant_handle_t handle, uint64_t host, uint64_t bus)
+{
+    struct gnttab_unmap_grant_ref u = { .host_addr = host,
+                                        .dev_bus_addr = bus,
+                                        .handle = handle };
+
+    return hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref,
+                     PTR(&u), 1) == 0 ? u.status : -99;
+}
+
+/* A device's mapping beside the CPU's: the handle ends with the second. */
+static void test_device_grants(void)
+{
+    uint64_t *view = pv_pages(1);
+    struct gnttab_map_grant_ref op = { .host_addr = PTR(view),
+                                       .flags = GNTMAP_device_map };
+    uint64_t bus;
+
+    pv_equal("device-map", map_grant(&op), 0);
+    pv_equal("device-status", op.status, GNTST_okay);
+    pv_case(view[3] == 4711, "device-read", "%lu", view[3]);
+    bus = op.dev_bus_addr;
+    pv_equal("device-elsewhere", unmap_parts(op.handle, 0,
+                                             mfn_of(view) << PAGE_SHIFT),
+             GNTST_bad_dev_addr);
+    pv_equal("device-unmap-host", unmap_parts(op.handle, PTR(view), 0),
+             GNTST_okay);
+    expect("device-host-gone", do_read, PTR(view), 14, 0);
+    pv_equal("device-unmap", unmap_parts(op.handle, 0, bus), GNTST_okay);
+    pv_equal("device-unmap-again", unmap_parts(op.handle, 0, bus),
+             GNTST_bad_handle);
+    op.flags = GNTMAP_device_map;
+    pv_equal("device-map-2", map_grant(&op), 0);
+    pv_equal("device-unmap-both", unmap_parts(op.handle, PTR(view),
+                                              op.dev_bus_addr), GNTST_okay);
+    memset(&op, 0, sizeof(op));
+    op.flags = GNTMAP_device_map;
+    op.host_addr = HOLE;
+    pv_equal("device-into-hole", map_grant(&op), 0);
+    pv_equal("device-hole-status", op.status, GNTST_general_error);
+}
+
+/* Another page's entry comes where the grant was. */
+static void test_grant_replaced(void)
+{
+    uint64_t *view = pv_pages(1), *other = pv_pages(1);
+    struct gnttab_map_grant_ref op = { .host_addr = PTR(view) };
+    struct gnttab_unmap_and_replace r = { .host_addr = HOLE };
+
+    other[3] = 815;
+    pv_equal("replace-map", map_grant(&op), 0);
+    pv_equal("replace-status", op.status, GNTST_okay);
+    pv_case(view[3] == 4711, "replace-read", "%lu", view[3]);
+    r.handle = op.handle;
+    r.new_addr = PTR(other);
+    pv_equal("replace-elsewhere", hypercall(__HYPERVISOR_grant_table_op,
+                                            GNTTABOP_unmap_and_replace,
+                                            PTR(&r), 1), 0);
+    pv_equal("replace-elsewhere-status", r.status, GNTST_general_error);
+    r.host_addr = PTR(view);
+    r.new_addr = HOLE;
+    pv_equal("replace-by-none", hypercall(__HYPERVISOR_grant_table_op,
+                                          GNTTABOP_unmap_and_replace,
+                                          PTR(&r), 1), 0);
+    pv_equal("replace-by-none-status", r.status, GNTST_general_error);
+    pv_case(view[3] == 4711, "replace-not-yet", "%lu", view[3]);
+    r.new_addr = PTR(other);
+    (void)update_va(other, mfn_of(other) << PAGE_SHIFT | PTE_RW);
+    pv_equal("replace", hypercall(__HYPERVISOR_grant_table_op,
+                                  GNTTABOP_unmap_and_replace, PTR(&r), 1), 0);
+    pv_equal("replace-done", r.status, GNTST_okay);
+    pv_case(view[3] == 815, "replace-shown", "%lu", view[3]);
+    expect("replace-taken", do_read, PTR(other), 14, 0);
+    pv_equal("replace-unmapped", unmap_grant(&op), GNTST_bad_handle);
+}
+
 static void do_cr3(void *arg)
 {
     __asm__ volatile("mov %%cr3, %0" : "=r" (*(uint64_t *)arg));
@@ -711,6 +787,8 @@ void pv_main(void)
     test_descriptors();
     test_events();
     test_grants();
+    test_device_grants();
+    test_grant_replaced();
     test_multicall();
     test_emulation();
     test_step();

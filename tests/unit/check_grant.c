@@ -164,6 +164,49 @@ START_TEST(what_is_not_granted_is_refused)
 }
 END_TEST
 
+static int16_t unmap_parts(grant_handle_t handle, uint64_t host, uint64_t bus)
+{
+    struct gnttab_unmap_grant_ref op = { .host_addr = host,
+                                         .dev_bus_addr = bus,
+                                         .handle = handle };
+
+    ck_assert_int_eq(env_grant(GNTTABOP_unmap_grant_ref, &op, 1), 0);
+    return op.status;
+}
+
+/* A PV domain's handle lives until both of its names are unmapped. */
+START_TEST(a_device_mapping_is_a_second_name)
+{
+    struct gnttab_map_grant_ref op = { .host_addr = MAP_AT, .ref = 10,
+                                       .dom = 1,
+                                       .flags = GNTMAP_host_map
+                                                | GNTMAP_device_map };
+
+    c->is_pv = true;
+    env_run(c->vcpu[0]);
+    grant_to(10, 2, 5, 0);
+    ck_assert_int_eq(env_grant(GNTTABOP_map_grant_ref, &op, 1), 0);
+    ck_assert_int_eq(op.status, GNTST_okay);
+    ck_assert_int_eq(type_at(c, op.dev_bus_addr), P2M_GRANT_RW);
+    /* Of our own page, of none, and none that counts. */
+    ck_assert_int_eq(unmap_parts(op.handle, MAP_AT, 3 << PAGE_SHIFT),
+                     GNTST_bad_dev_addr);
+    ck_assert_int_eq(unmap_parts(op.handle, 0, UINT64_MAX),
+                     GNTST_bad_dev_addr);
+    ck_assert_int_eq(unmap_parts(op.handle, 0, 0), GNTST_okay);
+    ck_assert_int_eq(unmap_parts(op.handle, MAP_AT, 0), GNTST_okay);
+    ck_assert_int_eq(unmap_parts(op.handle, MAP_AT, 0), GNTST_okay);
+    ck_assert_int_eq(type_at(c, op.dev_bus_addr), P2M_GRANT_RW);
+    ck_assert(entry(b, 10)->flags & GTF_writing);
+    ck_assert_int_eq(unmap_parts(op.handle, 0, op.dev_bus_addr), GNTST_okay);
+    ck_assert_int_eq(type_at(c, op.dev_bus_addr), P2M_INVALID);
+    ck_assert_uint_eq(entry(b, 10)->flags, GTF_permit_access);
+    ck_assert_int_eq(unmap_parts(op.handle, MAP_AT, op.dev_bus_addr),
+                     GNTST_bad_handle);
+    c->is_pv = false;
+}
+END_TEST
+
 START_TEST(an_unknown_domain_is_refused)
 {
     struct gnttab_map_grant_ref op = { .host_addr = MAP_AT, .dom = 9,
@@ -604,6 +647,7 @@ static void add_map_tests(Suite *suite)
     tcase_add_test(tc, flags_follow_the_pins);
     tcase_add_test(tc, flags_of_others_stay);
     tcase_add_test(tc, what_is_not_granted_is_refused);
+    tcase_add_test(tc, a_device_mapping_is_a_second_name);
     tcase_add_test(tc, an_unknown_domain_is_refused);
     tcase_add_test(tc, a_changed_entry_changes_nothing);
     tcase_add_test(tc, unmapping_elsewhere_is_refused_and_can_be_repeated);

@@ -53,8 +53,11 @@ static bool show(struct pvk_vcpu *v, const struct gnttab_map_grant_ref *op)
 /* Gives a mapping back that cannot be shown; uses the list's own memory. */
 static void undo(uint64_t at, grant_handle_t handle)
 {
-    const struct gnttab_unmap_grant_ref op = { .host_addr = PAGE_BYTES,
-                                               .handle = handle };
+    const struct gnttab_unmap_grant_ref op = {
+        .host_addr = PAGE_BYTES,
+        .dev_bus_addr = frame_of(handle) << 12,
+        .handle = handle,
+    };
     const uint64_t a[6] = { GNTTABOP_unmap_grant_ref, at, 1 };
 
     if (guest_put(at, &op, sizeof(op))) {
@@ -90,16 +93,25 @@ static long map(struct pvk_vcpu *v, const uint64_t a[6])
     return error;
 }
 
+/* Does the entry at 'address' show 'frame'? */
+static bool shows(struct pvk_vcpu *v, uint64_t address, bool is_entry,
+                  uint64_t frame, uint64_t *table, unsigned int *index)
+{
+    uint64_t entry;
+
+    return find(v, address, is_entry, table, index)
+           && word_read(table_of(*table) + *index, &entry)
+           && (entry & PTE_PRESENT) && pte_frame(entry) == frame;
+}
+
 /* Takes the entry away if it shows 'frame'. */
 static bool hide(struct pvk_vcpu *v, uint64_t address, bool is_entry,
                  uint64_t frame)
 {
     unsigned int index;
-    uint64_t table, entry;
+    uint64_t table;
 
-    return find(v, address, is_entry, &table, &index)
-           && word_read(table_of(table) + index, &entry)
-           && (entry & PTE_PRESENT) && pte_frame(entry) == frame
+    return shows(v, address, is_entry, frame, &table, &index)
            && table_write(table, index, 0, 0) == 0;
 }
 
@@ -111,12 +123,58 @@ static long unmap(struct pvk_vcpu *v, const uint64_t a[6])
         if (!guest_get(&op, a[1] + i * sizeof(op), sizeof(op))) {
             return -EFAULT;
         }
-        if (!hide(v, op.host_addr, false, frame_of(op.handle))) {
+        if (op.host_addr != 0
+            && !hide(v, op.host_addr, false, frame_of(op.handle))) {
             (void)hide(v, op.host_addr, true, frame_of(op.handle));
         }
     }
     mmu_flush_local();
     return vmmcall(__HYPERVISOR_grant_table_op, a);
+}
+
+/* Moves the entry of another address to where the grant was mapped. */
+static bool replace_entry(struct pvk_vcpu *v,
+                          const struct gnttab_unmap_and_replace *op)
+{
+    unsigned int index, from_index;
+    uint64_t table, from, entry = 0;
+
+    if (!shows(v, op->host_addr, false, frame_of(op->handle), &table,
+               &index)) {
+        return false;
+    }
+    if (op->new_addr != 0
+        && !(find(v, op->new_addr, false, &from, &from_index)
+             && word_read(table_of(from) + from_index, &entry)
+             && table_write(from, from_index, 0, 0) == 0)) {
+        return false;
+    }
+    return table_write(table, index, entry, 0) == 0;
+}
+
+/* One at a time: what cannot be replaced is not unmapped. */
+static long replace(struct pvk_vcpu *v, const uint64_t a[6])
+{
+    for (uint32_t i = 0; i < (uint32_t)a[2]; i++) {
+        struct gnttab_unmap_and_replace op;
+        const uint64_t one[6] = { a[0], a[1] + i * sizeof(op), 1 };
+        long error = 0;
+
+        if (!guest_get(&op, one[1], sizeof(op))) {
+            return -EFAULT;
+        }
+        if (replace_entry(v, &op)) {
+            mmu_flush_local();
+            error = vmmcall(__HYPERVISOR_grant_table_op, one);
+        } else {
+            op.status = GNTST_general_error;
+            error = guest_put(one[1], &op, sizeof(op)) ? 0 : -EFAULT;
+        }
+        if (error != 0) {
+            return error;
+        }
+    }
+    return 0;
 }
 
 long grant_table_op(struct pvk_vcpu *v, const uint64_t a[6])
@@ -126,6 +184,8 @@ long grant_table_op(struct pvk_vcpu *v, const uint64_t a[6])
         return map(v, a);
     case GNTTABOP_unmap_grant_ref:
         return unmap(v, a);
+    case GNTTABOP_unmap_and_replace:
+        return replace(v, a);
     default:
         return vmmcall(__HYPERVISOR_grant_table_op, a);
     }
