@@ -186,6 +186,25 @@ START_TEST(bad_vectors_and_disabled)
 }
 END_TEST
 
+/* Once for each kind, until ESR is written; its own bad vector ends it. */
+START_TEST(errors_interrupt)
+{
+    vlapic_mmio_write(apic(0), 0x370, 0x33);
+    vlapic_mmio_write(apic(0), 0x300, 0x0f);
+    ck_assert_int_eq(vlapic_pending(apic(0)), 0x33);
+    vlapic_take(apic(0), 0x33);
+    vlapic_mmio_write(apic(0), 0xb0, 0);
+    vlapic_mmio_write(apic(0), 0x300, 0x0f);
+    ck_assert_int_eq(vlapic_pending(apic(0)), -1);
+    vlapic_mmio_write(apic(0), 0x280, 0);
+    ck_assert_uint_eq(vlapic_mmio_read(apic(0), 0x280), 1u << 5);
+    vlapic_mmio_write(apic(0), 0x370, 0x0f);
+    vlapic_mmio_write(apic(0), 0x300, 0x0f);
+    vlapic_mmio_write(apic(0), 0x280, 0);
+    ck_assert_uint_eq(vlapic_mmio_read(apic(0), 0x280), 3u << 5);
+}
+END_TEST
+
 START_TEST(physical_ipi)
 {
     vlapic_mmio_write(apic(0), 0x310, vlapic_id_of(2) << 24);
@@ -381,6 +400,7 @@ int main(void)
     tcase_add_test(tcase, shorthands);
     tcase_add_test(tcase, logical_flat_and_lowest);
     tcase_add_test(tcase, x2apic_mode);
+    tcase_add_test(tcase, errors_interrupt);
     tcase_add_test(tcase, init_and_startup);
     tcase_add_test(tcase, timer_one_shot_and_periodic);
     tcase_add_test(tcase, timer_deadline);

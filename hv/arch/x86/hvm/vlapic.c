@@ -61,6 +61,7 @@
 
 #define SVR_ENABLED (1u << 8)
 #define ESR_ILLEGAL_SEND (1u << 5)
+#define ESR_ILLEGAL_RECEIVE (1u << 6)
 #define ESR_ILLEGAL_REGISTER (1u << 7)
 
 #define VERSION (0x14u | (VLAPIC_LVT_COUNT - 1) << 16)
@@ -126,11 +127,28 @@ static uint32_t processor_priority(const struct vlapic *apic)
     return (apic->tpr & 0xf0) >= served ? apic->tpr & 0xff : served;
 }
 
+/*
+ * For ESR, and by the error entry of the LVT (SDM 11.5.3).  That may have a
+ * vector that is an error itself, whose second time ends it (XSA-462).
+ */
+static void report_error(struct vlapic *apic, uint32_t error)
+{
+    uint32_t lvt;
+
+    if (__atomic_fetch_or(&apic->esr_next, error, __ATOMIC_RELAXED) & error) {
+        return;
+    }
+    lvt = READ_ONCE(apic->lvt[LVT_ERROR]);
+    if (!(lvt & LVT_MASKED)) {
+        vlapic_set_irq(apic, lvt & 0xff, false);
+    }
+}
+
 void vlapic_set_irq(struct vlapic *apic, unsigned int vector, bool level)
 {
     vector &= 0xff;
     if (vector < 16) {
-        __atomic_fetch_or(&apic->esr_next, 1u << 6, __ATOMIC_RELAXED);
+        report_error(apic, ESR_ILLEGAL_RECEIVE);
         return;
     }
     if (level) {
@@ -315,8 +333,7 @@ static void send_ipi(struct vlapic *apic, uint32_t low, uint32_t dest)
     }
     if ((m.mode == VLAPIC_FIXED || m.mode == VLAPIC_LOWEST)
         && m.vector < 16) {
-        __atomic_fetch_or(&apic->esr_next, ESR_ILLEGAL_SEND,
-                          __ATOMIC_RELAXED);
+        report_error(apic, ESR_ILLEGAL_SEND);
         return;
     }
     switch ((low >> 18) & 3) {
@@ -590,8 +607,7 @@ uint32_t vlapic_mmio_read(struct vlapic *apic, uint32_t offset)
     uint32_t value;
 
     if (reg_read(apic, (offset & 0xff0) >> 4, &value) != 0) {
-        __atomic_fetch_or(&apic->esr_next, ESR_ILLEGAL_REGISTER,
-                          __ATOMIC_RELAXED);
+        report_error(apic, ESR_ILLEGAL_REGISTER);
     }
     return value;
 }
@@ -616,8 +632,7 @@ void vlapic_mmio_write(struct vlapic *apic, uint32_t offset, uint32_t value)
         return;
     default:
         if (reg_write(apic, (offset & 0xff0) >> 4, value) != 0) {
-            __atomic_fetch_or(&apic->esr_next, ESR_ILLEGAL_REGISTER,
-                              __ATOMIC_RELAXED);
+            report_error(apic, ESR_ILLEGAL_REGISTER);
         }
         return;
     }
