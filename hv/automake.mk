@@ -19,6 +19,7 @@ hv_core_sources = \
 	hv/core/cpu_policy.c \
 	hv/core/domain.c \
 	hv/core/domain_reset.c \
+	hv/core/domain_shutdown.c \
 	hv/core/domctl.c \
 	hv/core/domctl_policy.c \
 	hv/core/domctl_vcpu.c \

@@ -109,7 +109,7 @@ void arch_vcpu_reset(struct vcpu *v);
 /*
  * Is 'v', which does not run, where its registers are none of its guest's?  If
  * so that is over soon, but for a guest that means ill.
- * While it is_settling it runs until they are, and says vcpu_settled().
+ * While vcpu_is_to_settle() it runs until they are, and says vcpu_settled().
  */
 bool arch_vcpu_is_between(struct vcpu *v);
 /*

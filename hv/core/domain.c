@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Domains: the list, references, pauses, and how one ends.  The life cycle
- * is drawn in domain.h; the modules that hang on a domain are created and
- * destroyed here, in an order that is stated once.
+ * Domains: the list, references, pauses, and how one is taken down (how it
+ * stops itself: domain_shutdown.c).  The life cycle is drawn in domain.h; the
+ * modules that hang on a domain are created and destroyed here, in an order
+ * that is stated once.
  *
  *  1. The list holds one reference from creation until the end of
  *     domain_kill(); a frame that a domain owns holds one (page_alloc.c).
@@ -338,6 +339,7 @@ static struct domain *alloc_domain(const struct xen_domctl_createdomain *c,
     spin_lock_init(&d->lock, LOCK_RANK_DOMAIN);
     list_init(&d->all_link);
     d->shutdown_code = DOMAIN_NO_SHUTDOWN_CODE;
+    domain_shutdown_init(d);
     /* Created paused, as the toolstack expects. */
     d->pause_count = 1;
     d->controller_pauses = 1;
@@ -511,47 +513,6 @@ int domain_unpause_by_controller(struct domain *d)
 
 /* ---- the end ---- */
 
-void domain_shutdown(struct domain *d, uint8_t code)
-{
-    bool is_first;
-
-    if (d->is_privileged) {
-        arch_machine_shutdown(code);
-    }
-    spin_lock(&d->lock);
-    is_first = !d->is_shut_down;
-    if (is_first) {
-        if (d->shutdown_code == DOMAIN_NO_SHUTDOWN_CODE) {
-            d->shutdown_code = code;
-        }
-        WRITE_ONCE(d->is_shut_down, true);
-    }
-    spin_unlock(&d->lock);
-    sleep_all(d, false);
-    if (is_first) {
-        evtchn_virq_global(VIRQ_DOM_EXC);
-    }
-}
-
-void domain_crash(struct domain *d, const char *why)
-{
-    if (!READ_ONCE(d->is_shut_down)) {
-        console_log(LOG_WARNING, "domain %u crashed: %s", d->id, why);
-    }
-    domain_shutdown(d, SHUTDOWN_crash);
-}
-
-void domain_resume(struct domain *d)
-{
-    domain_pause(d);
-    spin_lock(&d->lock);
-    WRITE_ONCE(d->is_shut_down, false);
-    d->shutdown_code = DOMAIN_NO_SHUTDOWN_CODE;
-    d->reset_stage = 0;
-    spin_unlock(&d->lock);
-    domain_unpause(d);
-}
-
 /* The stages of domain_kill(), in order. */
 static int relinquish(struct domain *d, unsigned int stage)
 {
@@ -567,6 +528,7 @@ static int relinquish(struct domain *d, unsigned int stage)
             }
         }
         sched_op_stop_watchdogs(d);
+        timer_stop(&d->rest_timer);
         return 0;
     case 3:
         return page_alloc_claim(d, 0);

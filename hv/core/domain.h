@@ -5,8 +5,9 @@
  *   create -> BUILDING --unpause-> RUNNING --kill-> DYING --last ref-> gone
  *      |          |                     |                ^
  *      '- -E      '---------------------+--domain_kill()-'
- *   shutdown (by the guest) sets is_shut_down in RUNNING; the toolstack then
- *   kills it, or lets it go on: domain_resume(), domain_soft_reset().
+ *   A guest that stops itself is is_shut_down in RUNNING, once none of its
+ *   vcpus will run on (drawn in domain_shutdown.c); the toolstack then kills
+ *   it, or lets it go on: domain_resume(), domain_soft_reset().
  *   domain_kill() relinquishes in bounded steps (-ERESTART).
  *
  * Locks: see core/lock.h.  Member tags:
@@ -16,6 +17,7 @@
 #ifndef CORE_DOMAIN_H
 #define CORE_DOMAIN_H
 
+#include "core/timer.h"
 #include "core/types.h"
 #include "core/xen_abi.h"
 #include "lib/list.h"
@@ -41,7 +43,9 @@ struct domain {
     unsigned int kill_stage;        /* domain_kill(): how far it is [a] */
     bool is_killing;                /* one caller of domain_kill() [a] */
     unsigned int reset_stage;       /* domain_soft_reset(): one at a time */
-    bool is_shut_down;              /* [d] the guest stopped itself */
+    bool is_shutting_down;          /* [d] its vcpus are to stop */
+    bool is_shut_down;              /* [d] they have */
+    struct timer rest_timer;        /* domain_shutdown.c: who never rests */
     uint8_t shutdown_code;          /* [d] SHUTDOWN_*, or what follows */
     uint32_t pause_count;           /* [a] vcpus run only when 0 */
     uint32_t controller_pauses;     /* [d] pauses by the toolstack, <= 255 */
@@ -126,9 +130,13 @@ int domain_unpause_by_controller(struct domain *d);
 
 /*
  * The guest stops itself with a SHUTDOWN_* code, if it did not say another one
- * before; tells VIRQ_DOM_EXC.
+ * before; tells VIRQ_DOM_EXC once it has stopped.  No lock is held.
  */
 void domain_shutdown(struct domain *d, uint8_t code);
+/* Of domain_create(). */
+void domain_shutdown_init(struct domain *d);
+/* 'v' need not run on for the domain to have shut down.  No lock is held. */
+void domain_vcpu_rests(struct vcpu *v);
 /* A guest did what cannot be answered: log once, SHUTDOWN_crash. */
 void domain_crash(struct domain *d, const char *why);
 

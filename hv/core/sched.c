@@ -247,7 +247,7 @@ static int waiting_state(const struct vcpu *v)
     return READ_ONCE(v->is_blocked) && !READ_ONCE(v->is_down)
            && READ_ONCE(v->pause_count) == 0
            && READ_ONCE(v->domain->pause_count) == 0
-           && !READ_ONCE(v->domain->is_shut_down)
+           && !READ_ONCE(v->domain->is_shutting_down)
            ? RUNSTATE_blocked : RUNSTATE_offline;
 }
 

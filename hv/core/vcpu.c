@@ -10,7 +10,8 @@
  *     other (both sequentially consistent).
  *  3. One that settles runs though its domain is paused.  Who asks for that
  *     and who needs the domain to stand still is one at a time (domctl.c), or
- *     the domain dies.  Whoever waits for it to stop ends it.
+ *     the domain dies.  Whoever waits for it to stop ends it.  One that defers
+ *     its domain's shutdown settles, too, but not while it is paused.
  */
 #include "core/vcpu.h"
 
@@ -119,23 +120,27 @@ void vcpu_destroy(struct vcpu *v)
     kmem_free(v);
 }
 
+static bool is_paused(const struct vcpu *v)
+{
+    return __atomic_load_n(&v->pause_count, __ATOMIC_SEQ_CST) != 0 ||
+           __atomic_load_n(&v->domain->pause_count, __ATOMIC_SEQ_CST) != 0;
+}
+
 /* A domain that dies never runs again. */
 static bool runs_on(const struct vcpu *v)
 {
-    return READ_ONCE(v->is_settling)
+    return (READ_ONCE(v->is_settling)
+            || (READ_ONCE(v->defers_shutdown) && !is_paused(v)))
            && __atomic_load_n(&v->domain->state, __ATOMIC_SEQ_CST)
               == DOMAIN_RUNNING;
 }
 
 static bool may_run(const struct vcpu *v)
 {
-    const struct domain *d = v->domain;
-
     return !__atomic_load_n(&v->is_down, __ATOMIC_SEQ_CST) &&
            !__atomic_load_n(&v->is_blocked, __ATOMIC_SEQ_CST) &&
-           __atomic_load_n(&v->pause_count, __ATOMIC_SEQ_CST) == 0 &&
-           __atomic_load_n(&d->pause_count, __ATOMIC_SEQ_CST) == 0 &&
-           !READ_ONCE(d->is_shut_down);
+           !is_paused(v) &&
+           !READ_ONCE(v->domain->is_shutting_down);
 }
 
 bool vcpu_is_runnable(const struct vcpu *v)
@@ -197,6 +202,9 @@ void vcpu_reset(struct vcpu *v)
     v->is_initialised = false;
     arch_vcpu_reset(v);
     spin_unlock(&d->lock);
+    if (READ_ONCE(v->defers_shutdown)) {
+        domain_vcpu_rests(v);
+    }
     vcpu_unpause(v);
 }
 
@@ -225,14 +233,12 @@ void vcpu_unpause(struct vcpu *v)
 
 /* ---- settling ---- */
 
-#define SETTLE_NS 1000000000u
-
-static uint64_t run_time(struct vcpu *v)
+uint64_t vcpu_run_time(struct vcpu *v)
 {
     struct vcpu_runstate_info r;
 
     sched_runstate(v, &r);
-    return r.time[RUNSTATE_running] + 1;
+    return r.time[RUNSTATE_running];
 }
 
 bool vcpu_settle(struct vcpu *v)
@@ -247,11 +253,11 @@ bool vcpu_settle(struct vcpu *v)
         v->settle_from = 0;
         return true;
     }
-    ran = run_time(v);
+    ran = vcpu_run_time(v) + 1;     /* 0: not begun */
     if (v->settle_from == 0) {
         v->settle_from = ran;
     }
-    if (ran - v->settle_from > SETTLE_NS) {
+    if (ran - v->settle_from > VCPU_SETTLE_NS) {
         return true;
     }
     /* In the midst of more than a wait: that ends early, as any may. */
@@ -261,8 +267,16 @@ bool vcpu_settle(struct vcpu *v)
     return false;
 }
 
+void vcpu_settles(struct vcpu *v)
+{
+    __atomic_store_n(&v->is_blocked, false, __ATOMIC_SEQ_CST);
+}
+
 void vcpu_settled(struct vcpu *v)
 {
     WRITE_ONCE(v->is_settling, false);
+    if (READ_ONCE(v->defers_shutdown)) {
+        domain_vcpu_rests(v);
+    }
     sched_sleep_nosync(v);
 }

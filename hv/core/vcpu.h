@@ -5,8 +5,8 @@
  *   create --> DOWN --VCPUOP_up / SIPI / build--> RUNNABLE <--> BLOCKED
  *                ^--- VCPUOP_down / INIT / reset ----'
  *   Whether it runs: not down, not blocked, no pause counts (its own and its
- *   domain's), or settling.  vcpu_wake() and vcpu_sleep_nosync() tell the
- *   scheduler.
+ *   domain's), its domain not shutting down; or settling.  vcpu_wake() and
+ *   vcpu_sleep_nosync() tell the scheduler.
  */
 #ifndef CORE_VCPU_H
 #define CORE_VCPU_H
@@ -15,6 +15,7 @@
 #include "core/timer.h"
 #include "core/types.h"
 #include "core/xen_abi.h"
+#include "lib/atomic.h"
 
 struct vcpu {
     unsigned int id;                /* [I] */
@@ -26,6 +27,8 @@ struct vcpu {
     uint32_t pause_count;           /* [a] */
     bool is_initialised;            /* [d] has registers */
     bool is_settling;               /* [a] runs on though it may not */
+    bool defers_shutdown;           /* [a] the same; domain_shutdown.c [d] */
+    uint64_t defers_from;           /* [d] from then on: its run time */
     uint64_t settle_from;           /* domain_settle(): its run time, or 0 */
     /* If it polls (evtchn's poll mask): > 0 one port, < 0 any of many. */
     int poll_port;                  /* [a] it alone writes */
@@ -101,7 +104,21 @@ void vcpu_unpause(struct vcpu *v);
  * True as well once it had a second for it, which no honest one needs.
  */
 bool vcpu_settle(struct vcpu *v);
-/* It is there: the current one, from the machine's side. */
+#define VCPU_SETTLE_NS 1000000000u
+
+/*
+ * From the machine's side, of the current one: is it to get there?  If so it
+ * is on its way, and waits for no event meanwhile; or it is there, and is
+ * not to be entered.
+ */
+static inline bool vcpu_is_to_settle(const struct vcpu *v)
+{
+    return READ_ONCE(v->is_settling) || READ_ONCE(v->defers_shutdown);
+}
+void vcpu_settles(struct vcpu *v);
 void vcpu_settled(struct vcpu *v);
+
+/* How long 'v' has run since it was created, in ns. */
+uint64_t vcpu_run_time(struct vcpu *v);
 
 #endif

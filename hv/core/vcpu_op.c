@@ -43,7 +43,7 @@ static bool is_held(const struct vcpu *v)
     const struct domain *d = v->domain;
 
     return READ_ONCE(v->is_down) || READ_ONCE(v->pause_count) != 0 ||
-           READ_ONCE(d->pause_count) != 0 || READ_ONCE(d->is_shut_down);
+           READ_ONCE(d->pause_count) != 0 || READ_ONCE(d->is_shutting_down);
 }
 
 static void periodic_fired(void *arg)

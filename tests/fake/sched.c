@@ -7,7 +7,6 @@
 #include "fake/machine.h"
 #include "lib/atomic.h"
 #include "lib/errno.h"
-#include "lib/string.h"
 
 static _Thread_local struct vcpu *current;
 
@@ -96,8 +95,7 @@ int sched_set_affinity(struct vcpu *v, const uint64_t *mask)
 
 void sched_runstate(struct vcpu *v, struct vcpu_runstate_info *out)
 {
-    (void)v;
-    memset(out, 0, sizeof(*out));
+    *out = v->runstate;             /* as the test says */
     out->state_entry_time = arch_time_now();
 }
 

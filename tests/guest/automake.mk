@@ -191,6 +191,7 @@ pv_kernels = \
 	tests/guest/pv_many \
 	tests/guest/pv_restore \
 	tests/guest/pv_same \
+	tests/guest/pv_still \
 	tests/guest/pv_told \
 	tests/guest/pv_xstate
 noinst_PROGRAMS += $(pv_kernels)
@@ -271,6 +272,13 @@ tests_guest_pv_same_LDFLAGS = $(pv_ldflags)
 tests_guest_pv_same_LDADD = libpv.a
 EXTRA_tests_guest_pv_same_DEPENDENCIES = $(pv_depends)
 
+tests_guest_pv_still_SOURCES = tests/guest/pv_still.c
+tests_guest_pv_still_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_still_CFLAGS = $(pv_cflags)
+tests_guest_pv_still_LDFLAGS = $(pv_ldflags)
+tests_guest_pv_still_LDADD = libpv.a
+EXTRA_tests_guest_pv_still_DEPENDENCIES = $(pv_depends)
+
 tests_guest_pv_told_SOURCES = tests/guest/pv_told.c tests/guest/pv/mail.h
 tests_guest_pv_told_CPPFLAGS = $(guest_cppflags)
 tests_guest_pv_told_CFLAGS = $(pv_cflags)
@@ -303,6 +311,7 @@ $(tests_guest_pv_die_OBJECTS) $(tests_guest_pv_entry_OBJECTS) \
 $(tests_guest_pv_fuzz_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
 $(tests_guest_pv_loaded_OBJECTS) $(tests_guest_pv_many_OBJECTS) \
 $(tests_guest_pv_restore_OBJECTS) $(tests_guest_pv_same_OBJECTS) \
+$(tests_guest_pv_still_OBJECTS) \
 $(tests_guest_pv_cpu_OBJECTS) \
 $(tests_guest_pvh_fuzz_OBJECTS) \
 $(tests_guest_pvh_reset_OBJECTS) $(tests_guest_reset_host_OBJECTS) \

@@ -5,7 +5,8 @@
  * guest that is a test kernel are the run's results, so this one adds how the
  * guest ended, which is by a crash if its argument says "crash".  If it says
  * "restore", the guest suspends itself twice before: it is restored in a
- * new domain, and then let go on.
+ * new domain, and then let go on.  With "still" it does so often, and is
+ * looked at each time.
  */
 #include "host/child.h"
 
@@ -15,6 +16,17 @@ static void suspend_twice(struct child *c)
     child_restore_pv(c);
     guest_equal("suspended-again", child_watch(c, 0), SHUTDOWN_suspend);
     child_resume_pv(c);
+}
+
+static uint32_t look_often(struct child *c)
+{
+    uint32_t code;
+
+    while ((code = child_watch(c, 0)) == SHUTDOWN_suspend) {
+        child_look_pv(c);
+        child_resume_pv(c);
+    }
+    return code;
 }
 
 void guest_main(void)
@@ -32,7 +44,7 @@ void guest_main(void)
     if (guest_has_arg("restore")) {
         suspend_twice(&c);
     }
-    code = child_watch(&c, 0);
+    code = guest_has_arg("still") ? look_often(&c) : child_watch(&c, 0);
     guest_case(code == (guest_has_arg("crash") ? SHUTDOWN_crash
                                                : SHUTDOWN_poweroff),
                "pv-end", "shutdown code %u", code);

@@ -38,6 +38,13 @@ tests_unit_check_domain_CPPFLAGS = $(HV_CORE_CPPFLAGS)
 tests_unit_check_domain_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_check_domain_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
 
+unit_tests += tests/unit/check_shutdown
+tests_unit_check_shutdown_SOURCES = tests/unit/check_shutdown.c \
+	$(HV_CORE_ENV)
+tests_unit_check_shutdown_CPPFLAGS = $(HV_CORE_CPPFLAGS)
+tests_unit_check_shutdown_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_check_shutdown_LDADD = $(HV_CORE_LDADD) $(UNIT_LDADD)
+
 unit_tests += tests/unit/check_physmap
 tests_unit_check_physmap_SOURCES = tests/unit/check_physmap.c \
 	$(HV_CORE_ENV)

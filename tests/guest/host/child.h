@@ -77,6 +77,8 @@ void child_build_pvh(struct child *c);
 /* One that suspended itself goes on: in a new domain, or as if cancelled. */
 void child_restore_pv(struct child *c);
 void child_resume_pv(struct child *c);
+/* Cases: it does not change while it is saved, and has its registers. */
+void child_look_pv(const struct child *c);
 
 /* Answers what is in its store's ring: there is nothing in the store. */
 void child_answer_store(struct xenstore_domain_interface *s);

@@ -3,7 +3,8 @@
  * A suspended PV child goes on in a new domain, by the steps of libxc: types
  * of its frames, their contents, shared_info and the contexts of the vcpus
  * that are up; then all of that in the order in which it comes out of a
- * stream: frames, shared_info, contexts, pins.  Or it goes on where it is.
+ * stream: frames, shared_info, contexts, pins.  Or it goes on where it is; it
+ * may be looked at in between, as a save does.
  */
 #include "host/child.h"
 
@@ -103,6 +104,59 @@ static void save_vcpu(const struct child *c, uint32_t id,
                child_domctl(c, XEN_DOMCTL_get_ext_vcpucontext, &op));
     v->extended = op.u.ext_vcpucontext;
     save_xstate(c, id, v);
+}
+
+static void save(const struct child *c)
+{
+    if (c->pages > FRAMES_MAX || c->vcpus > VCPUS_MAX) {
+        child_stop("too-large", (long)c->pages);
+    }
+    save_frames(c);
+    shared = *(shared_info_t *)child_view_shared(c, child_shared_info(c));
+    for (uint32_t i = 0; i < c->vcpus; i++) {
+        save_vcpu(c, i, &vcpus[i]);
+    }
+}
+
+/* Is frame 'i' as it was saved? */
+static bool is_as_saved(uint64_t i)
+{
+    const uint8_t *now = child_view(i);
+    size_t first = PAGE_SIZE, last = PAGE_SIZE;
+
+    if (table_type(i) == XEN_DOMCTL_PFINFO_L4TAB) {
+        first = SLOT_FIRST * 8;
+        last = (SLOT_FIRST + SLOT_COUNT) * 8;
+    }
+    return memcmp(memory[i], now, first) == 0
+           && memcmp(&memory[i][last], &now[last], PAGE_SIZE - last) == 0;
+}
+
+static bool is_of_guest(const struct saved_vcpu *v)
+{
+    const struct cpu_user_regs *u = &v->context.user_regs;
+
+    return !v->is_online || ((u->cs & 3) == 3 && (u->ss & 3) == 3);
+}
+
+void child_look_pv(const struct child *c)
+{
+    uint64_t changed = 0, first = 0, others = 0;
+
+    save(c);
+    for (uint64_t i = c->pages; i > 0; i--) {
+        if (!is_as_saved(i - 1)) {
+            changed++;
+            first = i - 1;
+        }
+    }
+    for (uint32_t i = 0; i < c->vcpus; i++) {
+        others += !is_of_guest(&vcpus[i]);
+    }
+    guest_case(changed == 0, "still", "%lu frames changed, as %lx", changed,
+               first);
+    guest_case(others == 0, "registers", "%lu are none of the guest's",
+               others);
 }
 
 /* ---- restore ---- */
@@ -230,14 +284,7 @@ void child_restore_pv(struct child *c)
 {
     struct xen_domctl op = { 0 };
 
-    if (c->pages > FRAMES_MAX || c->vcpus > VCPUS_MAX) {
-        child_stop("too-large", (long)c->pages);
-    }
-    save_frames(c);
-    shared = *(shared_info_t *)child_view_shared(c, child_shared_info(c));
-    for (uint32_t i = 0; i < c->vcpus; i++) {
-        save_vcpu(c, i, &vcpus[i]);
-    }
+    save(c);
     child_must("destroy", child_destroy(c));
     child_create(c, 0);
     for (uint64_t i = 0; i < c->pages; i++) {

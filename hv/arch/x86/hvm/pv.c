@@ -430,6 +430,7 @@ static bool settle(struct vcpu *v)
         vcpu_settled(v);
         return false;
     }
+    vcpu_settles(v);
     hvm_ops->set_window(v, true);
     return true;
 }
@@ -438,7 +439,7 @@ bool pv_prepare_entry(struct vcpu *v)
 {
     struct pv_vcpu *pv = v->arch->pv;
 
-    if (READ_ONCE(v->is_settling) && !settle(v)) {
+    if (vcpu_is_to_settle(v) && !settle(v)) {
         return false;
     }
     pv->is_waiting = false;
