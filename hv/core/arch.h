@@ -257,8 +257,8 @@ void arch_pv_m2p(const struct domain *d, struct xen_machphys_mapping *m);
 uint64_t arch_pv_m2p_pages(void);
 /* Page 'index' of the M2P, made as needed; mfn_invalid(): no memory. */
 mfn_t arch_pv_m2p_page(uint64_t index);
-/* Does 'd' have pages of the M2P of its own, which say something else? */
-bool arch_pv_has_own_m2p(const struct domain *d);
+/* Pages of the M2P that 'd' has for itself, as it changed them: never less. */
+uint32_t arch_pv_own_m2p_pages(const struct domain *d);
 /*
  * Page 'index' of those, with a reference for the caller; NULL: 'd' has, or
  * had before it died, the page that all have.  No lock is needed.

@@ -209,49 +209,6 @@ int pv_op_hypercall_page(struct domain *d, struct xen_domctl *op)
     return type != P2M_RAM_RW ? -EINVAL : arch_pv_hypercall_page(d, gfn(g));
 }
 
-static xen_pfn_t frame_type(struct domain *d, gfn_t g)
-{
-    enum p2m_type type;
-    bool pinned = false;
-    unsigned int level;
-
-    (void)p2m_lookup(d, g, &type);
-    if (type != P2M_RAM_RW && type != P2M_RAM_RO) {
-        return XEN_DOMCTL_PFINFO_XTAB;
-    }
-    level = d->is_pv ? arch_pv_level(d, g, &pinned) : 0;
-    return (xen_pfn_t)level << XEN_DOMCTL_PFINFO_LTAB_SHIFT |
-           (pinned ? XEN_DOMCTL_PFINFO_LPINTAB : 0);
-}
-
-int pv_op_frame_info(struct domain *d, struct xen_domctl *op)
-{
-    struct guest_ptr list = guest_ptr_of(op->u.getpageframeinfo3.array.p);
-    uint64_t count = op->u.getpageframeinfo3.num;
-
-    xen_pfn_t part[BATCH];
-
-    if (count > FRAME_INFO_MAX) {
-        return -E2BIG;
-    }
-    while (count > 0) {
-        unsigned int n = (unsigned int)min(count, (uint64_t)BATCH);
-
-        if (guest_read(part, list, n * sizeof(part[0])) != 0) {
-            return -EFAULT;
-        }
-        for (unsigned int i = 0; i < n; i++) {
-            part[i] = frame_type(d, gfn(part[i]));
-        }
-        if (guest_write(list, part, n * sizeof(part[0])) != 0) {
-            return -EFAULT;
-        }
-        list = guest_ptr_add(list, n * sizeof(part[0]));
-        count -= n;
-    }
-    return 0;
-}
-
 long pv_op_m2p_mapping(struct domain *d, struct guest_ptr arg)
 {
     struct xen_machphys_mapping m;
@@ -263,48 +220,46 @@ long pv_op_m2p_mapping(struct domain *d, struct guest_ptr arg)
     return guest_write(arg, &m, sizeof(m));
 }
 
+/* ---- the M2P, for who saves ---- */
+
 /*
  * XENMEM_machphys_mfn_list does not name the domain that is to be saved, but
  * libxc has just asked for its address size, and each save and restore is a
  * process.  With another guest's M2P libxc would not fail: it leaves out pages
  * that the M2P and the guest's P2M do not agree about.  So the answer goes to
- * the process that asked.  Those about guests without an M2P of their own need
- * none.  Who asks and never wants the M2P is forgotten after ASKED_MAX others.
+ * the process that asked.
+ *
+ *   --get_address_size--> asked --machphys_mfn_list--> shown: maps it
+ *
+ * A page of the M2P becomes the guest's own when the guest first changes it;
+ * who maps what was there before sees the change no more, though he may wait
+ * for the guest still, as for a kernel that pvgrub starts.  So from then on he
+ * is told nothing about its frames: pv_op_frame_info().  Each process is
+ * forgotten after ASKED_MAX others.
  */
-#define ASKED_MAX 64u
+#define ASKED_MAX 128u
 
 static struct asked {
     uint64_t space;             /* the process, in domain 'asker' */
     domid_t asker;
     domid_t of;                 /* 0: nobody asked */
+    bool is_shown;
+    uint32_t own_pages;         /* of the M2P, when it was shown */
 } asked[ASKED_MAX];             /* asked_lock */
 static unsigned int asked_next; /* asked_lock: the oldest one */
 static spinlock_t asked_lock = SPINLOCK_INIT(LOCK_RANK_P2M);
 
-/* Whom the current process asked about last, from now on forgotten; or 0. */
-static domid_t take_asked(uint64_t space, domid_t asker)
+/* What the current process asked last, or NULL; asked_lock is held. */
+static struct asked *find_asked(const struct vcpu *cur, uint64_t space)
 {
-    domid_t of = 0;
-
-    spin_lock(&asked_lock);
     for (unsigned int i = 0; i < ASKED_MAX; i++) {
         struct asked *a = &asked[i];
 
-        if (a->of != 0 && a->space == space && a->asker == asker) {
-            of = a->of;
-            a->of = 0;
+        if (a->of != 0 && a->space == space && a->asker == cur->domain->id) {
+            return a;
         }
     }
-    spin_unlock(&asked_lock);
-    return of;
-}
-
-static void remember_asked(uint64_t space, domid_t asker, domid_t of)
-{
-    spin_lock(&asked_lock);
-    asked[asked_next] = (struct asked){ space, asker, of };
-    asked_next = (asked_next + 1) % ASKED_MAX;
-    spin_unlock(&asked_lock);
+    return NULL;
 }
 
 int pv_op_address_size(struct domain *d, struct xen_domctl *op)
@@ -313,25 +268,80 @@ int pv_op_address_size(struct domain *d, struct xen_domctl *op)
 
     if (d->is_pv) {
         uint64_t space = arch_vcpu_space(cur);
+        struct asked *a;
 
-        (void)take_asked(space, cur->domain->id);
-        if (arch_pv_has_own_m2p(d)) {
-            remember_asked(space, cur->domain->id, d->id);
+        spin_lock(&asked_lock);
+        a = find_asked(cur, space);
+        if (a != NULL) {
+            a->of = 0;
         }
+        asked[asked_next] = (struct asked){ .space = space, .of = d->id,
+                                            .asker = cur->domain->id };
+        asked_next = (asked_next + 1) % ASKED_MAX;
+        spin_unlock(&asked_lock);
     }
     op->u.address_size.size = 64;
     return 0;
 }
 
-/* Whose M2P the current process wants; 0: that of all without an own one. */
-static domid_t m2p_wanted(struct domain *cur)
+/* Whom the current process asked about, unless it was shown that; or 0. */
+static domid_t asked_last(struct vcpu *cur)
 {
-    domid_t id = take_asked(arch_vcpu_space(vcpu_current()), cur->id);
+    uint64_t space = arch_vcpu_space(cur);
+    struct asked *a;
+    domid_t of;
+
+    spin_lock(&asked_lock);
+    a = find_asked(cur, space);
+    of = a == NULL || a->is_shown ? 0 : a->of;
+    spin_unlock(&asked_lock);
+    return of;
+}
+
+static void remember_shown(struct vcpu *cur, uint32_t own_pages)
+{
+    uint64_t space = arch_vcpu_space(cur);
+    struct asked *a;
+
+    spin_lock(&asked_lock);
+    a = find_asked(cur, space);
+    if (a != NULL) {
+        a->is_shown = true;
+        a->own_pages = own_pages;
+    }
+    spin_unlock(&asked_lock);
+}
+
+/* Whose M2P the current process wants; 0: that of all without an own one. */
+static domid_t m2p_wanted(void)
+{
+    struct vcpu *cur = vcpu_current();
+    domid_t id = asked_last(cur);
     struct domain *d = id == 0 ? NULL : domain_get_by_id(id);
-    bool has_own = d != NULL && d->is_pv && arch_pv_has_own_m2p(d);
+    uint32_t own_pages = d != NULL && d->is_pv ? arch_pv_own_m2p_pages(d) : 0;
 
     domain_put(d);
-    return has_own ? id : 0;
+    if (id != 0) {
+        remember_shown(cur, own_pages);
+    }
+    return own_pages != 0 ? id : 0;
+}
+
+/* Is what the current process was shown not all of the M2P of 'd' any more? */
+static bool has_former_m2p(const struct domain *d)
+{
+    struct vcpu *cur = vcpu_current();
+    uint64_t space = arch_vcpu_space(cur);
+    uint32_t own_pages = arch_pv_own_m2p_pages(d);
+    const struct asked *a;
+    bool has_former;
+
+    spin_lock(&asked_lock);
+    a = find_asked(cur, space);
+    has_former = a != NULL && a->of == d->id && a->is_shown
+                 && a->own_pages != own_pages;
+    spin_unlock(&asked_lock);
+    return has_former;
 }
 
 /* The M2P in pieces of 2 MiB: physmap.c shows these frames. */
@@ -353,7 +363,7 @@ long pv_op_m2p_list(struct domain *cur, struct guest_ptr arg)
     to = guest_ptr_of(op.extent_start.p);
     count = min((uint64_t)op.max_extents,
                 arch_pv_m2p_pages() / EXTENT_FRAMES);
-    first = physmap_m2p_frame(m2p_wanted(cur));
+    first = physmap_m2p_frame(m2p_wanted());
     for (uint64_t i = 0; i < count; i++) {
         xen_pfn_t start = first + i * EXTENT_FRAMES;
 
@@ -364,4 +374,51 @@ long pv_op_m2p_list(struct domain *cur, struct guest_ptr arg)
     }
     op.nr_extents = (unsigned int)count;
     return guest_write(arg, &op, sizeof(op));
+}
+
+/* ---- types of frames, for who saves ---- */
+
+static xen_pfn_t frame_type(struct domain *d, gfn_t g)
+{
+    enum p2m_type type;
+    bool pinned = false;
+    unsigned int level;
+
+    (void)p2m_lookup(d, g, &type);
+    if (type != P2M_RAM_RW && type != P2M_RAM_RO) {
+        return XEN_DOMCTL_PFINFO_XTAB;
+    }
+    level = d->is_pv ? arch_pv_level(d, g, &pinned) : 0;
+    return (xen_pfn_t)level << XEN_DOMCTL_PFINFO_LTAB_SHIFT |
+           (pinned ? XEN_DOMCTL_PFINFO_LPINTAB : 0);
+}
+
+int pv_op_frame_info(struct domain *d, struct xen_domctl *op)
+{
+    struct guest_ptr list = guest_ptr_of(op->u.getpageframeinfo3.array.p);
+    uint64_t count = op->u.getpageframeinfo3.num;
+    xen_pfn_t part[BATCH];
+
+    if (count > FRAME_INFO_MAX) {
+        return -E2BIG;
+    }
+    if (d->is_pv && has_former_m2p(d)) {
+        return -EAGAIN;
+    }
+    while (count > 0) {
+        unsigned int n = (unsigned int)min(count, (uint64_t)BATCH);
+
+        if (guest_read(part, list, n * sizeof(part[0])) != 0) {
+            return -EFAULT;
+        }
+        for (unsigned int i = 0; i < n; i++) {
+            part[i] = frame_type(d, gfn(part[i]));
+        }
+        if (guest_write(list, part, n * sizeof(part[0])) != 0) {
+            return -EFAULT;
+        }
+        list = guest_ptr_add(list, n * sizeof(part[0]));
+        count -= n;
+    }
+    return 0;
 }

@@ -8,7 +8,10 @@
 
 /* XEN_DOMCTL_hypercall_init: the page of stubs.  0, -EINVAL. */
 int pv_op_hypercall_page(struct domain *d, struct xen_domctl *op);
-/* XEN_DOMCTL_getpageframeinfo3, for any domain. */
+/*
+ * XEN_DOMCTL_getpageframeinfo3, for any domain.  0; -E2BIG, -EFAULT; -EAGAIN:
+ * the M2P that the current process was shown is not the domain's any more.
+ */
 int pv_op_frame_info(struct domain *d, struct xen_domctl *op);
 /* XEN_DOMCTL_get_address_size, for any domain; see pv_op_m2p_list().  0. */
 int pv_op_address_size(struct domain *d, struct xen_domctl *op);

@@ -44,6 +44,7 @@ struct arch_domain {
     uint64_t grown;             /* by arch_pv_grow(): pages */
     struct frame *m2p_page;     /* of machine_make_own_m2p() */
     uint64_t m2p_index;
+    uint32_t m2p_pages;         /* how often that was called */
     struct pv_domain *pv;       /* a test's of hv/arch/x86/hvm/pv_memory.c */
 };
 

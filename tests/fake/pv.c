@@ -143,12 +143,13 @@ struct frame *machine_make_own_m2p(struct domain *d, uint64_t index)
 {
     d->arch->m2p_page = page_alloc_shared(d);
     d->arch->m2p_index = index;
+    d->arch->m2p_pages++;
     return d->arch->m2p_page;
 }
 
-bool arch_pv_has_own_m2p(const struct domain *d)
+uint32_t arch_pv_own_m2p_pages(const struct domain *d)
 {
-    return d->arch->m2p_page != NULL;
+    return d->arch->m2p_pages;
 }
 
 struct frame *arch_pv_get_own_m2p(struct domain *d, uint64_t index)

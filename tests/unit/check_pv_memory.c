@@ -26,9 +26,9 @@ static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 #define arch_pv_frame own_pv_frame
 #define arch_pv_get_own_m2p own_pv_get_own_m2p
 #define arch_pv_grow own_pv_grow
-#define arch_pv_has_own_m2p own_pv_has_own_m2p
 #define arch_pv_m2p_page own_pv_m2p_page
 #define arch_pv_m2p_pages own_pv_m2p_pages
+#define arch_pv_own_m2p_pages own_pv_own_m2p_pages
 #define arch_pv_tell_handle own_pv_tell_handle
 #define arch_max_mfn own_max_mfn
 #define pv_image_start test_image
@@ -504,11 +504,13 @@ START_TEST(pages_of_its_own_m2p_are_told_apart)
     struct frame *f, *ram_page;
     uint64_t before;
 
-    ck_assert(!own_pv_has_own_m2p(d));
+    ck_assert_uint_eq(own_pv_own_m2p_pages(d), 0);
     ck_assert_ptr_null(own_pv_get_own_m2p(d, 0));
     ck_assert_int_eq(pv_memory_set_m2p(d, 5, 6), 0);
     ck_assert_int_eq(pv_memory_set_m2p(d, WORDS, 7), 0);
-    ck_assert(own_pv_has_own_m2p(d));
+    ck_assert_uint_eq(own_pv_own_m2p_pages(d), 2);
+    ck_assert_int_eq(pv_memory_set_m2p(d, 5, 6), 0);
+    ck_assert_uint_eq(own_pv_own_m2p_pages(d), 2);
     ck_assert_ptr_null(own_pv_get_own_m2p(d, 2));
     ck_assert_ptr_null(own_pv_get_own_m2p(d, PV_GFNS - PV_GFN_M2P));
     ck_assert_ptr_null(own_pv_get_own_m2p(d, ~0ull));

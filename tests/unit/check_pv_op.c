@@ -566,6 +566,51 @@ START_TEST(each_process_is_shown_what_it_asked_for)
 }
 END_TEST
 
+static long ask_type(domid_t id)
+{
+    xen_pfn_t list = 1;
+    struct xen_domctl op = { .domain = id };
+
+    op.u.getpageframeinfo3.num = 1;
+    op.u.getpageframeinfo3.array.p = &list;
+    return control_op(XEN_DOMCTL_getpageframeinfo3, &op);
+}
+
+/*
+ * A save waited for the kernel that pvgrub started, and translated frames by
+ * the M2P from before: the image did not work.  Now it fails.
+ */
+START_TEST(who_was_shown_a_former_m2p_saves_nothing)
+{
+    uint64_t *space = &control->vcpu[0]->arch->space;
+
+    *space = 100;
+    ck_assert_int_eq(ask_width(pv->id), 0);
+    ck_assert_uint_eq(m2p_start(), physmap_m2p_frame(0));
+    ck_assert_int_eq(ask_type(pv->id), 0);
+    *space = 200;
+    ck_assert_int_eq(ask_width(pv->id), 0);     /* it will map it later */
+    ck_assert_ptr_nonnull(machine_make_own_m2p(pv, CHANGED));
+    ck_assert_uint_eq(m2p_start(), physmap_m2p_frame(pv->id));
+    ck_assert_int_eq(ask_type(pv->id), 0);
+    *space = 300;                               /* who maps none */
+    ck_assert_int_eq(ask_type(pv->id), 0);
+    ck_assert_int_eq(ask_width(pv->id), 0);
+    ck_assert_int_eq(ask_type(pv->id), 0);
+    *space = 100;
+    ck_assert_int_eq(ask_type(pv->id), -EAGAIN);
+    ck_assert_int_eq(ask_type(pv->id), -EAGAIN);
+    ck_assert_int_eq(ask_type(other->id), 0);
+    ck_assert_int_eq(ask_width(pv->id), 0);     /* tries again */
+    ck_assert_uint_eq(m2p_start(), physmap_m2p_frame(pv->id));
+    ck_assert_int_eq(ask_type(pv->id), 0);
+    ck_assert_ptr_nonnull(machine_make_own_m2p(pv, CHANGED + 1));
+    ck_assert_int_eq(ask_type(pv->id), -EAGAIN);
+    *space = 200;
+    ck_assert_int_eq(ask_type(pv->id), -EAGAIN);
+}
+END_TEST
+
 static void kill(struct domain *d)
 {
     while (domain_kill(d) == -ERESTART) {
@@ -809,6 +854,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_guest_is_not_shown_the_m2p_of_xen);
     tcase_add_test(t, the_m2p_is_that_of_the_domain_asked_last);
     tcase_add_test(t, each_process_is_shown_what_it_asked_for);
+    tcase_add_test(t, who_was_shown_a_former_m2p_saves_nothing);
     tcase_add_test(t, a_mapped_m2p_outlives_its_domain);
     tcase_add_test(t, a_domid_is_used_again);
     tcase_add_test(t, a_guest_is_not_shown_the_m2p_of_another);

@@ -843,9 +843,9 @@ static uint64_t *own_m2p_page(struct domain *d, uint64_t i)
     return page;
 }
 
-bool arch_pv_has_own_m2p(const struct domain *d)
+uint32_t arch_pv_own_m2p_pages(const struct domain *d)
 {
-    return READ_ONCE(d->arch->pv->own_m2p_count) != 0;
+    return READ_ONCE(d->arch->pv->own_m2p_count);
 }
 
 struct frame *arch_pv_get_own_m2p(struct domain *d, uint64_t index)
