@@ -154,6 +154,7 @@ pvkern_sources = \
 	hv/arch/x86/pvkern/hypercall.c \
 	hv/arch/x86/pvkern/mmu.c \
 	hv/arch/x86/pvkern/msr.c \
+	hv/arch/x86/pvkern/port.c \
 	hv/arch/x86/pvkern/privileged.c \
 	hv/arch/x86/pvkern/segment.c \
 	hv/arch/x86/pvkern/table.c \

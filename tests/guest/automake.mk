@@ -189,6 +189,7 @@ pv_kernels = \
 	tests/guest/pv_fuzz \
 	tests/guest/pv_loaded \
 	tests/guest/pv_many \
+	tests/guest/pv_port \
 	tests/guest/pv_restore \
 	tests/guest/pv_same \
 	tests/guest/pv_still \
@@ -258,6 +259,13 @@ tests_guest_pv_restore_LDFLAGS = $(pv_ldflags)
 tests_guest_pv_restore_LDADD = libpv.a
 EXTRA_tests_guest_pv_restore_DEPENDENCIES = $(pv_depends)
 
+tests_guest_pv_port_SOURCES = tests/guest/pv_port.c
+tests_guest_pv_port_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_port_CFLAGS = $(pv_cflags)
+tests_guest_pv_port_LDFLAGS = $(pv_ldflags)
+tests_guest_pv_port_LDADD = libpv.a
+EXTRA_tests_guest_pv_port_DEPENDENCIES = $(pv_depends)
+
 tests_guest_pv_cpu_SOURCES = tests/guest/pv_cpu.c
 tests_guest_pv_cpu_CPPFLAGS = $(guest_cppflags)
 tests_guest_pv_cpu_CFLAGS = $(pv_cflags)
@@ -312,7 +320,7 @@ $(tests_guest_pv_fuzz_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
 $(tests_guest_pv_loaded_OBJECTS) $(tests_guest_pv_many_OBJECTS) \
 $(tests_guest_pv_restore_OBJECTS) $(tests_guest_pv_same_OBJECTS) \
 $(tests_guest_pv_still_OBJECTS) \
-$(tests_guest_pv_cpu_OBJECTS) \
+$(tests_guest_pv_cpu_OBJECTS) $(tests_guest_pv_port_OBJECTS) \
 $(tests_guest_pvh_fuzz_OBJECTS) \
 $(tests_guest_pvh_reset_OBJECTS) $(tests_guest_reset_host_OBJECTS) \
 $(tests_guest_pv_xstate_OBJECTS) $(tests_guest_xstate_OBJECTS) \

@@ -71,7 +71,7 @@ static void test_flags(void)
                                      EVTCHNOP_send, PTR(&send), 0), 0);
     user_flags("flags-behind-event", "\xcd\x80", set, 0x80, DF | ID);
     pv_equal("flags-events", (long)(events - before), 1);
-    flags("flags-event", event_frame_flags, set, event_flags, DF | ID);
+    flags("flags-event", event_last.rflags, set, event_flags, DF | ID);
     info->evtchn_upcall_mask = 1;
 }
 

@@ -69,10 +69,13 @@ END_TEST
 struct sample {
     const char *bytes;
     size_t count;
+    enum decode_mode mode;
     struct decode_insn want;
 };
 
-#define SAMPLE(text, ...) { text, sizeof(text) - 1, { __VA_ARGS__ } }
+#define SAMPLE_OF(mode, text, ...) \
+    { text, sizeof(text) - 1, mode, { __VA_ARGS__ } }
+#define SAMPLE(text, ...) SAMPLE_OF(DECODE_64, text, __VA_ARGS__)
 
 static const struct sample samples[] = {
     SAMPLE("\x0f\x20\xc0", .kind = DECODE_READ_CR, .reg = 0, .number = 0,
@@ -104,6 +107,44 @@ static const struct sample samples[] = {
     SAMPLE("\x0f\x0bxen\x0f\xa2", .kind = DECODE_CPUID, .is_forced = true,
            .length = 7),
     SAMPLE("\x0f\xa2", .kind = DECODE_CPUID, .length = 2),
+    /* A REX counts only before the opcode, and the last one. */
+    SAMPLE("\x41\x66\x0f\x22\xc0", .kind = DECODE_WRITE_CR, .length = 5),
+    SAMPLE("\x48\x41\x0f\x22\xc0", .kind = DECODE_WRITE_CR, .reg = 8,
+           .length = 5),
+    SAMPLE("\x66\x48\xed", .kind = DECODE_IN, .size = 4, .length = 3),
+    SAMPLE_OF(DECODE_16, "\xed", .kind = DECODE_IN, .size = 2, .length = 1),
+    SAMPLE_OF(DECODE_16, "\x66\xed", .kind = DECODE_IN, .size = 4,
+              .length = 2),
+    SAMPLE_OF(DECODE_32, "\x66\xed", .kind = DECODE_IN, .size = 2,
+              .length = 2),
+    SAMPLE_OF(DECODE_32, "\x0f\x22\xc1", .kind = DECODE_WRITE_CR, .reg = 1,
+              .length = 3),
+};
+
+/* INS and OUTS: .address_size, .segment and .is_repeated are looked at. */
+static const struct sample strings[] = {
+    SAMPLE("\x6c", .kind = DECODE_INS, .size = 1, .address_size = 8,
+           .segment = DECODE_DS, .length = 1),
+    SAMPLE("\xf3\x66\x6d", .kind = DECODE_INS, .size = 2, .address_size = 8,
+           .segment = DECODE_DS, .is_repeated = true, .length = 3),
+    SAMPLE("\xf2\x67\x6f", .kind = DECODE_OUTS, .size = 4,
+           .address_size = 4, .segment = DECODE_DS, .is_repeated = true,
+           .length = 3),
+    SAMPLE("\x64\x6e", .kind = DECODE_OUTS, .size = 1, .address_size = 8,
+           .segment = DECODE_FS, .length = 2),
+    SAMPLE("\x65\x2e\x6e", .kind = DECODE_OUTS, .size = 1,
+           .address_size = 8, .segment = DECODE_GS, .length = 3),
+    SAMPLE("\x26\x48\x6f", .kind = DECODE_OUTS, .size = 4,
+           .address_size = 8, .segment = DECODE_DS, .length = 3),
+    SAMPLE_OF(DECODE_32, "\x36\x67\x6f", .kind = DECODE_OUTS, .size = 4,
+              .address_size = 2, .segment = DECODE_SS, .length = 3),
+    SAMPLE_OF(DECODE_32, "\x65\x26\x6e", .kind = DECODE_OUTS, .size = 1,
+              .address_size = 4, .segment = DECODE_ES, .length = 3),
+    SAMPLE_OF(DECODE_16, "\x2e\x67\xf3\x6f", .kind = DECODE_OUTS,
+              .size = 2, .address_size = 4, .segment = DECODE_CS,
+              .is_repeated = true, .length = 4),
+    SAMPLE_OF(DECODE_16, "\x6d", .kind = DECODE_INS, .size = 2,
+              .address_size = 2, .segment = DECODE_DS, .length = 1),
 };
 
 START_TEST(privileged_instructions_are_read)
@@ -111,7 +152,7 @@ START_TEST(privileged_instructions_are_read)
     const struct sample *s = &samples[_i];
     struct decode_insn got;
 
-    ck_assert(decode((const uint8_t *)s->bytes, s->count, &got));
+    ck_assert(decode((const uint8_t *)s->bytes, s->count, s->mode, &got));
     ck_assert_int_eq(got.kind, s->want.kind);
     ck_assert_uint_eq(got.reg, s->want.reg);
     ck_assert_uint_eq(got.number, s->want.number);
@@ -123,14 +164,67 @@ START_TEST(privileged_instructions_are_read)
 }
 END_TEST
 
-START_TEST(a_cut_instruction_is_none)
+START_TEST(string_instructions_are_read)
 {
-    const struct sample *s = &samples[_i];
+    const struct sample *s = &strings[_i];
+    struct decode_insn got;
+
+    ck_assert(decode((const uint8_t *)s->bytes, s->count, s->mode, &got));
+    ck_assert_int_eq(got.kind, s->want.kind);
+    ck_assert_uint_eq(got.size, s->want.size);
+    ck_assert_uint_eq(got.address_size, s->want.address_size);
+    ck_assert_uint_eq(got.segment, s->want.segment);
+    ck_assert_uint_eq(got.is_repeated, s->want.is_repeated);
+    ck_assert_uint_eq(got.length, s->want.length);
+}
+END_TEST
+
+static void check_cut(const struct sample *s)
+{
     struct decode_insn got;
 
     for (size_t count = 0; count < s->count; count++) {
-        ck_assert(!decode((const uint8_t *)s->bytes, count, &got));
+        ck_assert(!decode((const uint8_t *)s->bytes, count, s->mode, &got));
     }
+}
+
+START_TEST(a_cut_instruction_is_none)
+{
+    check_cut(&samples[_i]);
+}
+END_TEST
+
+START_TEST(a_cut_string_instruction_is_none)
+{
+    check_cut(&strings[_i]);
+}
+END_TEST
+
+/* There are 15 bytes at most, prefixes or not. */
+START_TEST(only_prefixes_are_none)
+{
+    static const uint8_t prefixes[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65,
+                                        0x66, 0x67, 0xf2, 0xf3, 0x48 };
+    uint8_t bytes[DECODE_BYTES];
+    struct decode_insn got;
+
+    memset(bytes, prefixes[_i], sizeof(bytes));
+    ck_assert(!decode(bytes, sizeof(bytes), DECODE_64, &got));
+    bytes[DECODE_BYTES - 1] = 0x6c;
+    ck_assert(decode(bytes, sizeof(bytes), DECODE_64, &got));
+    ck_assert_uint_eq(got.length, DECODE_BYTES);
+}
+END_TEST
+
+/* 40..4F are INC and DEC there. */
+START_TEST(rex_is_of_64_bit_code_only)
+{
+    static const uint8_t bytes[] = { 0x48, 0x6c };
+    struct decode_insn got;
+
+    ck_assert(decode(bytes, sizeof(bytes), DECODE_64, &got));
+    ck_assert(!decode(bytes, sizeof(bytes), DECODE_32, &got));
+    ck_assert(!decode(bytes, sizeof(bytes), DECODE_16, &got));
 }
 END_TEST
 
@@ -140,13 +234,13 @@ START_TEST(other_instructions_are_none)
         "\x90\x90\x90", "\x0f\x05\x90", "\x0f\x0b\x90\x90\x90\x90",
         "\x0f\x01\xd9", "\x0f\x01\x3b", "\x0f\x08", "\x0f\x0bxen\x0f\x06",
         "\x0f\x0bxen\x66\x0f\xa2", "\x0f\x01\x1b", "\x48\x89\xc3",
-        "\xcd\x80\x90",
+        "\xcd\x80\x90", "\xf0\x6c", "\x6b\x6c",
     };
     struct decode_insn got;
 
     for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
         ck_assert(!decode((const uint8_t *)other[i], strlen(other[i]),
-                          &got));
+                          DECODE_64, &got));
     }
 }
 END_TEST
@@ -155,6 +249,7 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("pvkern");
     int count = sizeof(samples) / sizeof(samples[0]);
+    int string_count = sizeof(strings) / sizeof(strings[0]);
     TCase *t = unit_case(s, "descriptors");
 
     tcase_add_test(t, code_and_data_get_dpl_3);
@@ -164,7 +259,11 @@ static Suite *suite(void)
     t = unit_case(s, "instructions");
     tcase_add_loop_test(t, privileged_instructions_are_read, 0, count);
     tcase_add_loop_test(t, a_cut_instruction_is_none, 0, count);
+    tcase_add_loop_test(t, string_instructions_are_read, 0, string_count);
+    tcase_add_loop_test(t, a_cut_string_instruction_is_none, 0, string_count);
     tcase_add_test(t, other_instructions_are_none);
+    tcase_add_loop_test(t, only_prefixes_are_none, 0, 11);
+    tcase_add_test(t, rex_is_of_64_bit_code_only);
     return s;
 }
 

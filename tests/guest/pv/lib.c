@@ -13,9 +13,9 @@
 
 struct start_info *start_info;
 struct shared_info *shared_info;
-struct pv_frame trap_last;
+struct pv_frame trap_last, event_last;
 volatile unsigned int events, nmis;
-uint64_t event_flags, event_frame_flags;
+uint64_t event_flags;
 
 static uint8_t arena[ARENA_PAGES][PAGE_SIZE] __attribute__((aligned(4096)));
 static unsigned int arena_used;
@@ -198,7 +198,7 @@ void pv_trap(struct pv_frame *f)
     if (f->vector == ON_EVENT) {
         events++;
         event_flags = handler_flags;
-        event_frame_flags = f->rflags;
+        event_last = *f;
         shared_info->vcpu_info[0].evtchn_upcall_pending = 0;
         shared_info->vcpu_info[0].evtchn_pending_sel = 0;
         for (unsigned int i = 0; i < 8; i++) {

@@ -75,8 +75,9 @@ extern struct pv_frame trap_last;
 extern volatile unsigned int events, nmis;
 /* With which the last handler started. */
 extern volatile uint64_t handler_flags;
-/* The same of the event callback, and the flags in its frame. */
-extern uint64_t event_flags, event_frame_flags;
+/* The same of the event callback, and its frame. */
+extern uint64_t event_flags;
+extern struct pv_frame event_last;
 /* For callbacks that a kernel asks for itself. */
 extern const char stub_nmi[], stub_syscall[], stub_syscall32[],
     stub_sysenter[];

@@ -21,15 +21,20 @@ static inline bool copy_words(void *to, const void *from, size_t count)
     return count == 0;
 }
 
+/* How many of the last bytes are not there: the first of them faulted. */
+static inline size_t copy_bytes(void *to, const void *from, size_t size)
+{
+    __asm__ volatile("1: rep movsb\n2:\n" FIXUP(1b, 2b)
+                     : "+D" (to), "+S" (from), "+c" (size) :: "memory");
+    return size;
+}
+
 /* All that is frequent has a size in words. */
 static inline bool copy(void *to, const void *from, size_t size)
 {
-    if (size % sizeof(uint64_t) == 0) {
-        return copy_words(to, from, size / sizeof(uint64_t));
-    }
-    __asm__ volatile("1: rep movsb\n2:\n" FIXUP(1b, 2b)
-                     : "+D" (to), "+S" (from), "+c" (size) :: "memory");
-    return size == 0;
+    return size % sizeof(uint64_t) == 0
+           ? copy_words(to, from, size / sizeof(uint64_t))
+           : copy_bytes(to, from, size) == 0;
 }
 
 static inline bool guest_get(void *to, uint64_t from, size_t size)

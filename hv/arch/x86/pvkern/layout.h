@@ -147,6 +147,7 @@ struct pvk_domain {
     uint32_t version;           /* the hypervisor's, once it was asked */
     uint32_t shows_iopl;        /* VMASST_TYPE_architectural_iopl */
     uint32_t pci_address;       /* written to port 0xcf8 */
+    uint32_t cmos_index;        /* to port 0x70 */
     uint32_t features;          /* XENVER_get_features */
     uint32_t handle_turn;       /* odd while the handle changes */
     uint8_t handle[16];         /* XENVER_guest_handle */

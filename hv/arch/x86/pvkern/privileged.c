@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What a PV kernel executes as if it were in ring 0: control and debug
- * registers, MSRs, ports, CPUID.  decode.c reads the instruction.
+ * registers, MSRs, CPUID, and ports (port.c).  decode.c reads the instruction.
  *
  *  1. Only for the guest's kernel mode; for its user mode as well CPUID with
  *     the forced prefix, and by its IOPL ports, CLI and STI.
@@ -9,13 +9,13 @@
  *     answered by the hypervisor, by the domain's policy.
  */
 #include "lib/errno.h"
-#include "pvkern/decode.h"
 #include "pvkern/guest.h"
+#include "pvkern/privileged.h"
 
 /* PAE, MCE, OSFXSR, OSXMMEXCPT */
 #define CR4_SHOWN 0x660ul
 
-#define PORT_PCI 0xcf8u         /* a configuration address */
+#define DR6_STEP 0x4000ul
 
 /* For the guest to choose; what the CPU does with them is the same for us. */
 #define CR4_LOADED (CR4_TSD | CR4_FSGSBASE | CR4_OSXSAVE)
@@ -144,58 +144,6 @@ static void run_cpuid(const struct pvk_vcpu *v, struct pvk_regs *r,
     r->rdx = out.edx;
 }
 
-/* Its kernel is in ring 1 by its IOPL, or in ring 0 if it asked for that. */
-static bool has_iopl(const struct pvk_vcpu *v)
-{
-    if (!v->in_kernel) {
-        return v->iopl == 3;
-    }
-    return v->iopl >= 1 || pvk_domain()->shows_iopl;
-}
-
-/* Does the bitmap that the guest's kernel named let its user mode do that? */
-static bool is_in_bitmap(const struct pvk_vcpu *v, unsigned int port,
-                         unsigned int size)
-{
-    uint8_t byte[2] = { 0xff, 0xff };
-    uint64_t at = v->io_bitmap + port / 8;
-
-    if (port + size > v->io_ports) {
-        return false;
-    }
-    if (!v->in_kernel) {
-        write_cr3(v->kernel_cr3);
-    }
-    if (!guest_get(byte, at, 2) && !guest_get(byte, at, 1)) {
-        byte[0] = 0xff;
-    }
-    if (!v->in_kernel) {
-        write_cr3(v->user_cr3);
-    }
-    return ((unsigned int)(byte[1] << 8 | byte[0])
-            & ((1u << size) - 1) << port % 8) == 0;
-}
-
-/* No port is ours to give: reads find nothing, but in that which has state. */
-static bool port(struct pvk_vcpu *v, struct pvk_regs *r,
-                 const struct decode_insn *i)
-{
-    uint64_t mask = i->size == 4 ? 0xffffffff : (1ull << (i->size * 8)) - 1;
-    unsigned int number = i->has_port ? i->port : (uint16_t)r->rdx;
-    bool is_pci = number == PORT_PCI && i->size == 4;
-
-    if (!has_iopl(v) && !is_in_bitmap(v, number, i->size)) {
-        return false;
-    }
-    if (i->kind == DECODE_IN) {
-        r->rax = is_pci ? pvk_domain()->pci_address
-                 : i->size == 4 ? mask : r->rax | mask;
-    } else if (is_pci) {
-        pvk_domain()->pci_address = (uint32_t)r->rax;
-    }
-    return true;
-}
-
 static bool run_move(struct pvk_vcpu *v, struct pvk_regs *r,
                      const struct decode_insn *i)
 {
@@ -219,11 +167,30 @@ static bool run_move(struct pvk_vcpu *v, struct pvk_regs *r,
     }
 }
 
-static bool run(struct pvk_vcpu *v, struct pvk_regs *r,
-                const struct decode_insn *i)
+static void run_rdtsc(struct pvk_regs *r)
+{
+    uint64_t value = rdtsc();
+
+    r->rax = (uint32_t)value;
+    r->rdx = value >> 32;
+}
+
+static bool run_rdmsr(struct pvk_regs *r)
 {
     uint64_t value;
 
+    if (!msr_of_guest((uint32_t)r->rcx, &value)) {
+        return false;
+    }
+    r->rax = (uint32_t)value;
+    r->rdx = value >> 32;
+    return true;
+}
+
+/* All but ports: it is done, or it is not. */
+static bool run_simple(struct pvk_vcpu *v, struct pvk_regs *r,
+                       const struct decode_insn *i)
+{
     switch (i->kind) {
     case DECODE_READ_CR:
     case DECODE_WRITE_CR:
@@ -234,12 +201,7 @@ static bool run(struct pvk_vcpu *v, struct pvk_regs *r,
         __asm__ volatile("clts");
         return true;
     case DECODE_RDMSR:
-        if (!msr_of_guest((uint32_t)r->rcx, &value)) {
-            return false;
-        }
-        r->rax = (uint32_t)value;
-        r->rdx = value >> 32;
-        return true;
+        return run_rdmsr(r);
     case DECODE_WRMSR:
         return msr_by_guest((uint32_t)r->rcx,
                             r->rdx << 32 | (uint32_t)r->rax);
@@ -249,19 +211,29 @@ static bool run(struct pvk_vcpu *v, struct pvk_regs *r,
         run_cpuid(v, r, i->is_forced);
         return true;
     case DECODE_FLAG:
-        return has_iopl(v);     /* and has no effect */
+        return port_has_iopl(v);        /* and has no effect */
     case DECODE_NOTHING:
         return true;
-    case DECODE_IN:
-    case DECODE_OUT:
-        return port(v, r, i);
     case DECODE_RDTSC:          /* by CR4.TSD: the kernel may all the same */
-        value = rdtsc();
-        r->rax = (uint32_t)value;
-        r->rdx = value >> 32;
+        run_rdtsc(r);
         return true;
     default:
         return false;
+    }
+}
+
+static enum privileged_end run(struct privileged_op *op)
+{
+    switch (op->insn.kind) {
+    case DECODE_IN:
+    case DECODE_OUT:
+        return port_move(op);
+    case DECODE_INS:
+    case DECODE_OUTS:
+        return port_string(op);
+    default:
+        return run_simple(op->v, op->r, &op->insn) ? PRIVILEGED_DONE
+                                                   : PRIVILEGED_REFUSED;
     }
 }
 
@@ -285,30 +257,71 @@ static size_t fetch(uint64_t rip, uint8_t *bytes)
 
 static bool is_for_user(unsigned int kind)
 {
-    return kind == DECODE_CPUID || kind == DECODE_IN || kind == DECODE_OUT
-           || kind == DECODE_FLAG;
+    switch (kind) {
+    case DECODE_CPUID:
+    case DECODE_FLAG:
+    case DECODE_IN:
+    case DECODE_OUT:
+    case DECODE_INS:
+    case DECODE_OUTS:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* As the CPU ends an instruction, or one repetition of it. */
+static void retire(struct pvk_vcpu *v, struct pvk_regs *r)
+{
+    r->rflags &= ~FLAG_RF;
+    if (r->rflags & FLAG_TF) {
+        (void)hypercall_set_debugreg(v, 6, DR6_STEP
+                                     | (uint64_t)hypercall_get_debugreg(v, 6));
+        bounce_trap(v, r, VECTOR_DB, NO_ERROR_CODE);
+    }
+}
+
+static void deliver(const struct privileged_op *op)
+{
+    if (op->insn.is_repeated) {
+        op->r->rflags &= ~FLAG_RF;
+    }
+    if (op->vector == VECTOR_PF) {
+        bounce_page_fault(op->v, op->r, op->cr2, op->error);
+    } else {
+        bounce_trap(op->v, op->r, op->vector, (int)op->error);
+    }
 }
 
 bool privileged_emulate(struct pvk_vcpu *v, struct pvk_regs *r,
                         unsigned int vector)
 {
+    struct privileged_op op = { .v = v, .r = r, .mode = DECODE_64 };
     uint8_t bytes[DECODE_BYTES];
-    struct decode_insn insn;
     size_t count = fetch(r->rip, bytes);
 
-    if (!decode(bytes, count, &insn)) {
+    if (!decode(bytes, count, op.mode, &op.insn)) {
         return false;
     }
     /* #UD is for the prefix only. */
-    if (insn.is_forced != (vector == VECTOR_UD)) {
+    if (op.insn.is_forced != (vector == VECTOR_UD)) {
         return false;
     }
-    if (!v->in_kernel && !is_for_user(insn.kind)) {
+    if (!v->in_kernel && !is_for_user(op.insn.kind)) {
         return false;
     }
-    if (!run(v, r, &insn)) {
+    switch (run(&op)) {
+    case PRIVILEGED_REFUSED:
         return false;
+    case PRIVILEGED_TRAP:
+        deliver(&op);
+        return true;
+    case PRIVILEGED_DONE:
+        r->rip += op.insn.length;
+        break;
+    case PRIVILEGED_AGAIN:
+        break;
     }
-    r->rip += insn.length;
+    retire(v, r);
     return true;
 }

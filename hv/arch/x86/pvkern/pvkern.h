@@ -2,7 +2,8 @@
 /*
  * The PV personality: ring 0 of a PV guest's container.
  *
- *   entry.S -> trap.c -> privileged.c (what a kernel may try at CPL 3), msr.c
+ *   entry.S -> trap.c -> privileged.c (what a kernel may try at CPL 3), msr.c,
+ *                        port.c
  *                     -> mmu.c (page faults that are ours to mend)
  *                     -> bounce.c (a frame on the guest kernel's stack)
  *           -> hypercall.c -> mmu.c, segment.c, bounce.c (iret)
@@ -236,6 +237,8 @@ bool segment_check_gdt(const uint64_t *frame, uint64_t count);
 long segment_set_ldt(struct pvk_vcpu *v, uint64_t base, uint64_t count);
 long segment_update(uint64_t address, uint64_t descriptor);
 long segment_set_base(struct pvk_vcpu *v, unsigned int which, uint64_t base);
+/* Of FS or GS, as the guest's code uses it now. */
+uint64_t segment_base(enum pvk_segment name);
 /* Is 'va' in our copy of a GDT or LDT?  Then '*selector' says whose. */
 bool segment_is_table(uint64_t va, unsigned int *selector);
 /* Loads a data segment; 0, and false, where it cannot be. */
@@ -264,11 +267,22 @@ long grant_table_op(struct pvk_vcpu *v, const uint64_t a[6]);
 bool msr_of_guest(uint32_t index, uint64_t *value);
 bool msr_by_guest(uint32_t index, uint64_t value);
 
+/* ---- port.c ---- */
+
+/*
+ * May it use all ports?  Its kernel is in ring 1, or in ring 0 if it asked for
+ * that.
+ */
+bool port_has_iopl(const struct pvk_vcpu *v);
+
 /* ---- privileged.c ---- */
 
 void privileged_set_cr4(struct pvk_vcpu *v, uint64_t value);
 
-/* #GP or #UD of the guest: true if the instruction was emulated. */
+/*
+ * #GP or #UD of the guest: true if the instruction was emulated, or is known
+ * and ended in a trap of another kind.
+ */
 bool privileged_emulate(struct pvk_vcpu *v, struct pvk_regs *r,
                         unsigned int vector);
 

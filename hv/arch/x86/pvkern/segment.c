@@ -218,6 +218,14 @@ bool segment_load(enum pvk_segment name, uint16_t selector)
     return ok != 0;
 }
 
+uint64_t segment_base(enum pvk_segment name)
+{
+    uint64_t base;
+
+    return msr_get(name == PVK_FS ? MSR_FS_BASE : MSR_GS_BASE, &base) ? base
+                                                                      : 0;
+}
+
 long segment_set_base(struct pvk_vcpu *v, unsigned int which, uint64_t base)
 {
     (void)v;

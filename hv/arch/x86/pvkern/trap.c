@@ -21,7 +21,6 @@
 #define IST 1ull
 
 #define ERROR_IDT 2u
-#define DR6_STEP 0x4000ul
 #define INT_N 0xcd
 #define VECTOR_LINUX 0x80
 
@@ -147,17 +146,6 @@ static void software_interrupt(struct pvk_vcpu *v, struct pvk_regs *r,
     bounce_trap(v, r, vector, NO_ERROR_CODE);
 }
 
-/* The instruction before 'r' is done: as the CPU ends one. */
-static void emulated(struct pvk_vcpu *v, struct pvk_regs *r)
-{
-    r->rflags &= ~FLAG_RF;
-    if (r->rflags & FLAG_TF) {
-        (void)hypercall_set_debugreg(v, 6, DR6_STEP
-                                     | (uint64_t)hypercall_get_debugreg(v, 6));
-        bounce_trap(v, r, VECTOR_DB, NO_ERROR_CODE);
-    }
-}
-
 static void general_protection(struct pvk_vcpu *v, struct pvk_regs *r)
 {
     uint8_t code[2];
@@ -169,7 +157,6 @@ static void general_protection(struct pvk_vcpu *v, struct pvk_regs *r)
         return;
     }
     if (r->error == 0 && privileged_emulate(v, r, VECTOR_GP)) {
-        emulated(v, r);
         return;
     }
     bounce_trap(v, r, VECTOR_GP, (int)r->error);
@@ -197,9 +184,7 @@ static void guest_trap(struct pvk_vcpu *v, struct pvk_regs *r, uint64_t cr2)
         general_protection(v, r);
         break;
     case VECTOR_UD:
-        if (privileged_emulate(v, r, VECTOR_UD)) {
-            emulated(v, r);
-        } else {
+        if (!privileged_emulate(v, r, VECTOR_UD)) {
             bounce_trap(v, r, VECTOR_UD, NO_ERROR_CODE);
         }
         break;
