@@ -197,8 +197,40 @@ static void do_rdtsc(void *arg)
     __asm__ volatile("rdtsc" ::: "eax", "edx");
 }
 
+static void do_read_dr4(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("mov %%db4, %%rax" ::: "rax");
+}
+
+static void do_write_dr5(void *arg)
+{
+    __asm__ volatile("mov %0, %%db5" :: "r" (PTR(arg)));
+}
+
+static void do_write_dr7(void *arg)
+{
+    __asm__ volatile("mov %0, %%db7" :: "r" (PTR(arg)));
+}
+
 #define CR4_TSD 4ul
 #define CR4_DE 8ul
+
+/* DR4 and DR5 are DR6 and DR7, or none. */
+static void test_debug_moves(void)
+{
+    set_cr4(CR4_DE);
+    pv_traps("read-dr4-lacks", do_read_dr4, NULL, 6);
+    pv_traps("write-dr5-lacks", do_write_dr5, NULL, 6);
+    user("user-dr4-lacks", "\x0f\x21\xe0", 3, 13);
+    pv_traps("dr7-of-port", do_write_dr7, (void *)0x20001, NO_TRAP);
+    pv_traps("dr7-general", do_write_dr7, (void *)0x2000, 13);
+    pv_traps("dr7-off", do_write_dr7, NULL, NO_TRAP);
+    set_cr4(0);
+    pv_traps("read-dr4", do_read_dr4, NULL, NO_TRAP);
+    pv_traps("write-dr5", do_write_dr5, NULL, NO_TRAP);
+    pv_traps("dr7-of-port-without-de", do_write_dr7, (void *)0x20001, 13);
+}
 
 static void test_cr4(void)
 {
@@ -498,6 +530,7 @@ void pv_main(void)
     test_interrupts();
     test_msrs();
     test_cr4();
+    test_debug_moves();
     test_iopl();
     test_iobitmap();
     test_cpuid();

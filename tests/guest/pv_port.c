@@ -39,6 +39,11 @@ CODE(outs_l_es, ".byte 0x26, 0x6f");
 CODE(rep_outs_l, "rep outsl");
 CODE(rep_outs_b, "rep outsb");
 CODE(rep_outs_b_32, "addr32 rep outsb");
+CODE(in_w_98, "mov $0x98, %edx; inw %dx, %ax");
+CODE(in_b_98, "mov $0x98, %edx; inb %dx, %al");
+CODE(in_b_99, "inb $0x99, %al");
+CODE(out_b_99, "outb %al, $0x99");
+CODE(in_b_99_step, "pushf; orl $0x100, (%rsp); popf; inb $0x99, %al");
 CODE(rep_ins_b_step, "pushf; orl $0x100, (%rsp); popf; rep insb");
 
 struct regs {
@@ -389,6 +394,101 @@ static void test_step(void)
     (void)hypercall(__HYPERVISOR_set_debugreg, 6, 0, 0);
 }
 
+/* ---- breakpoints at ports ---- */
+
+#define CR4_DE 8ul
+#define ON(i) (1ul << (2 * (i)))
+#define AT_PORT(i) (2ul << (16 + 4 * (i)))
+#define LENGTH(i, code) ((uint64_t)(code) << (18 + 4 * (i)))
+#define DR6_NONE 0xffff0ff0
+
+static long set_dr(unsigned int reg, uint64_t value)
+{
+    return hypercall(__HYPERVISOR_set_debugreg, reg, value, 0);
+}
+
+static long get_dr(unsigned int reg)
+{
+    return hypercall(__HYPERVISOR_get_debugreg, reg, 0, 0);
+}
+
+static void set_de(bool on)
+{
+    __asm__ volatile("mov %0, %%cr4" :: "r" (on ? CR4_DE : 0ul));
+}
+
+/* What DR6 says in the end; of a #DB the instruction is done. */
+static void meets(const char *name, const char *code, uint64_t dr6)
+{
+    struct regs r = { .rcx = 3, .rdx = NOBODYS, .rdi = PTR(page[0]),
+                      .code = code };
+    uint64_t vector;
+    long got;
+
+    (void)set_dr(6, 0);
+    vector = run(&r);
+    got = get_dr(6);
+    pv_case(vector == (dr6 == DR6_NONE ? NO_TRAP : 1) && got == (long)dr6,
+            name, "vector %lx dr6 %lx", vector, got);
+}
+
+static void test_breakpoint_set(void)
+{
+    pv_equal("dr7-without-de", set_dr(7, ON(0) | AT_PORT(0)), -EPERM);
+    pv_equal("dr7-of-other", set_dr(7, ON(1) | AT_PORT(0)), -EPERM);
+    pv_equal("dr7-of-none", set_dr(7, AT_PORT(0)), 0);
+    pv_equal("dr7-of-none-is", get_dr(7), AT_PORT(0) | 0x400);
+    set_de(true);
+    pv_equal("dr7-off", set_dr(7, 0), 0);
+    meets("no-breakpoint", in_b_99, DR6_NONE);
+    pv_equal("dr0", set_dr(0, 0x99), 0);
+    pv_equal("dr7", set_dr(7, ON(0) | AT_PORT(0)), 0);
+    pv_equal("dr7-is", get_dr(7), ON(0) | AT_PORT(0) | 0x400);
+}
+
+static void test_breakpoints(void)
+{
+    struct regs r = { .rcx = 3, .rdx = NOBODYS, .rdi = PTR(page[0]),
+                      .code = rep_ins_b };
+
+    test_breakpoint_set();
+    meets("meets-in", in_b_99, DR6_NONE | 1);
+    pv_case(*(const uint16_t *)(trap_last.rip - 2) == 0x99e4
+            && (uint8_t)trap_last.rax == 0xff, "in-is-done", "rip %lx rax %lx",
+            trap_last.rip, trap_last.rax);
+    meets("meets-out", out_b_99, DR6_NONE | 1);
+    meets("meets-ins", ins_b, DR6_NONE | 1);
+    meets("meets-upper-half", in_w_98, DR6_NONE | 1);
+    meets("meets-not-beside", in_b_98, DR6_NONE);
+    meets("meets-step", in_b_99_step, DR6_NONE | 0x4001);
+    string("rep-stops", r, (struct want){ 1, .rcx = 2, .index = r.rdi + 1 });
+    pv_case(*(const uint16_t *)trap_last.rip == 0x6cf3, "rep-stops-rip", "%lx",
+            trap_last.rip);
+    (void)set_dr(6, 0);
+    r.rdi = PTR(page[1]);
+    string("fault-first", r, (struct want){ 14, 2, r.rdi, 3, r.rdi });
+    pv_equal("fault-first-dr6", get_dr(6), DR6_NONE);
+    pv_equal("dr3", set_dr(3, 0x9f), 0);
+    pv_equal("dr7-eight", set_dr(7, ON(0) | AT_PORT(0) | ON(3) | AT_PORT(3)
+                                    | LENGTH(3, 2)), 0);
+    meets("meets-two", in_b_99, DR6_NONE | 9);
+    meets("meets-eight", in_b_98, DR6_NONE | 8);
+    pv_equal("dr7-four", set_dr(7, ON(3) << 1 | AT_PORT(3) | LENGTH(3, 3)),
+             0);
+    meets("meets-not-four", in_b_99, DR6_NONE);
+    pv_equal("dr7-two", set_dr(7, AT_PORT(0) | ON(1) | AT_PORT(1)
+                                  | LENGTH(1, 1)), 0);
+    pv_equal("dr1", set_dr(1, 0x99), 0);
+    meets("meets-lower-half", in_b_98, DR6_NONE | 2);
+    set_de(false);
+    meets("meets-not-without-de", in_b_98, DR6_NONE);
+    set_de(true);
+    meets("meets-again", in_b_98, DR6_NONE | 2);
+    (void)set_dr(7, 0);
+    (void)set_dr(6, 0);
+    set_de(false);
+}
+
 /* ---- user mode ---- */
 
 static void user(const char *name, const char *code, size_t size,
@@ -486,6 +586,7 @@ void pv_main(void)
     test_outs_faults();
     test_address_32();
     test_step();
+    test_breakpoints();
     test_user();
     test_events();
 }

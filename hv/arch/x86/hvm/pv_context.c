@@ -144,7 +144,7 @@ void pv_get_context(struct vcpu *v, struct vcpu_guest_context *c)
         c->debugreg[i] = v->arch->dr[i];
     }
     c->debugreg[6] = s.dr6;
-    c->debugreg[7] = s.dr7;
+    c->debugreg[7] = s.dr7 | (uint32_t)p->dr7;
 }
 
 /* ---- back into a vcpu that has run ---- */

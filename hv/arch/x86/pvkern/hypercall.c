@@ -22,6 +22,8 @@
 /* GD, and I/O breakpoints: Xen has these by CR4.DE, we never. */
 #define DR7_ALLOWED 0xffff03fful
 #define DR7_GENERAL 0x2000ul
+#define DR7_ENABLED 0xfful
+#define DR7_TYPE_PORT 2u
 #define DR6_RESERVED 0xffff0ff0ul
 #define DR6_ALLOWED 0xfffffffful
 #define IO_PORTS 65536u
@@ -238,15 +240,53 @@ static long set_breakpoint(unsigned int reg, uint64_t value)
     }
 }
 
-/* One of the four that is on, and of type 2. */
-static bool has_io_breakpoint(uint64_t dr7)
+static bool is_at_port(uint64_t dr7, unsigned int i)
+{
+    return (dr7 >> (16 + 4 * i) & 3) == DR7_TYPE_PORT;
+}
+
+static bool has_port_breakpoint(uint64_t dr7)
+{
+    return is_at_port(dr7, 0) || is_at_port(dr7, 1) || is_at_port(dr7, 2)
+           || is_at_port(dr7, 3);
+}
+
+/* Those at ports are looked for by the emulation of port accesses alone. */
+static uint64_t loaded_dr7(uint64_t dr7)
 {
     for (unsigned int i = 0; i < 4; i++) {
-        if ((dr7 >> (2 * i) & 3) && (dr7 >> (16 + 4 * i) & 3) == 2) {
-            return true;
+        if (is_at_port(dr7, i)) {
+            dr7 &= ~(3ul << (2 * i));
         }
     }
-    return false;
+    return dr7;
+}
+
+static bool is_met(const struct pvk_vcpu *v, unsigned int i,
+                   unsigned int port, unsigned int size)
+{
+    static const uint8_t widths[] = { 1, 2, 8, 4 };
+    uint64_t width = widths[v->dr7 >> (18 + 4 * i) & 3];
+    uint64_t start = (uint64_t)hypercall_get_debugreg(v, i) & ~(width - 1);
+
+    return start < port + size && start + width > port;
+}
+
+unsigned int hypercall_port_breakpoints(const struct pvk_vcpu *v,
+                                        unsigned int port, unsigned int size)
+{
+    unsigned int met = 0;
+
+    if (!(v->cr4 & CR4_DE)) {
+        return 0;
+    }
+    for (unsigned int i = 0; i < 4; i++) {
+        if ((v->dr7 >> (2 * i) & 3) != 0 && is_at_port(v->dr7, i)
+            && is_met(v, i, port, size)) {
+            met |= 1u << i;
+        }
+    }
+    return met;
 }
 
 /* 4 and 5 are 6 and 7 unless CR4.DE is set. */
@@ -277,18 +317,20 @@ long hypercall_set_debugreg(struct pvk_vcpu *v, unsigned int reg,
         if (value >> 32 != 0) {
             return -EINVAL;
         }
-        if ((value & DR7_GENERAL) || has_io_breakpoint(value)) {
+        if ((value & DR7_GENERAL)
+            || ((value & DR7_ENABLED) && !(v->cr4 & CR4_DE)
+                && has_port_breakpoint(value))) {
             return -EPERM;
         }
         v->dr7 = (value & DR7_ALLOWED) | DR7_RESERVED;
-        __asm__ volatile("mov %0, %%dr7" :: "r" (v->dr7));
+        __asm__ volatile("mov %0, %%dr7" :: "r" (loaded_dr7(v->dr7)));
         return 0;
     default:
         return -ENODEV;
     }
 }
 
-long hypercall_get_debugreg(struct pvk_vcpu *v, unsigned int reg)
+long hypercall_get_debugreg(const struct pvk_vcpu *v, unsigned int reg)
 {
     uint64_t value;
 

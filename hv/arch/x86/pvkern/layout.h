@@ -194,7 +194,7 @@ struct pvk_vcpu {
     uint64_t kernel_sp;
     struct pvk_callback callback[PVK_CALLBACK_COUNT];
     uint64_t cr4;               /* what the guest thinks it has */
-    uint64_t dr7;
+    uint64_t dr7;               /* the CPU has it without those at ports */
     uint64_t ldt_base;
     uint32_t ldt_count;
     uint32_t gdt_count;         /* entries of the guest's GDT */

@@ -10,6 +10,8 @@
  *     the same instruction again, and events come in between.
  *  3. As many units as were done are in rcx, rsi and rdi when the next one
  *     traps.
+ *  4. The CPU sees no port access, so its breakpoints are looked for here; a
+ *     REP stops behind the first unit that meets one.
  */
 #include "pvkern/guest.h"
 #include "pvkern/privileged.h"
@@ -54,10 +56,17 @@ static bool is_in_bitmap(const struct pvk_vcpu *v, unsigned int port,
             & ((1u << size) - 1) << port % 8) == 0;
 }
 
-static bool is_allowed(const struct pvk_vcpu *v, unsigned int port,
-                       unsigned int size)
+/* True: 'op' may, and says which breakpoints it met. */
+static bool may_access(struct privileged_op *op, unsigned int port)
 {
-    return port_has_iopl(v) || is_in_bitmap(v, port, size);
+    const struct pvk_vcpu *v = op->v;
+    unsigned int size = op->insn.size;
+
+    if (!port_has_iopl(v) && !is_in_bitmap(v, port, size)) {
+        return false;
+    }
+    op->breakpoints = hypercall_port_breakpoints(v, port, size);
+    return true;
 }
 
 /* ---- what is there ---- */
@@ -103,7 +112,7 @@ enum privileged_end port_move(struct privileged_op *op)
     struct pvk_regs *r = op->r;
     unsigned int port = i->has_port ? i->port : (uint16_t)r->rdx;
 
-    if (!is_allowed(op->v, port, i->size)) {
+    if (!may_access(op, port)) {
         return PRIVILEGED_REFUSED;
     }
     if (i->kind == DECODE_OUT) {
@@ -130,14 +139,6 @@ static uint64_t segment_of(const struct privileged_op *op)
     }
 }
 
-static enum privileged_end trap(struct privileged_op *op, unsigned int vector,
-                                unsigned int error)
-{
-    op->vector = vector;
-    op->error = error;
-    return PRIVILEGED_TRAP;
-}
-
 /*
  * One unit at 'va'.  Only its first byte is looked at: what follows the
  * guest's part of the address space is not canonical.
@@ -150,13 +151,13 @@ static enum privileged_end one(struct privileged_op *op, uint64_t va)
     size_t left;
 
     if (!pvk_is_canonical(va) || !pvk_is_guest_range(va, 1)) {
-        return trap(op, VECTOR_GP, 0);
+        return privileged_trap(op, VECTOR_GP, 0);
     }
     left = is_in ? copy_bytes((void *)va, &data, size)
                  : copy_bytes(&data, (const void *)va, size);
     if (left != 0) {
         op->cr2 = va + size - left;
-        return trap(op, VECTOR_PF, is_in ? PF_WRITE : 0);
+        return privileged_trap(op, VECTOR_PF, is_in ? PF_WRITE : 0);
     }
     if (!is_in) {
         write_port(port, size, data);
@@ -175,7 +176,7 @@ static uint64_t units(const struct privileged_op *op, uint64_t index,
     uint64_t most = op->r->rflags & FLAG_DF ? index / size
                                             : (-index & mask) / size;
 
-    if (op->r->rflags & FLAG_TF) {
+    if ((op->r->rflags & FLAG_TF) || op->breakpoints) {
         count = 1;
     }
     if (count > UNITS) {
@@ -246,7 +247,7 @@ enum privileged_end port_string(struct privileged_op *op)
         }
         return PRIVILEGED_DONE;
     }
-    if (!is_allowed(op->v, (uint16_t)op->r->rdx, i->size)) {
+    if (!may_access(op, (uint16_t)op->r->rdx)) {
         return PRIVILEGED_REFUSED;
     }
     end = transfer(op, *reg & mask, units(op, *reg & mask, count), &done);

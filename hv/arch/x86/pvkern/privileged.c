@@ -144,27 +144,41 @@ static void run_cpuid(const struct pvk_vcpu *v, struct pvk_regs *r,
     r->rdx = out.edx;
 }
 
-static bool run_move(struct pvk_vcpu *v, struct pvk_regs *r,
-                     const struct decode_insn *i)
+enum privileged_end privileged_trap(struct privileged_op *op,
+                                    unsigned int vector, unsigned int error)
 {
-    uint64_t *to = gpr(r, i->reg);
-    long value;
+    op->vector = vector;
+    op->error = error;
+    return PRIVILEGED_TRAP;
+}
 
-    switch (i->kind) {
-    case DECODE_READ_CR:
-        return read_cr(v, i->number, to);
-    case DECODE_WRITE_CR:
-        return write_cr(v, i->number, *to);
-    case DECODE_READ_DR:
-        value = hypercall_get_debugreg(v, i->number);
-        if (value == -ENODEV) {
-            return false;
+static bool run_move_cr(struct pvk_vcpu *v, struct pvk_regs *r,
+                        const struct decode_insn *i)
+{
+    uint64_t *reg = gpr(r, i->reg);
+
+    return i->kind == DECODE_READ_CR ? read_cr(v, i->number, reg)
+                                     : write_cr(v, i->number, *reg);
+}
+
+/* Of one that is not there: #UD. */
+static enum privileged_end run_move_dr(struct privileged_op *op)
+{
+    const struct decode_insn *i = &op->insn;
+    uint64_t *reg = gpr(op->r, i->reg);
+    long result;
+
+    if (i->kind == DECODE_WRITE_DR) {
+        result = hypercall_set_debugreg(op->v, i->number, *reg);
+    } else {
+        result = hypercall_get_debugreg(op->v, i->number);
+        if (result != -ENODEV) {
+            *reg = (uint64_t)result;
+            return PRIVILEGED_DONE;
         }
-        *to = (uint64_t)value;
-        return true;
-    default:
-        return hypercall_set_debugreg(v, i->number, *to) == 0;
     }
+    return result == -ENODEV ? privileged_trap(op, VECTOR_UD, 0)
+           : result == 0 ? PRIVILEGED_DONE : PRIVILEGED_REFUSED;
 }
 
 static void run_rdtsc(struct pvk_regs *r)
@@ -187,16 +201,14 @@ static bool run_rdmsr(struct pvk_regs *r)
     return true;
 }
 
-/* All but ports: it is done, or it is not. */
+/* It is done, or it is not. */
 static bool run_simple(struct pvk_vcpu *v, struct pvk_regs *r,
                        const struct decode_insn *i)
 {
     switch (i->kind) {
     case DECODE_READ_CR:
     case DECODE_WRITE_CR:
-    case DECODE_READ_DR:
-    case DECODE_WRITE_DR:
-        return run_move(v, r, i);
+        return run_move_cr(v, r, i);
     case DECODE_CLTS:
         __asm__ volatile("clts");
         return true;
@@ -231,6 +243,9 @@ static enum privileged_end run(struct privileged_op *op)
     case DECODE_INS:
     case DECODE_OUTS:
         return port_string(op);
+    case DECODE_READ_DR:
+    case DECODE_WRITE_DR:
+        return run_move_dr(op);
     default:
         return run_simple(op->v, op->r, &op->insn) ? PRIVILEGED_DONE
                                                    : PRIVILEGED_REFUSED;
@@ -271,16 +286,21 @@ static bool is_for_user(unsigned int kind)
 }
 
 /* As the CPU ends an instruction, or one repetition of it. */
-static void retire(struct pvk_vcpu *v, struct pvk_regs *r)
+static void retire(const struct privileged_op *op)
 {
+    struct pvk_vcpu *v = op->v;
+    struct pvk_regs *r = op->r;
+    uint64_t status = op->breakpoints | (r->rflags & FLAG_TF ? DR6_STEP : 0);
+
     r->rflags &= ~FLAG_RF;
-    if (r->rflags & FLAG_TF) {
-        (void)hypercall_set_debugreg(v, 6, DR6_STEP
+    if (status) {
+        (void)hypercall_set_debugreg(v, 6, status
                                      | (uint64_t)hypercall_get_debugreg(v, 6));
         bounce_trap(v, r, VECTOR_DB, NO_ERROR_CODE);
     }
 }
 
+/* Only #UD has no error code. */
 static void deliver(const struct privileged_op *op)
 {
     if (op->insn.is_repeated) {
@@ -289,7 +309,8 @@ static void deliver(const struct privileged_op *op)
     if (op->vector == VECTOR_PF) {
         bounce_page_fault(op->v, op->r, op->cr2, op->error);
     } else {
-        bounce_trap(op->v, op->r, op->vector, (int)op->error);
+        bounce_trap(op->v, op->r, op->vector,
+                    op->vector == VECTOR_UD ? NO_ERROR_CODE : (int)op->error);
     }
 }
 
@@ -322,6 +343,6 @@ bool privileged_emulate(struct pvk_vcpu *v, struct pvk_regs *r,
     case PRIVILEGED_AGAIN:
         break;
     }
-    retire(v, r);
+    retire(&op);
     return true;
 }

@@ -11,6 +11,7 @@ struct privileged_op {
     struct pvk_regs *r;
     struct decode_insn insn;
     enum decode_mode mode;
+    unsigned int breakpoints;   /* that the port access met: for DR6 */
     unsigned int vector, error; /* of PRIVILEGED_TRAP */
     uint64_t cr2;
 };
@@ -21,6 +22,10 @@ enum privileged_end {
     PRIVILEGED_AGAIN,           /* a part of its REP is done: once more */
     PRIVILEGED_TRAP,            /* another one, at the instruction */
 };
+
+/* What ends in a trap of its own; that of #UD has no error. */
+enum privileged_end privileged_trap(struct privileged_op *op,
+                                    unsigned int vector, unsigned int error);
 
 /* ---- port.c ---- */
 

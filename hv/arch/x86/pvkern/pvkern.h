@@ -249,7 +249,13 @@ bool segment_load(enum pvk_segment name, uint16_t selector);
 struct pvk_regs *pvk_hypercall(struct pvk_vcpu *v, struct pvk_regs *r);
 long hypercall_set_debugreg(struct pvk_vcpu *v, unsigned int reg,
                             uint64_t value);
-long hypercall_get_debugreg(struct pvk_vcpu *v, unsigned int reg);
+long hypercall_get_debugreg(const struct pvk_vcpu *v, unsigned int reg);
+/*
+ * Which of its breakpoints at ports an access meets, as bits of DR6 (APM vol.
+ * 2, 13.1.1): none without CR4.DE.
+ */
+unsigned int hypercall_port_breakpoints(const struct pvk_vcpu *v,
+                                        unsigned int port, unsigned int size);
 /* What frames and answers look like by these bits, VMASST_TYPE_*. */
 void hypercall_follow_assists(uint64_t assists);
 void hypercall_set_traps(uint64_t list, long *error);
