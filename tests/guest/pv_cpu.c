@@ -170,6 +170,9 @@ static void test_msrs(void)
 
 /* ---- CR4 ---- */
 
+#define CR4_TSD 4ul
+#define CR4_DE 8ul
+
 static void user(const char *name, const char *code, size_t size,
                  uint64_t vector)
 {
@@ -197,6 +200,40 @@ static void do_rdtsc(void *arg)
     __asm__ volatile("rdtsc" ::: "eax", "edx");
 }
 
+static void do_rdtscp(void *arg)
+{
+    uint32_t aux;
+
+    __asm__ volatile("rdtscp" : "=c" (aux) :: "eax", "edx");
+    *(uint64_t *)arg = aux;
+}
+
+static bool has_rdtscp(void)
+{
+    uint32_t a = 0x80000001, b = 0, c = 0, d = 0;
+
+    __asm__ volatile(".byte 0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x0f, 0xa2"
+                     : "+a" (a), "+b" (b), "+c" (c), "+d" (d));
+    return (d >> 27 & 1) != 0;
+}
+
+/* Without it in the CPU all of this is #UD. */
+static void test_rdtscp(void)
+{
+    static const char rdtscp[] = "\x0f\x01\xf9\x0f\x05";
+    struct msr aux = { 0xc0000103, 0x12345 };
+    bool has = has_rdtscp();
+    uint64_t value = 0;
+
+    pv_traps("tsc-aux", do_wrmsr, &aux, has ? NO_TRAP : 13);
+    set_cr4(CR4_TSD);
+    pv_traps("rdtscp-of-kernel", do_rdtscp, &value, has ? NO_TRAP : 6);
+    pv_equal("rdtscp-aux", (long)value, has ? 0x12345 : 0);
+    user("rdtscp-of-user", rdtscp, 5, has ? 13 : 6);
+    set_cr4(0);
+    user("rdtscp-of-user-again", rdtscp, 5, has ? ON_SYSCALL : 6);
+}
+
 static void do_read_dr4(void *arg)
 {
     (void)arg;
@@ -212,9 +249,6 @@ static void do_write_dr7(void *arg)
 {
     __asm__ volatile("mov %0, %%db7" :: "r" (PTR(arg)));
 }
-
-#define CR4_TSD 4ul
-#define CR4_DE 8ul
 
 /* DR4 and DR5 are DR6 and DR7, or none. */
 static void test_debug_moves(void)
@@ -531,6 +565,7 @@ void pv_main(void)
     test_msrs();
     test_cr4();
     test_debug_moves();
+    test_rdtscp();
     test_iopl();
     test_iobitmap();
     test_cpuid();

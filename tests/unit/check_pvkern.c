@@ -104,6 +104,7 @@ static const struct sample samples[] = {
     SAMPLE("\xed", .kind = DECODE_IN, .size = 4, .length = 1),
     SAMPLE("\x0f\x01\xd1", .kind = DECODE_XSETBV, .length = 3),
     SAMPLE("\x0f\x31", .kind = DECODE_RDTSC, .length = 2),
+    SAMPLE("\x0f\x01\xf9", .kind = DECODE_RDTSCP, .length = 3),
     SAMPLE("\x0f\x0bxen\x0f\xa2", .kind = DECODE_CPUID, .is_forced = true,
            .length = 7),
     SAMPLE("\x0f\xa2", .kind = DECODE_CPUID, .length = 2),

@@ -59,16 +59,24 @@ static bool move(struct cursor *c, uint8_t opcode, struct decode_insn *out)
     return true;
 }
 
-/* 0F 01: XSETBV. */
+/* 0F 01: XSETBV, RDTSCP. */
 static bool group7(struct cursor *c, struct decode_insn *out)
 {
     uint8_t modrm;
 
-    if (!next(c, &modrm) || modrm != 0xd1) {
+    if (!next(c, &modrm)) {
         return false;
     }
-    out->kind = DECODE_XSETBV;
-    return true;
+    switch (modrm) {
+    case 0xd1:
+        out->kind = DECODE_XSETBV;
+        return true;
+    case 0xf9:
+        out->kind = DECODE_RDTSCP;
+        return true;
+    default:
+        return false;
+    }
 }
 
 static bool two_byte(struct cursor *c, struct decode_insn *out)

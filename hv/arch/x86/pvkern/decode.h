@@ -26,6 +26,7 @@ enum decode_kind {
     DECODE_INS,                 /* es:[rdi] <- port dx, 'size' bytes */
     DECODE_OUTS,                /* port dx <- 'segment':[rsi] */
     DECODE_RDTSC,
+    DECODE_RDTSCP,
 };
 
 /* Of the code segment: its default size of addresses, in bytes. */

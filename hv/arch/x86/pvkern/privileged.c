@@ -17,6 +17,8 @@
 
 #define DR6_STEP 0x4000ul
 
+#define MSR_TSC_AUX 0xc0000103u
+
 /* For the guest to choose; what the CPU does with them is the same for us. */
 #define CR4_LOADED (CR4_TSD | CR4_FSGSBASE | CR4_OSXSAVE)
 
@@ -181,10 +183,8 @@ static enum privileged_end run_move_dr(struct privileged_op *op)
            : result == 0 ? PRIVILEGED_DONE : PRIVILEGED_REFUSED;
 }
 
-static void run_rdtsc(struct pvk_regs *r)
+static void set_edx_eax(struct pvk_regs *r, uint64_t value)
 {
-    uint64_t value = rdtsc();
-
     r->rax = (uint32_t)value;
     r->rdx = value >> 32;
 }
@@ -196,8 +196,19 @@ static bool run_rdmsr(struct pvk_regs *r)
     if (!msr_of_guest((uint32_t)r->rcx, &value)) {
         return false;
     }
-    r->rax = (uint32_t)value;
-    r->rdx = value >> 32;
+    set_edx_eax(r, value);
+    return true;
+}
+
+static bool run_rdtscp(struct pvk_regs *r)
+{
+    uint64_t aux;
+
+    if (!msr_of_guest(MSR_TSC_AUX, &aux)) {
+        return false;
+    }
+    r->rcx = (uint32_t)aux;
+    set_edx_eax(r, rdtsc());
     return true;
 }
 
@@ -227,8 +238,10 @@ static bool run_simple(struct pvk_vcpu *v, struct pvk_regs *r,
     case DECODE_NOTHING:
         return true;
     case DECODE_RDTSC:          /* by CR4.TSD: the kernel may all the same */
-        run_rdtsc(r);
+        set_edx_eax(r, rdtsc());
         return true;
+    case DECODE_RDTSCP:
+        return run_rdtscp(r);
     default:
         return false;
     }
