@@ -182,6 +182,7 @@ libpv_a_CCASFLAGS = -g -fno-pic
 
 pv_kernels = \
 	tests/guest/pv_abi \
+	tests/guest/pv_code \
 	tests/guest/pv_cost \
 	tests/guest/pv_cpu \
 	tests/guest/pv_die \
@@ -259,6 +260,13 @@ tests_guest_pv_restore_LDFLAGS = $(pv_ldflags)
 tests_guest_pv_restore_LDADD = libpv.a
 EXTRA_tests_guest_pv_restore_DEPENDENCIES = $(pv_depends)
 
+tests_guest_pv_code_SOURCES = tests/guest/pv_code.c
+tests_guest_pv_code_CPPFLAGS = $(guest_cppflags)
+tests_guest_pv_code_CFLAGS = $(pv_cflags)
+tests_guest_pv_code_LDFLAGS = $(pv_ldflags)
+tests_guest_pv_code_LDADD = libpv.a
+EXTRA_tests_guest_pv_code_DEPENDENCIES = $(pv_depends)
+
 tests_guest_pv_port_SOURCES = tests/guest/pv_port.c
 tests_guest_pv_port_CPPFLAGS = $(guest_cppflags)
 tests_guest_pv_port_CFLAGS = $(pv_cflags)
@@ -319,7 +327,7 @@ $(tests_guest_pv_die_OBJECTS) $(tests_guest_pv_entry_OBJECTS) \
 $(tests_guest_pv_fuzz_OBJECTS) $(tests_guest_pv_host_OBJECTS) \
 $(tests_guest_pv_loaded_OBJECTS) $(tests_guest_pv_many_OBJECTS) \
 $(tests_guest_pv_restore_OBJECTS) $(tests_guest_pv_same_OBJECTS) \
-$(tests_guest_pv_still_OBJECTS) \
+$(tests_guest_pv_still_OBJECTS) $(tests_guest_pv_code_OBJECTS) \
 $(tests_guest_pv_cpu_OBJECTS) $(tests_guest_pv_port_OBJECTS) \
 $(tests_guest_pvh_fuzz_OBJECTS) \
 $(tests_guest_pvh_reset_OBJECTS) $(tests_guest_reset_host_OBJECTS) \

@@ -250,9 +250,20 @@ static void do_write_dr7(void *arg)
     __asm__ volatile("mov %0, %%db7" :: "r" (PTR(arg)));
 }
 
+static void do_read_dr0(void *arg)
+{
+    __asm__ volatile("mov %%db0, %0" : "=r" (*(uint64_t *)arg));
+}
+
 /* DR4 and DR5 are DR6 and DR7, or none. */
 static void test_debug_moves(void)
 {
+    uint64_t value = 0;
+
+    (void)hypercall(__HYPERVISOR_set_debugreg, 0, (uint64_t)-ENODEV, 0);
+    pv_traps("read-dr0", do_read_dr0, &value, NO_TRAP);
+    pv_equal("dr0-is", (long)value, -ENODEV);
+    (void)hypercall(__HYPERVISOR_set_debugreg, 0, 0, 0);
     set_cr4(CR4_DE);
     pv_traps("read-dr4-lacks", do_read_dr4, NULL, 6);
     pv_traps("write-dr5-lacks", do_write_dr5, NULL, 6);

@@ -64,6 +64,27 @@ START_TEST(conforming_code_and_l_with_d_are_refused)
 }
 END_TEST
 
+START_TEST(segments_are_read)
+{
+    struct descriptor_view view;
+
+    descriptor_read(0x12cffa3456789abcull, &view);
+    ck_assert_uint_eq(view.base, 0x12345678);
+    ck_assert_uint_eq(view.limit, 0xf9abcfff);
+    ck_assert(view.is_present && !view.is_system && view.is_code
+              && view.is_open && !view.is_long && view.is_32);
+    descriptor_read(0x000f70000000ffffull, &view);
+    ck_assert_uint_eq(view.base, 0);
+    ck_assert_uint_eq(view.limit, 0xfffff);
+    ck_assert(!view.is_present && !view.is_code && !view.is_open
+              && !view.is_32);
+    descriptor_read(CODE64, &view);
+    ck_assert(view.is_long && !view.is_32);
+    descriptor_read(0, &view);
+    ck_assert(!view.is_present && view.is_system && view.limit == 0);
+}
+END_TEST
+
 /* ---- instructions ---- */
 
 struct sample {
@@ -257,6 +278,7 @@ static Suite *suite(void)
     tcase_add_test(t, what_is_not_present_stays);
     tcase_add_test(t, system_descriptors_are_refused);
     tcase_add_test(t, conforming_code_and_l_with_d_are_refused);
+    tcase_add_test(t, segments_are_read);
     t = unit_case(s, "instructions");
     tcase_add_loop_test(t, privileged_instructions_are_read, 0, count);
     tcase_add_loop_test(t, a_cut_instruction_is_none, 0, count);

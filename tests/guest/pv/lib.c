@@ -220,6 +220,8 @@ void pv_trap(struct pv_frame *f)
         is_trying = false;
         f->rip = PTR(pv_try_failed);
         f->rsp = try_rsp;
+        f->cs = (f->cs & ~0xfffful) | (FLAT_KERNEL_CS & 0xfffc);
+        f->ss = FLAT_KERNEL_SS;
         f->rflags &= ~0x500ul;      /* no more steps; DF as in C */
         return;
     }
@@ -316,6 +318,13 @@ void pv_user(const struct pv_start *s)
     pv_run(s);
 }
 
+void pv_user_code_at(const void *code, size_t size, const struct pv_start *s)
+{
+    memset(user_code, 0xf4, PAGE_SIZE);
+    memcpy(user_code, code, size);
+    pv_user(s);
+}
+
 static void run_code(const void *code, size_t size, uint64_t rflags,
                      uint64_t cs)
 {
@@ -324,9 +333,7 @@ static void run_code(const void *code, size_t size, uint64_t rflags,
         .rflags = rflags | 0x202, .cs = cs, .ss = FLAT_USER_SS,
     };
 
-    memset(user_code, 0xf4, PAGE_SIZE);
-    memcpy(user_code, code, size);
-    pv_user(&s);
+    pv_user_code_at(code, size, &s);
 }
 
 void pv_user_code(const void *code, size_t size, uint64_t rflags)

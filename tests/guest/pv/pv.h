@@ -106,6 +106,11 @@ void pv_user(const struct pv_start *s);
 void pv_user_code(const void *code, size_t size, uint64_t rflags);
 /* The same as 32-bit code. */
 void pv_user_code32(const void *code, size_t size);
+/*
+ * And from another start; the code is at USER_CODE in any case.  In kernel
+ * mode if cs has RPL 0: by pv_try() then.
+ */
+void pv_user_code_at(const void *code, size_t size, const struct pv_start *s);
 
 static inline long hypercall6(unsigned int nr, uint64_t a, uint64_t b,
                               uint64_t c, uint64_t d, uint64_t e)

@@ -2,7 +2,7 @@
 /*
  * Decodes the instructions that a PV kernel may execute at CPL 3 although
  * they need CPL 0 (APM vol. 3), with or without Xen's forced emulation
- * prefix, in 16, 32 and 64-bit code.
+ * prefix, in code of 16, 32 and 64 bits.
  *
  *  1. Never looks behind bytes[count - 1].
  *  2. A prefix behind a REX takes its effect, as in the CPU (APM vol. 3,

@@ -12,8 +12,10 @@
 #define TYPE (15ull << 40)
 #define CODE (1ull << 43)
 #define CONFORMING (1ull << 42)
+#define OPEN (1ull << 41)
 #define LONG (1ull << 53)
 #define DEFAULT32 (1ull << 54)
+#define IN_PAGES (1ull << 55)
 
 bool descriptor_fix(uint64_t *descriptor)
 {
@@ -32,4 +34,18 @@ bool descriptor_fix(uint64_t *descriptor)
     }
     *descriptor = d | DPL;
     return true;
+}
+
+void descriptor_read(uint64_t d, struct descriptor_view *out)
+{
+    uint32_t limit = (uint32_t)((d & 0xffff) | (d >> 32 & 0xf0000));
+
+    out->base = (uint32_t)((d >> 16 & 0xffffff) | (d >> 56) << 24);
+    out->limit = d & IN_PAGES ? limit << 12 | 0xfff : limit;
+    out->is_present = d & PRESENT;
+    out->is_system = !(d & NOT_SYSTEM);
+    out->is_code = d & CODE;
+    out->is_open = d & OPEN;
+    out->is_long = d & LONG;
+    out->is_32 = d & DEFAULT32;
 }

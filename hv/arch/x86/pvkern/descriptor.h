@@ -12,4 +12,17 @@
  */
 bool descriptor_fix(uint64_t *descriptor);
 
+/* A code or data segment, as compatibility mode takes it (APM vol. 2, 4.8). */
+struct descriptor_view {
+    uint32_t base, limit;       /* the limit in bytes, all of its kinds */
+    bool is_present;
+    bool is_system;             /* neither code nor data */
+    bool is_code;
+    bool is_open;               /* data that is writable, readable code */
+    bool is_long;               /* 64-bit code: without base and limit */
+    bool is_32;                 /* default size of code, else 16 */
+};
+
+void descriptor_read(uint64_t descriptor, struct descriptor_view *out);
+
 #endif

@@ -25,7 +25,7 @@
 #define DR7_ENABLED 0xfful
 #define DR7_TYPE_PORT 2u
 #define DR6_RESERVED 0xffff0ff0ul
-#define DR6_ALLOWED 0xfffffffful
+#define DR6_ALLOWED 0xffffeffful
 #define IO_PORTS 65536u
 
 /* As a spinning kernel polls: one port. */

@@ -127,31 +127,101 @@ enum privileged_end port_move(struct privileged_op *op)
 
 /* ---- the memory operand ---- */
 
-static uint64_t segment_of(const struct privileged_op *op)
+struct operand {
+    uint64_t base, limit;
+    unsigned int vector;        /* for what is beyond */
+};
+
+/* 64-bit code has no limits, and two bases (APM vol. 2, 4.5.3). */
+static void find_in_64(unsigned int segment, struct operand *o)
 {
-    switch (op->insn.kind == DECODE_INS ? DECODE_ES : op->insn.segment) {
+    o->limit = ~0ul;
+    o->base = segment == DECODE_FS ? segment_base(PVK_FS)
+              : segment == DECODE_GS ? segment_base(PVK_GS) : 0;
+}
+
+#define SELECTOR(segment)                                       \
+    ({ uint64_t selector_;                                      \
+       __asm__ volatile("mov %%" #segment ", %0" : "=r" (selector_)); \
+       selector_ & 0xffff; })
+
+static uint64_t selector_of(const struct privileged_op *op,
+                            unsigned int segment)
+{
+    switch (segment) {
+    case DECODE_ES:
+        return SELECTOR(es);
+    case DECODE_CS:
+        return op->r->cs;
+    case DECODE_SS:
+        return op->r->ss;
+    case DECODE_DS:
+        return SELECTOR(ds);
     case DECODE_FS:
-        return segment_base(PVK_FS);
-    case DECODE_GS:
-        return segment_base(PVK_GS);
+        return SELECTOR(fs);
     default:
-        return 0;
+        return SELECTOR(gs);
     }
 }
 
 /*
- * One unit at 'va'.  Only its first byte is looked at: what follows the
- * guest's part of the address space is not canonical.
+ * The segment of the operand.  Of data that grows down the limit is taken as
+ * that of other data, as Xen does.
  */
-static enum privileged_end one(struct privileged_op *op, uint64_t va)
+static enum privileged_end find(struct privileged_op *op, struct operand *o)
+{
+    bool is_in = op->insn.kind == DECODE_INS;
+    unsigned int segment = is_in ? DECODE_ES : op->insn.segment;
+    struct descriptor_view view;
+
+    o->vector = segment == DECODE_SS ? VECTOR_SS : VECTOR_GP;
+    if (op->mode == DECODE_64) {
+        find_in_64(segment, o);
+        return PRIVILEGED_DONE;
+    }
+    if (!segment_read(op->v, selector_of(op, segment), &view)
+        || !view.is_present) {
+        return PRIVILEGED_REFUSED;
+    }
+    if (view.is_system || (is_in ? view.is_code || !view.is_open
+                                 : view.is_code && !view.is_open)) {
+        return privileged_trap(op, o->vector, 0);
+    }
+    o->base = view.base;
+    o->limit = view.limit;
+    return PRIVILEGED_DONE;
+}
+
+/*
+ * False: the operand is not where the guest may have one.  Of 64-bit code only
+ * the first byte is looked at: what follows the guest's part of the address
+ * space is not canonical.
+ */
+static bool linear(const struct privileged_op *op, const struct operand *o,
+                   uint64_t offset, uint64_t *va)
+{
+    unsigned int last = op->insn.size - 1u;
+
+    *va = o->base + offset;
+    if (op->mode == DECODE_64) {
+        return pvk_is_canonical(*va) && pvk_is_guest_range(*va, 1);
+    }
+    *va = (uint32_t)*va;
+    return last <= o->limit && offset <= o->limit - last;
+}
+
+/* One unit, at 'offset' of the operand. */
+static enum privileged_end one(struct privileged_op *op,
+                               const struct operand *o, uint64_t offset)
 {
     bool is_in = op->insn.kind == DECODE_INS;
     unsigned int port = (uint16_t)op->r->rdx, size = op->insn.size;
     uint32_t data = is_in ? read_port(port, size) : 0;
+    uint64_t va;
     size_t left;
 
-    if (!pvk_is_canonical(va) || !pvk_is_guest_range(va, 1)) {
-        return privileged_trap(op, VECTOR_GP, 0);
+    if (!linear(op, o, offset, &va)) {
+        return privileged_trap(op, o->vector, 0);
     }
     left = is_in ? copy_bytes((void *)va, &data, size)
                  : copy_bytes(&data, (const void *)va, size);
@@ -211,17 +281,16 @@ static enum privileged_end transfer(struct privileged_op *op, uint64_t index,
 {
     uint64_t step = op->r->rflags & FLAG_DF ? -(uint64_t)op->insn.size
                                             : op->insn.size;
-    uint64_t base = segment_of(op);
-    enum privileged_end end;
+    struct operand o = { 0 };
+    enum privileged_end end = find(op, &o);
 
-    for (*done = 0; *done < count; ++*done) {
-        end = one(op, base + index);
-        if (end != PRIVILEGED_DONE) {
-            return end;
+    for (*done = 0; end == PRIVILEGED_DONE && *done < count; index += step) {
+        end = one(op, &o, index);
+        if (end == PRIVILEGED_DONE) {
+            ++*done;
         }
-        index += step;
     }
-    return PRIVILEGED_DONE;
+    return end;
 }
 
 static void advance(const struct privileged_op *op, uint64_t *reg,
@@ -251,6 +320,9 @@ enum privileged_end port_string(struct privileged_op *op)
         return PRIVILEGED_REFUSED;
     }
     end = transfer(op, *reg & mask, units(op, *reg & mask, count), &done);
+    if (end == PRIVILEGED_REFUSED) {
+        return end;
+    }
     if (i->is_repeated) {
         advance(op, reg, done);
         set_count(op, count - done);

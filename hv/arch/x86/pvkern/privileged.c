@@ -154,13 +154,25 @@ enum privileged_end privileged_trap(struct privileged_op *op,
     return PRIVILEGED_TRAP;
 }
 
-static bool run_move_cr(struct pvk_vcpu *v, struct pvk_regs *r,
-                        const struct decode_insn *i)
+/* The whole of a register, which is less in other than 64-bit code. */
+static uint64_t whole(const struct privileged_op *op, uint64_t value)
 {
-    uint64_t *reg = gpr(r, i->reg);
+    return op->mode == DECODE_64 ? value : (uint32_t)value;
+}
 
-    return i->kind == DECODE_READ_CR ? read_cr(v, i->number, reg)
-                                     : write_cr(v, i->number, *reg);
+static bool run_move_cr(struct privileged_op *op)
+{
+    const struct decode_insn *i = &op->insn;
+    uint64_t *reg = gpr(op->r, i->reg);
+
+    if (i->kind == DECODE_WRITE_CR) {
+        return write_cr(op->v, i->number, whole(op, *reg));
+    }
+    if (!read_cr(op->v, i->number, reg)) {
+        return false;
+    }
+    *reg = whole(op, *reg);
+    return true;
 }
 
 /* Of one that is not there: #UD. */
@@ -171,11 +183,12 @@ static enum privileged_end run_move_dr(struct privileged_op *op)
     long result;
 
     if (i->kind == DECODE_WRITE_DR) {
-        result = hypercall_set_debugreg(op->v, i->number, *reg);
+        result = hypercall_set_debugreg(op->v, i->number, whole(op, *reg));
     } else {
         result = hypercall_get_debugreg(op->v, i->number);
-        if (result != -ENODEV) {
-            *reg = (uint64_t)result;
+        /* An address of 0 to 3 may look like it. */
+        if (i->number < 4 || result != -ENODEV) {
+            *reg = whole(op, (uint64_t)result);
             return PRIVILEGED_DONE;
         }
     }
@@ -213,13 +226,14 @@ static bool run_rdtscp(struct pvk_regs *r)
 }
 
 /* It is done, or it is not. */
-static bool run_simple(struct pvk_vcpu *v, struct pvk_regs *r,
-                       const struct decode_insn *i)
+static bool run_simple(struct privileged_op *op)
 {
-    switch (i->kind) {
+    struct pvk_regs *r = op->r;
+
+    switch (op->insn.kind) {
     case DECODE_READ_CR:
     case DECODE_WRITE_CR:
-        return run_move_cr(v, r, i);
+        return run_move_cr(op);
     case DECODE_CLTS:
         __asm__ volatile("clts");
         return true;
@@ -231,10 +245,10 @@ static bool run_simple(struct pvk_vcpu *v, struct pvk_regs *r,
     case DECODE_XSETBV:
         return xcr_set((uint32_t)r->rcx, r->rdx << 32 | (uint32_t)r->rax);
     case DECODE_CPUID:
-        run_cpuid(v, r, i->is_forced);
+        run_cpuid(op->v, r, op->insn.is_forced);
         return true;
     case DECODE_FLAG:
-        return port_has_iopl(v);        /* and has no effect */
+        return port_has_iopl(op->v);    /* and has no effect */
     case DECODE_NOTHING:
         return true;
     case DECODE_RDTSC:          /* by CR4.TSD: the kernel may all the same */
@@ -260,27 +274,54 @@ static enum privileged_end run(struct privileged_op *op)
     case DECODE_WRITE_DR:
         return run_move_dr(op);
     default:
-        return run_simple(op->v, op->r, &op->insn) ? PRIVILEGED_DONE
-                                                   : PRIVILEGED_REFUSED;
+        return run_simple(op) ? PRIVILEGED_DONE : PRIVILEGED_REFUSED;
     }
 }
 
-/* As many bytes as can be read at 'rip'. */
-static size_t fetch(uint64_t rip, uint8_t *bytes)
+/* Of the code segment's bytes at 'rip' as many as can be read. */
+static size_t fetch(const struct descriptor_view *code, uint64_t rip,
+                    uint8_t *bytes)
 {
-    size_t first = PAGE_BYTES - (rip & (PAGE_BYTES - 1));
+    uint64_t at = segment_linear(code, rip);
+    size_t first = PAGE_BYTES - (at & (PAGE_BYTES - 1));
+    size_t count = DECODE_BYTES;
 
-    if (first > DECODE_BYTES) {
-        first = DECODE_BYTES;
+    if (!code->is_long) {
+        count = rip > code->limit ? 0
+                : code->limit - rip < count - 1 ? code->limit - rip + 1
+                                                : count;
     }
-    if (!guest_get(bytes, rip, first)) {
+    if (first > count) {
+        first = count;
+    }
+    if (!guest_get(bytes, at, first)) {
         return 0;
     }
-    if (first < DECODE_BYTES
-        && guest_get(bytes + first, rip + first, DECODE_BYTES - first)) {
-        return DECODE_BYTES;
+    at = segment_linear(code, rip + first);
+    return guest_get(bytes + first, at, count - first) ? count : first;
+}
+
+static enum decode_mode mode_of(const struct descriptor_view *code)
+{
+    return code->is_long ? DECODE_64 : code->is_32 ? DECODE_32 : DECODE_16;
+}
+
+/* Reads the instruction that trapped; false: it is none of these. */
+static bool read_insn(struct privileged_op *op, unsigned int vector)
+{
+    struct descriptor_view code = { .is_long = true };
+    uint8_t bytes[DECODE_BYTES];
+    size_t count;
+
+    /* Xen takes the forced prefix by rip alone. */
+    if (vector != VECTOR_UD && !segment_read_code(op->v, op->r, &code)) {
+        return false;
     }
-    return first;
+    op->mode = mode_of(&code);
+    count = fetch(&code, op->r->rip, bytes);
+    /* #UD is for the prefix only. */
+    return decode(bytes, count, op->mode, &op->insn)
+           && op->insn.is_forced == (vector == VECTOR_UD);
 }
 
 static bool is_for_user(unsigned int kind)
@@ -330,18 +371,10 @@ static void deliver(const struct privileged_op *op)
 bool privileged_emulate(struct pvk_vcpu *v, struct pvk_regs *r,
                         unsigned int vector)
 {
-    struct privileged_op op = { .v = v, .r = r, .mode = DECODE_64 };
-    uint8_t bytes[DECODE_BYTES];
-    size_t count = fetch(r->rip, bytes);
+    struct privileged_op op = { .v = v, .r = r };
 
-    if (!decode(bytes, count, op.mode, &op.insn)) {
-        return false;
-    }
-    /* #UD is for the prefix only. */
-    if (op.insn.is_forced != (vector == VECTOR_UD)) {
-        return false;
-    }
-    if (!v->in_kernel && !is_for_user(op.insn.kind)) {
+    if (!read_insn(&op, vector)
+        || (!v->in_kernel && !is_for_user(op.insn.kind))) {
         return false;
     }
     switch (run(&op)) {
@@ -351,7 +384,7 @@ bool privileged_emulate(struct pvk_vcpu *v, struct pvk_regs *r,
         deliver(&op);
         return true;
     case PRIVILEGED_DONE:
-        r->rip += op.insn.length;
+        r->rip = whole(&op, r->rip + op.insn.length);
         break;
     case PRIVILEGED_AGAIN:
         break;

@@ -28,6 +28,7 @@
 
 #include "core/xen_abi.h"
 #include "insn.h"
+#include "pvkern/descriptor.h"
 #include "pvkern/layout.h"
 
 #define PAGE_BYTES 4096ul
@@ -237,8 +238,23 @@ bool segment_check_gdt(const uint64_t *frame, uint64_t count);
 long segment_set_ldt(struct pvk_vcpu *v, uint64_t base, uint64_t count);
 long segment_update(uint64_t address, uint64_t descriptor);
 long segment_set_base(struct pvk_vcpu *v, unsigned int which, uint64_t base);
-/* Of FS or GS, as the guest's code uses it now. */
+/* Of FS or GS, as the guest's 64-bit code uses it now. */
 uint64_t segment_base(enum pvk_segment name);
+/*
+ * The descriptor that a selector of the guest's names, as it is in the table
+ * now: all 0 for one of none.  False: it cannot be read.
+ */
+bool segment_read(const struct pvk_vcpu *v, uint64_t selector,
+                  struct descriptor_view *out);
+/* The code segment of 'r'.  False: it is none. */
+bool segment_read_code(const struct pvk_vcpu *v, const struct pvk_regs *r,
+                       struct descriptor_view *out);
+/* Where 'rip' of it is: by its base, which 64-bit code has not. */
+static inline uint64_t segment_linear(const struct descriptor_view *code,
+                                      uint64_t rip)
+{
+    return code->is_long ? rip : (uint32_t)(code->base + rip);
+}
 /* Is 'va' in our copy of a GDT or LDT?  Then '*selector' says whose. */
 bool segment_is_table(uint64_t va, unsigned int *selector);
 /* Loads a data segment; 0, and false, where it cannot be. */

@@ -9,7 +9,6 @@
  *     changes only its own user mode's chances.
  */
 #include "lib/errno.h"
-#include "pvkern/descriptor.h"
 #include "pvkern/guest.h"
 #include "pvkern/table.h"
 
@@ -216,6 +215,34 @@ bool segment_load(enum pvk_segment name, uint16_t selector)
         break;
     }
     return ok != 0;
+}
+
+bool segment_read(const struct pvk_vcpu *v, uint64_t selector,
+                  struct descriptor_view *out)
+{
+    bool is_local = selector & 4;
+    uint64_t table = pvk_area() + (is_local ? PVK_AREA_LDT : PVK_AREA_GDT);
+    uint64_t descriptor = 0;
+
+    if ((selector & 0xfffc) != 0
+        && !(is_local && (selector & 0xffff) >> 3 >= v->ldt_count)
+        && !word_read((const uint64_t *)(table + (selector & 0xfff8)),
+                      &descriptor)) {
+        return false;
+    }
+    descriptor_read(descriptor, out);
+    return true;
+}
+
+bool segment_read_code(const struct pvk_vcpu *v, const struct pvk_regs *r,
+                       struct descriptor_view *out)
+{
+    if (r->cs == PVK_GUEST_CS) {
+        *out = (struct descriptor_view){ .is_long = true };
+        return true;
+    }
+    return segment_read(v, r->cs, out) && out->is_present && !out->is_system
+           && out->is_code;
 }
 
 uint64_t segment_base(enum pvk_segment name)

@@ -148,9 +148,11 @@ static void software_interrupt(struct pvk_vcpu *v, struct pvk_regs *r,
 
 static void general_protection(struct pvk_vcpu *v, struct pvk_regs *r)
 {
+    struct descriptor_view segment;
     uint8_t code[2];
 
-    if ((r->error & ERROR_IDT) && guest_get(code, r->rip, sizeof(code))
+    if ((r->error & ERROR_IDT) && segment_read_code(v, r, &segment)
+        && guest_get(code, segment_linear(&segment, r->rip), sizeof(code))
         && code[0] == INT_N) {
         r->rip += sizeof(code);
         software_interrupt(v, r, code[1], sizeof(code));
