@@ -10,18 +10,24 @@
 
 static void check_descriptor(uint64_t d)
 {
-    uint64_t fixed = d;
+    const uint64_t dpl = 3ull << 45, rpl = 3ull << 16;
+    uint64_t fixed = d, again;
+    unsigned int type;
 
-    if (!descriptor_fix(&fixed) || !(fixed >> 47 & 1)) {
-        return;
-    }
-    if ((fixed >> 40 & 31) == 0) {      /* of no kind: it cannot be used */
+    if (!descriptor_fix(&fixed)) {
         fuzz_require(fixed == d, "left as it is");
         return;
     }
-    fuzz_require((fixed >> 45 & 3) == 3, "dpl");
-    fuzz_require(fixed >> 44 & 1, "no system descriptor");
-    fuzz_require((fixed | 3ull << 45) == (d | 3ull << 45), "only the dpl");
+    again = fixed;
+    fuzz_require(descriptor_fix(&again) && again == fixed, "done once");
+    type = fixed >> 40 & 31;
+    if (!(fixed >> 47 & 1) || type == 0) {      /* it cannot be used */
+        fuzz_require(fixed == d, "left as it is");
+    } else if (type & 16) {
+        fuzz_require(fixed == (d | dpl), "code and data");
+    } else {
+        fuzz_require(type == 12 && fixed == ((d & ~dpl) | rpl), "call gate");
+    }
 }
 
 /* What the fields may be that say how an instruction is executed. */

@@ -554,11 +554,76 @@ static long update_descriptor(const uint64_t *at, uint64_t value)
                      mfn_of(at) << PAGE_SHIFT | (PTR(at) & 0xfff), value, 0);
 }
 
+/* To offset 0, or wherever a gate leads. */
+static void do_far_call(void *arg)
+{
+    const struct {
+        uint32_t offset;
+        uint16_t selector;
+    } __attribute__((packed)) to = { 0, (uint16_t)PTR(arg) };
+
+    __asm__ volatile("lcall *%0" :: "m" (to) : "memory");
+}
+
+static void put(const char *name, uint64_t *at, uint64_t value, uint64_t want)
+{
+    pv_equal(name, update_descriptor(at, value), 0);
+    pv_case(READ_ONCE(*at) == want, name, "%lx", *at);
+}
+
+/* Call gates are taken, and lead nowhere. */
+static void test_gates(uint64_t *gdt)
+{
+    pv_equal("gate-to-xen", update_descriptor(&gdt[4], GATE), -EINVAL);
+    pv_equal("gate-to-user-32", update_descriptor(&gdt[4],
+                                                  0x0000ec00e0230000),
+             -EINVAL);
+    pv_equal("gate-to-rpl-0", update_descriptor(&gdt[4], 0x0000ec00e0300000),
+             -EINVAL);
+    pv_equal("gate-with-count", update_descriptor(&gdt[4],
+                                                  0x0000ec0100100000),
+             -EINVAL);
+    pv_equal("gate-of-interrupt", update_descriptor(&gdt[4],
+                                                    0x0000ee0000100000),
+             -EINVAL);
+    pv_equal("gate-of-16", update_descriptor(&gdt[4], 0x0000e40000100000),
+             -EINVAL);
+    pv_equal("tss", update_descriptor(&gdt[4], 0x0000e90000100000), -EINVAL);
+    put("gate-to-kernel", &gdt[4], 0x8000ec00e0331234, 0x80008c00e0331234);
+    put("gate-to-local", &gdt[4], 0x0000cc00e0040000, 0x00008c00e0070000);
+    put("gate-to-own", &gdt[4], 0x8000ac0000111234, 0x80008c0000131234);
+    put("gate-behind", &gdt[5], 0xffffffff, 0xffffffff);
+    pv_traps("gate-call", do_far_call, (void *)0x23, 13);
+    pv_equal("gate-call-error", (long)trap_last.error, 0x20);
+    pv_traps("gate-call-0", do_far_call, (void *)0x20, 13);
+    pv_traps("gate-load", do_load_ds, (void *)0x23, 13);
+}
+
+/* Segments that can be used by few, or by nobody. */
+static void test_segments(uint64_t *gdt)
+{
+    const struct pv_start s = {
+        .rip = USER_CODE, .rsp = USER_STACK + PAGE_SIZE,
+        .rflags = 0x202, .cs = 0x23, .ss = FLAT_USER_SS,
+    };
+
+    put("conforming", &gdt[4], 0x00af9f000000ffff, 0x00afff000000ffff);
+    pv_user_code_at("\xcd\x80", 2, &s);
+    pv_case(trap_last.vector == 0x80 && (trap_last.cs & 0xffff) == 0x23,
+            "conforming-runs", "vector %lx cs %lx", trap_last.vector,
+            trap_last.cs);
+    /* Which QEMU would run, and a CPU not. */
+    put("long-and-32", &gdt[4], 0x00ef9b000000ffff, 0x00effb000000ffff);
+    put("no-kind", &gdt[4], 0x0000800012345678, 0x0000800012345678);
+    put("not-present", &gdt[4], 0x00000900e0080000, 0x00000900e0080000);
+}
+
 static void test_gdt(void)
 {
     uint64_t *gdt = pv_pages(1), *l1 = pv_pages(1), *ldt = pv_pages(1);
 
     gdt[2] = DATA;
+    gdt[6] = 0x0000ec00e0330000;        /* a gate */
     ldt[1] = DATA;
     protect(gdt);
     protect(ldt);
@@ -570,10 +635,13 @@ static void test_gdt(void)
     pv_equal("gdt", set_gdt(mfn_of(gdt), 512), 0);
     pv_equal("gdt-is-data", pv_try(do_load_ds, (void *)0x13), true);
     pv_equal("gdt-dpl", (long)(gdt[2] >> 45 & 3), 3);
+    pv_equal("gdt-gate-dpl", (long)(gdt[6] >> 45 & 3), 0);
     pv_equal("gdt-gate", update_descriptor(&gdt[3], GATE), -EINVAL);
     pv_equal("gdt-none", update_descriptor(&gdt[3], 1ul << 47), 0);
     pv_equal("gdt-data", update_descriptor(&gdt[3], DATA), 0);
     pv_equal("gdt-more-data", pv_try(do_load_ds, (void *)0x1b), true);
+    test_gates(gdt);
+    test_segments(gdt);
     pv_equal("descriptor-beyond",
              hypercall(__HYPERVISOR_update_descriptor, NO_FRAME << PAGE_SHIFT,
                        0, 0), -EINVAL);

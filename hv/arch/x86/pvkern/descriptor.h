@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 /*
- * Makes '*descriptor' one that CPL 3 may load without gaining anything: DPL
- * 3, and never a gate or a system segment.  False: it cannot be made so.
+ * Makes '*descriptor' one that CPL 3 may name without gaining anything: code
+ * and data get DPL 3, call gates DPL 0.  False: it cannot be made so.  As Xen
+ * 4.17 decides.
  */
 bool descriptor_fix(uint64_t *descriptor);
 

@@ -58,6 +58,7 @@
 #define PVK_AREA_LDT 0x20000
 /* Frames of a guest's GDT, and pages of its LDT. */
 #define PVK_GDT_FRAMES 14
+#define PVK_GDT_BYTES (PVK_GDT_FRAMES << 12)
 #define PVK_LDT_FRAMES 16
 /* Offsets in struct pvk_vcpu that the entry code uses. */
 #define PVK_VCPU_SAVED_RSP 0
