@@ -61,9 +61,13 @@ __asm__(".text\n"
 void start_2(const uint64_t *frame) __attribute__((noreturn));
 void start_3(const uint64_t *frame) __attribute__((noreturn));
 
+/* What DR7 vcpu 2 started with. */
+static volatile long dr7_of_2;
+
 void start_2(const uint64_t *frame)
 {
     memcpy(bad[0], frame + 2, sizeof(bad[0]));
+    dr7_of_2 = hypercall(__HYPERVISOR_get_debugreg, 7, 0, 0);
     stop(2);
 }
 
@@ -143,11 +147,15 @@ static void start_badly(void)
     context.user_regs.cs = 0x1230;
     context.trap_ctxt[13].cs = FLAT_KERNEL_CS;
     context.trap_ctxt[13].address = PTR(on_gp);
+    context.ctrlreg[4] = 8;             /* DE: a breakpoint at a port */
+    context.debugreg[0] = 0x99;
+    context.debugreg[7] = 0x20001;
     pv_equal("bad-cs", vcpu_op(VCPUOP_initialise, 2, &context), 0);
     pv_equal("bad-cs-up", vcpu_op(VCPUOP_up, 2, NULL), 0);
     pv_case(goes_down(2) && bad[0][0] == 0x1230 && bad[0][1] == PTR(start_1)
             && (bad[0][2] & 0xffff) == 0x1230, "bad-cs-traps",
             "error %lx rip %lx cs %lx", bad[0][0], bad[0][1], bad[0][2]);
+    pv_equal("context-of-port", dr7_of_2, 0x20401);
     pv_make_context(&context, start_1);
     context.user_regs.ds = 0x1233;
     context.failsafe_callback_eip = PTR(on_failsafe);
