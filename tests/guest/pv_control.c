@@ -168,6 +168,7 @@ static void test_look(void)
         }
     }
     guest_equal("looks", wrong, 0);
+    guest_equal("look-dr7", (long)context.debugreg[7], 0x20401);
     guest_case(counts(3, WAIT_MS) && mail->wrong[3] == 0, "works-on",
                "%lu wrong", mail->wrong[3]);
 }
@@ -229,6 +230,7 @@ static void test_take(bool reset)
                    child_domctl(&child, XEN_DOMCTL_unpausedomain, &op));
         stuck += !counts(3, WAIT_MS);
     }
+    guest_equal("take-dr7", (long)context.debugreg[7], 0x20401);
     guest_case(stuck == 0 && mail->wrong[3] == 0,
                reset ? "taken-and-given" : "taken", "%u stuck, %lu wrong",
                stuck, mail->wrong[3]);

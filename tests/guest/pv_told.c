@@ -88,6 +88,9 @@ static long start(unsigned int vcpu, void (*fn)(void))
 
     pv_make_context(&c, fn);
     c.syscall_callback_eip = PTR(stub_syscall);
+    c.ctrlreg[4] = 8;                   /* DE: a breakpoint at a port */
+    c.debugreg[0] = 0x99;
+    c.debugreg[7] = 0x20001;
     mail->stack[vcpu] = c.kernel_sp;
     shared_info->vcpu_info[vcpu].evtchn_upcall_mask = 1;
     rc = hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise, vcpu, PTR(&c));
