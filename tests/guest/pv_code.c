@@ -83,6 +83,8 @@ static void set(struct code *c, bool is_16, unsigned int reg, uint32_t value)
     emit(c, bytes + !is_16, 5u + is_16);
 }
 
+#define DF 0x400ul
+
 #define EAX 0
 #define ECX 1
 #define EDX 2
@@ -95,6 +97,7 @@ struct run {
     uint32_t sreg;              /* selector for 'load', if there is one */
     const char *load;           /* mov %eax, %sreg */
     uint32_t ecx, edx, esi, edi;
+    uint64_t flags;             /* besides those that are always set */
     const char *insn;
     unsigned int size;
 };
@@ -158,8 +161,8 @@ static void run(const struct run *r, bool *done)
     const struct start s = {
         .code = &c,
         .at = { .rip = is_based(r) ? 0 : USER_CODE,
-                .rsp = USER_STACK + PAGE_SIZE, .rflags = 0x202, .cs = r->cs,
-                .ss = FLAT_USER_SS },
+                .rsp = USER_STACK + PAGE_SIZE, .rflags = r->flags | 0x202,
+                .cs = r->cs, .ss = FLAT_USER_SS },
     };
 
     shared_info->vcpu_info[0].arch.cr2 = 0;
@@ -377,6 +380,109 @@ static void test_outs(uint64_t rpl)
     string("outs-ss-limit", r, (struct want){ 12, 0, 3, 0xfe });
 }
 
+/* ---- at random ---- */
+
+#define RANDOM_RUNS 3000u
+
+static uint32_t seed = 1;
+
+/* Below 'count'; the same row in each run. */
+static uint32_t pick(uint32_t count)
+{
+    seed = seed * 1664525u + 1013904223u;
+    return (uint32_t)((uint64_t)(seed >> 8) * count >> 24);
+}
+
+#define PICK(list) ((list)[pick(ARRAY_SIZE(list))])
+
+/* Prefixes, and an instruction that is not #UD in any code. */
+static unsigned int make_insn(char *bytes, bool is_user)
+{
+    static const uint8_t prefixes[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65,
+                                        0x66, 0x67, 0xf2, 0xf3, 0xf3, 0x41,
+                                        0x48 };
+    static const uint8_t opcodes[] = { 0x6c, 0x6d, 0x6e, 0x6f, 0x6c, 0x6d,
+                                       0x6e, 0x6f, 0xe4, 0xe5, 0xe6, 0xe7,
+                                       0xec, 0xed, 0xee, 0xef, 0xfa, 0xfb };
+    unsigned int n = 0;
+
+    for (unsigned int i = pick(5); i > 0; i--) {
+        bytes[n++] = (char)PICK(prefixes);
+    }
+    if (is_user && pick(8) == 0) {
+        bytes[n++] = 0x0f;
+        bytes[n++] = (char)(0x20 + pick(4));
+        bytes[n++] = (char)(0xc0 + (pick(2) * 4 << 3) + pick(8));
+        return n;
+    }
+    bytes[n] = (char)PICK(opcodes);
+    if ((uint8_t)bytes[n] >> 2 == 0xe4 >> 2) {
+        bytes[++n] = (char)pick(256);
+    }
+    return n + 1;
+}
+
+/* Of the places for the operand some are good, and some are not. */
+static struct run make_run(uint64_t rpl)
+{
+    static const uint32_t counts[] = { 0, 1, 3, 700, 0x10000, 0x80000005 };
+    static const uint32_t ports[] = { 0x99, 0xcf8, 0x70, 0x6f, 0xcf6,
+                                      0xffff };
+    static const uint32_t places[] = {
+        0, 1, 0x80, 0xfd, 0xfe, 0x100, 0xffff, 0xf000, 0xfffe, 0xabcdf100,
+        0xfffffffe, USER_STACK, USER_STACK + 0x100, USER_STACK + 0xffd,
+        USER_STACK - 2, USER_CODE, USER_CODE + 0x100 };
+    static const uint32_t sregs[] = {
+        0, FLAT_USER_SS, FLAT_USER_SS, SELECTOR(SHORT_DATA),
+        LOCAL(SHORT_DATA), SELECTOR(FIXED_DATA), SELECTOR(WRAP_DATA),
+        SELECTOR(BIG_DATA), SELECTOR(BASED_CODE32) };
+    static const char *const loads[] = { TO_ES, TO_DS, TO_FS, "\x8e\xe8" };
+    static const uint64_t codes[] = {
+        FLAT_USER_CS, FLAT_USER_CS32, SELECTOR(FLAT_CODE16),
+        SELECTOR(BASED_CODE32), SELECTOR(BASED_CODE16),
+        SELECTOR(CLOSED_CODE32) };
+
+    return (struct run){
+        .cs = (PICK(codes) & ~3ul) | rpl, .sreg = PICK(sregs),
+        .load = PICK(loads), .ecx = PICK(counts), .edx = PICK(ports),
+        .esi = PICK(places), .edi = PICK(places),
+        .flags = pick(3) == 0 ? DF : 0,
+    };
+}
+
+static void mix(uint64_t *hash, uint64_t value)
+{
+    *hash = (*hash ^ value) * 0x100000001b3;
+}
+
+/* What all of it comes to: on stock Xen it is the same. */
+static void test_random(const char *name, uint64_t rpl, uint64_t want)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    unsigned int ends = 0;
+
+    for (unsigned int i = 0; i < RANDOM_RUNS; i++) {
+        struct run r = make_run(rpl);
+        char bytes[16];
+        bool done;
+
+        r.size = make_insn(bytes, rpl == 3);
+        r.insn = bytes;
+        run(&r, &done);
+        ends += done;
+        mix(&hash, trap_last.vector);
+        mix(&hash, trap_last.error);
+        mix(&hash, shared_info->vcpu_info[0].arch.cr2);
+        mix(&hash, trap_last.rip);
+        mix(&hash, trap_last.rax);
+        mix(&hash, trap_last.rcx);
+        mix(&hash, trap_last.rsi);
+        mix(&hash, trap_last.rdi);
+    }
+    pv_case(hash == want, name, "%u of %u done, hash %lx", ends, RANDOM_RUNS,
+            hash);
+}
+
 /* ---- both modes ---- */
 
 /* The kernel's table gets the user's lowest slot. */
@@ -397,6 +503,7 @@ void pv_main(void)
     test_ins(3);
     test_ins_16(3);
     test_outs(3);
+    test_random("random-of-user", 3, 0xa83095da7213a9d0);
     map_low();
     set_iopl(1);
     test_sizes(0);
@@ -405,4 +512,5 @@ void pv_main(void)
     test_ins_16(0);
     test_outs(0);
     test_kernel();
+    test_random("random-of-kernel", 0, 0x4e641a5d4d501f66);
 }
