@@ -19,7 +19,7 @@
 #include <xen/version.h>
 
 #define DR7_RESERVED 0x400ul
-/* GD, and I/O breakpoints: Xen has these by CR4.DE, we never. */
+/* What DR7 keeps of what is written; GD is refused. */
 #define DR7_ALLOWED 0xffff03fful
 #define DR7_GENERAL 0x2000ul
 #define DR7_ENABLED 0xfful
